@@ -1,0 +1,1 @@
+"""Development tools: code generation, checks and benchmarks. Nothing here is shipped."""
