@@ -1,0 +1,86 @@
+"""How this platform speaks to Kafka: one place for client settings and for making topics."""
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from servicekit.settings import KafkaSettings
+
+# Short, so that clients notice within seconds that a broker came back empty.
+_METADATA_MAX_AGE_MS = 2_000
+_RETRY_BACKOFF_MS = 200
+_REQUEST_TIMEOUT_MS = 10_000
+
+
+def producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
+    """A producer whose sends are done when every replica in sync has the record."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id=name,
+        acks="all",
+        enable_idempotence=settings.idempotent_producer,
+        linger_ms=2,
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
+        retry_backoff_ms=_RETRY_BACKOFF_MS,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+    )
+
+
+def group_consumer(settings: KafkaSettings, group: str, topics: Iterable[str]) -> AIOKafkaConsumer:
+    """A member of a consumer group that commits by hand and starts at the beginning."""
+    return AIOKafkaConsumer(
+        *topics,
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id=group,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
+        retry_backoff_ms=_RETRY_BACKOFF_MS,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=2_000,
+    )
+
+
+def reader(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A consumer outside every group, to look at offsets and dead letters."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
+        retry_backoff_ms=_RETRY_BACKOFF_MS,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+    )
+
+
+async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
+    """Makes the topics that do not exist yet.
+
+    Raises:
+        KafkaError: the broker cannot be reached or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    await admin.start()
+    try:
+        wanted = [
+            NewTopic(topic, num_partitions=settings.partitions, replication_factor=settings.replication_factor)
+            for topic in topics
+        ]
+        if not wanted:
+            return
+        try:
+            answer = await admin.create_topics(wanted)
+        except TopicAlreadyExistsError:
+            return
+        for _topic, code, *_rest in getattr(answer, "topic_errors", ()):
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error
+    finally:
+        await admin.close()
+
+
+__all__ = ["KafkaError", "ensure_topics", "group_consumer", "producer", "reader"]

@@ -1,0 +1,189 @@
+"""PostgreSQL: transactions bound to one tenant by row-level security, with timeouts, at READ COMMITTED only."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import CursorResult, Executable, bindparam, event, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import String
+
+from servicekit import deadline
+from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
+from servicekit.settings import DatabaseSettings
+from servicekit.telemetry import metrics
+
+_POOL_TIMEOUT = 3.0
+_IDLE_IN_TRANSACTION_MS = "15000"
+
+# set_config(..., true) lasts until the end of the transaction; 'role' is a setting like any other. One round trip
+# opens every transaction: tenant, role, time budget, and the database's clock.
+_ENTER_TENANT = select(
+    func.set_config("app.organization_id", bindparam("organization", type_=String), True),
+    func.set_config("statement_timeout", bindparam("timeout", type_=String), True),
+    func.now().label("now"),
+)
+_ENTER_PLATFORM = select(
+    func.set_config("role", bindparam("role", type_=String), True),
+    func.set_config("statement_timeout", bindparam("timeout", type_=String), True),
+    func.now().label("now"),
+)
+
+
+class Transaction:
+    """One open transaction. Everything in it commits together or not at all."""
+
+    def __init__(self, connection: AsyncConnection, organization: UUID | None, now: datetime) -> None:
+        self._connection = connection
+        self.organization = organization
+        self.now = now
+        """The database's clock when the transaction began; the only clock that holds and deadlines follow."""
+        self.after_commit: list[Callable[[], None]] = []
+        """Called once the commit is durable: to wake a loop, never to do work."""
+
+    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:  # noqa: ANN401
+        """Runs one statement. `values` is one mapping, or a list of them for many rows."""
+        result = await self._connection.execute(statement, values)
+        assert isinstance(result, CursorResult)  # noqa: S101  # Core always answers one
+        return result
+
+
+class Database:
+    """The service's own database."""
+
+    def __init__(self, settings: DatabaseSettings, *, name: str) -> None:
+        self._settings = settings
+        self._platform_role = f"{name}_platform"
+        url = settings.url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=_POOL_TIMEOUT,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "application_name": name,
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "statement_timeout": str(settings.statement_timeout_ms),
+                    "lock_timeout": str(settings.lock_timeout_ms),
+                    "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
+                },
+            },
+        )
+        self._bare = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        pool = self.engine.sync_engine.pool
+        event.listen(pool, "checkout", lambda *_: metrics.DATABASE_CONNECTIONS.inc())
+        event.listen(pool, "checkin", lambda *_: metrics.DATABASE_CONNECTIONS.dec())
+
+    @asynccontextmanager
+    async def begin(self, organization: UUID) -> AsyncIterator[Transaction]:
+        """A transaction that sees and writes the rows of one organization only.
+
+        Raises:
+            Unavailable: the database cannot be reached, or broke off.
+            Busy: a lock was not to be had in time.
+            DeadlineExceeded: the time budget ran out.
+        """
+        async with self._transaction(_ENTER_TENANT, {"organization": str(organization)}, organization) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def begin_platform(self, *, reason: str) -> AsyncIterator[Transaction]:
+        """The named and counted exception: a transaction that crosses tenants. Raises like `begin`."""
+        metrics.PLATFORM_TRANSACTIONS.labels(reason).inc()
+        async with self._transaction(_ENTER_PLATFORM, {"role": self._platform_role}, None) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _transaction(
+        self, enter: Executable, values: dict[str, str], organization: UUID | None
+    ) -> AsyncIterator[Transaction]:
+        with_budget = values | {"timeout": str(self._budget_ms())}
+        with _mapped():
+            async with self.engine.begin() as connection:
+                row = (await connection.execute(enter, with_budget)).one()
+                tx = Transaction(connection, organization, row.now)
+                yield tx
+        for notify in tx.after_commit:
+            notify()
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        """The bare connection, in autocommit, for a hot path of one statement, which sets its tenant itself."""
+        with _mapped():
+            async with self._bare.connect() as connection:
+                raw = await connection.get_raw_connection()
+                bare = raw.driver_connection
+                assert isinstance(bare, asyncpg.Connection)  # noqa: S101
+                yield bare
+
+    def _budget_ms(self) -> int:
+        left = deadline.remaining()
+        allowed = self._settings.statement_timeout_ms
+        return allowed if left is None else max(1, min(allowed, int(left * 1000)))
+
+    async def assert_sound(self) -> None:
+        """Refuses to run on a role or an isolation level that would void the guarantees of this module."""
+        async with self.driver() as connection:
+            row = await connection.fetchrow(
+                "SELECT current_setting('default_transaction_isolation') AS isolation, rolsuper OR rolbypassrls AS above,"
+                " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid) AS owner"
+                " FROM pg_roles r WHERE rolname = current_user"
+            )
+        assert row is not None  # noqa: S101
+        if row["isolation"] != "read committed" or row["above"] or row["owner"]:
+            message = "the application role must own nothing, bypass nothing, and work at READ COMMITTED"
+            raise RuntimeError(message)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Turns the driver's failures into refusals; integrity errors pass, for the store to name."""
+    try:
+        yield
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: Exception) -> AppError | None:
+    cause: object = error.orig if isinstance(error, DBAPIError) else error
+    cause = getattr(cause, "__cause__", None) or cause
+    match cause:
+        case asyncpg.LockNotAvailableError() | asyncpg.DeadlockDetectedError() | asyncpg.SerializationError():
+            return Busy()
+        case asyncpg.QueryCanceledError():
+            return DeadlineExceeded()
+        case (
+            PoolTimeout()
+            | TimeoutError()
+            | asyncpg.PostgresConnectionError()
+            | asyncpg.InterfaceError()
+            | asyncpg.OperatorInterventionError()
+            | asyncpg.TooManyConnectionsError()
+            | OSError()
+        ):
+            return Unavailable()
+        case _:
+            broken = isinstance(error, DBAPIError) and error.connection_invalidated
+            return Unavailable() if broken else None
+
+
+def constraint(error: IntegrityError | asyncpg.IntegrityConstraintViolationError) -> str:
+    """The name of the constraint that refused; empty when the driver does not tell."""
+    cause = error.orig.__cause__ if isinstance(error, IntegrityError) and error.orig else error
+    return str(getattr(cause, "constraint_name", "") or "")

@@ -1,0 +1,44 @@
+"""UUIDv7 identifiers and their typed text form `bkg_…` (the TypeID encoding). Text ids exist only at the edges."""
+
+import os
+import time
+from uuid import UUID
+
+from servicekit.errors import AppError
+
+_LENGTH = 26
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PYTHON_32 = "0123456789abcdefghijklmnopqrstuv"
+_TO_PYTHON = str.maketrans(_CROCKFORD, _PYTHON_32)
+
+
+def new() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then random bits; sorts by time of making."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (time.time_ns() // 1_000_000) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+
+
+def show(prefix: str, value: UUID) -> str:
+    """The text form: prefix, underscore and 26 characters of Crockford base32 (TypeID specification 0.3)."""
+    number = value.int
+    digits = []
+    for _ in range(_LENGTH):
+        digits.append(_CROCKFORD[number & 31])
+        number >>= 5
+    return f"{prefix}_{''.join(reversed(digits))}"
+
+
+def parse(prefix: str, text: str, missing: type[AppError]) -> UUID:
+    """The UUID of a text id.
+
+    Raises:
+        AppError: `missing`, when the text is not such an id: to a caller a malformed id is one that does not exist.
+    """
+    head, _, digits = text.rpartition("_")
+    if head != prefix or len(digits) != _LENGTH or digits[0] > "7":
+        raise missing
+    if any(digit not in _CROCKFORD for digit in digits):
+        raise missing
+    return UUID(int=int(digits.translate(_TO_PYTHON), 32))

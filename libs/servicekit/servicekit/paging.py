@@ -1,0 +1,47 @@
+"""Keyset pages (AIP-158): opaque tokens that carry the last row's sort key and the list they belong to. They grant nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from servicekit.errors import InvalidPageToken
+
+_DEFAULT = 50
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows to read: at most `size` after `after`, a sort key whose last part is unique."""
+
+    size: int
+    after: tuple[str, ...] | None
+    scope: str
+
+    def next_token(self, last: Sequence[str]) -> str:
+        """The token of the page after the row whose sort key is `last`."""
+        raw = json.dumps([self.scope, *last], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def page(size: int, token: str, *filters: str, keys: int) -> Page:
+    """Reads a request's page fields: size 0 means 50 and more than 200 means 200; `keys` is the sort key's length.
+
+    Raises:
+        InvalidPageToken: the token was made for other filters, or not by us.
+    """
+    scope = hashlib.sha256("\x00".join(filters).encode()).hexdigest()[:16]
+    size = min(size or _DEFAULT, _MOST)
+    if not token:
+        return Page(size, None, scope)
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError as error:
+        raise InvalidPageToken from error
+    if not isinstance(parts, list) or len(parts) != keys + 1 or not all(isinstance(part, str) for part in parts):
+        raise InvalidPageToken
+    if parts[0] != scope:
+        raise InvalidPageToken
+    return Page(size, tuple(parts[1:]), scope)

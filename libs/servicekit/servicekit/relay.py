@@ -1,0 +1,222 @@
+"""Publishes outbox rows in order, one relay at a time, and refills a broker that lost what it had taken."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+
+from servicekit import broker, events, outbox, telemetry, topics
+from servicekit.settings import DatabaseSettings, KafkaSettings
+from servicekit.telemetry import metrics
+from servicekit.waiting import wait_for_any
+
+_BATCH = 500
+_LOCK = 0x636F6D70  # any number that every relay of one database agrees on
+_INSPECT_SECONDS = 2.0
+_RETRY_SECONDS = 0.5
+_PRUNE_SECONDS = 600.0
+
+_PENDING = "SELECT * FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1"
+_MARK = (
+    "UPDATE outbox o SET published_at = now(), partition = d.partition, log_offset = d.log_offset"
+    " FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS d (position, partition, log_offset)"
+    " WHERE o.position = d.position"
+)
+_HIGHEST = (
+    "SELECT topic, partition, max(log_offset) AS highest FROM outbox WHERE log_offset IS NOT NULL GROUP BY 1, 2"
+)
+_CONFIRM = (
+    "INSERT INTO relay_confirmations AS c (topic, partition, log_offset) VALUES ($1, $2, $3)"
+    " ON CONFLICT (topic, partition) DO UPDATE SET log_offset = excluded.log_offset"
+    " WHERE c.log_offset < excluded.log_offset"
+)
+_REFILL = (
+    "UPDATE outbox SET published_at = CASE WHEN log_offset < $3 THEN published_at END,"
+    " partition = NULL, log_offset = NULL"
+    " WHERE topic = $1 AND partition = $2"
+)
+_CONFIRMED = "SELECT log_offset FROM relay_confirmations WHERE topic = $1 AND partition = $2"
+_FORGET_CONFIRMATION = "DELETE FROM relay_confirmations WHERE topic = $1 AND partition = $2"
+_PRUNE = "DELETE FROM outbox WHERE published_at < now() - make_interval(days => $1)"
+_REPLAY = (
+    "UPDATE outbox SET published_at = NULL WHERE created_at >= $1 AND created_at < $2"
+    " AND published_at IS NOT NULL AND ($3::text IS NULL OR type = $3)"
+)
+
+_log = telemetry.logger(__name__)
+_Failures = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class Relay:
+    """The publisher of one service's events. Delivery is at least once, in order per key."""
+
+    def __init__(self, service: str, database: DatabaseSettings, kafka: KafkaSettings) -> None:
+        self._service = service
+        self._url = database.url.get_secret_value()
+        self._kafka = kafka
+        self._topics = topics.published_by(service)
+        self._wake = asyncio.Event()
+        self._highest: dict[TopicPartition, int] = {}
+        self._inspected = self._pruned = 0.0
+        outbox.on_nudge(self._wake.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publishes until `stop` is set. Waits for the broker and the database as long as they are away."""
+        while not stop.is_set():
+            try:
+                async with self._leading() as connection:
+                    await self._publish_until(stop, connection)
+            except _Failures as error:
+                _log.warning("relay_interrupted", error=type(error).__name__)
+                await wait_for_any(stop, timeout=_RETRY_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _leading(self) -> Any:  # noqa: ANN401
+        """A connection of its own that holds the advisory lock: at most one relay works, and a dead one lets go."""
+        connection = await asyncpg.connect(
+            self._url, timeout=5, server_settings={"application_name": f"{self._service}-relay"}
+        )
+        try:
+            await connection.execute(f"SET ROLE {self._service}_platform")
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                await asyncio.sleep(_RETRY_SECONDS)
+            yield connection
+        finally:
+            with contextlib.suppress(*_Failures):
+                await connection.close(timeout=2)
+
+    async def _publish_until(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
+        await broker.ensure_topics(self._kafka, self._topics)
+        rows = await connection.fetch(_HIGHEST)
+        self._highest = {TopicPartition(row["topic"], row["partition"]): row["highest"] for row in rows}
+        self._inspected = 0.0
+        producer = broker.producer(self._kafka, f"{self._service}-relay")
+        await producer.start()
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                if time.monotonic() - self._inspected > _INSPECT_SECONDS:
+                    await self._inspect(connection)
+                if not await self._publish_batch(connection, producer):
+                    await wait_for_any(stop, self._wake, timeout=self._kafka.poll_interval_ms / 1000)
+        finally:
+            await producer.stop()
+
+    async def _publish_batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
+        rows = await connection.fetch(_PENDING, _BATCH)
+        if not rows:
+            metrics.OUTBOX_AGE_SECONDS.set(0)
+            return 0
+        metrics.OUTBOX_AGE_SECONDS.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()))
+        sends = [
+            await producer.send(
+                row["topic"], key=row["key"], value=row["payload"], headers=events.to_headers(_plain(row), self._service)
+            )
+            for row in rows
+        ]
+        results = await asyncio.gather(*sends, return_exceptions=True)
+        taken = [
+            (row, result) for row, result in zip(rows, results, strict=True) if isinstance(result, RecordMetadata)
+        ]
+        lost = {result.topic_partition for _, result in taken if self._is_behind(result)}
+        for partition in lost:
+            await self._refill(connection, partition)
+        await connection.execute(
+            _MARK,
+            [row["position"] for row, _ in taken],
+            [result.partition for _, result in taken],
+            [result.offset for _, result in taken],
+        )
+        for _, result in taken:
+            self._highest[result.topic_partition] = result.offset
+            metrics.EVENTS_PUBLISHED.labels(result.topic).inc()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(taken)
+
+    def _is_behind(self, result: RecordMetadata) -> bool:
+        """Offsets only rise: a lower one than before was given by a broker that lost its log."""
+        return bool(result.offset <= self._highest.get(result.topic_partition, -1))
+
+    async def _inspect(self, connection: asyncpg.Connection) -> None:
+        """Notes what every subscriber has confirmed, and notices a log that has become shorter."""
+        self._inspected = time.monotonic()
+        if self._highest:
+            ends = await self._log_ends()
+            for partition, highest in list(self._highest.items()):
+                if ends.get(partition, 0) <= highest:
+                    await broker.ensure_topics(self._kafka, self._topics)
+                    await self._refill(connection, partition)
+            for partition, offset in (await self._confirmed()).items():
+                if partition in self._highest:
+                    await connection.execute(_CONFIRM, partition.topic, partition.partition, offset)
+        if self._inspected - self._pruned > _PRUNE_SECONDS:
+            self._pruned = self._inspected
+            await connection.execute(_PRUNE, self._kafka.retention_days)
+
+    async def _log_ends(self) -> dict[TopicPartition, int]:
+        reader = broker.reader(self._kafka)
+        await reader.start()
+        try:
+            ends: dict[TopicPartition, int] = await reader.end_offsets(list(self._highest))
+        finally:
+            await reader.stop()
+        return ends
+
+    async def _confirmed(self) -> dict[TopicPartition, int]:
+        """The offset below which every subscribed group has committed, by partition."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka.bootstrap_servers)
+        await admin.start()
+        try:
+            groups = sorted({group for topic in self._topics for group in topics.SUBSCRIBERS.get(topic, ())})
+            committed = {group: await admin.list_consumer_group_offsets(group) for group in groups}
+        finally:
+            await admin.close()
+        lowest = {}
+        for partition in self._highest:
+            subscribers: Sequence[str] = topics.SUBSCRIBERS.get(partition.topic, ())
+            found = [committed[group][partition].offset for group in subscribers if partition in committed[group]]
+            if subscribers and len(found) == len(subscribers):
+                lowest[partition] = max(0, min(found))
+        return lowest
+
+    async def _refill(self, connection: asyncpg.Connection, partition: TopicPartition) -> None:
+        """Has everything that some subscriber has not confirmed published again. Consumers know repetitions by id."""
+        async with connection.transaction():
+            where = (partition.topic, partition.partition)
+            confirmed = await connection.fetchval(_CONFIRMED, *where) or 0
+            status = await connection.execute(_REFILL, *where, confirmed)
+            await connection.execute(_FORGET_CONFIRMATION, *where)
+        self._highest.pop(partition, None)
+        count = int(status.split()[-1])
+        metrics.EVENTS_REPUBLISHED.labels(partition.topic).inc(count)
+        _log.warning("broker_lost_its_log", topic=partition.topic, partition=partition.partition, rows=count)
+
+
+def _plain(row: asyncpg.Record) -> dict[str, Any]:
+    found = dict(row)
+    found["headers"] = orjson.loads(found["headers"])
+    return found
+
+
+async def replay(
+    service: str, database: DatabaseSettings, *, since: datetime, until: datetime, event_type: str | None
+) -> int:
+    """Has the relay publish the events of a time range again. Subscribers that handled one ignore it."""
+    connection = await asyncpg.connect(database.url.get_secret_value(), timeout=5)
+    try:
+        await connection.execute(f"SET ROLE {service}_platform")
+        status: str = await connection.execute(_REPLAY, since, until, event_type)
+    finally:
+        await connection.close()
+    return int(status.split()[-1])

@@ -1,0 +1,110 @@
+"""Calls to a peer: signed identity, the rest of the time budget, the trace, metrics, and refusals as AppError."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import grpc
+from grpc import StatusCode
+from opentelemetry.trace import SpanKind
+
+from servicekit import contract, deadline, telemetry
+from servicekit.errors import AppError
+from servicekit.identity import Signer
+from servicekit.rpc import guard, status
+from servicekit.telemetry import metrics
+
+Stub = TypeVar("Stub")
+
+_TIMEOUT = 5.0
+
+
+class Peer:
+    """One service as another process sees it: one long-lived channel, balanced over all its addresses."""
+
+    def __init__(self, name: str, target: str, signer: Signer, *, retries: bool = False) -> None:
+        """`retries` is for the one layer that retries: the gateway, and loops that work without a request."""
+        self.name = name
+        self._signer = signer
+        options = [
+            ("grpc.service_config", json.dumps(service_config(name, retries=retries))),
+            ("grpc.enable_retries", int(retries)),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+        ]
+        self.channel = grpc.aio.insecure_channel(target, options=options)
+
+    def stub(self, make: Callable[[grpc.aio.Channel], Stub]) -> Stub:
+        """A generated stub on this peer's channel."""
+        return make(self.channel)
+
+    async def call(
+        self, method: Any, request: Any, *, organization: UUID | None = None, timeout: float = _TIMEOUT  # noqa: ANN401, ASYNC109
+    ) -> Any:  # noqa: ANN401
+        """Calls as this service itself, for an organization or none.
+
+        Raises:
+            AppError: the peer's own refusal; Unavailable or DeadlineExceeded when it did not answer.
+        """
+        identity = self._signer.as_service(self.name, organization)
+        return await self.call_as(identity, method, request, timeout=timeout)
+
+    async def call_as(
+        self,
+        identity: str,
+        method: Any,  # noqa: ANN401
+        request: Any,  # noqa: ANN401
+        *,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109
+        metadata: Sequence[tuple[str, str]] = (),
+    ) -> Any:  # noqa: ANN401
+        """Calls with a token made by this process's signer. Raises like `call`."""
+        left = deadline.remaining()
+        budget = timeout if left is None else max(0.001, min(timeout, left - deadline.MARGIN))
+        path = method._method.decode()  # noqa: SLF001  # the stub offers no public name
+        started = time.perf_counter()
+        code = StatusCode.OK
+        with telemetry.span(path, kind=SpanKind.CLIENT):
+            sent = [(guard.IDENTITY, identity), *metadata]
+            header = telemetry.header()
+            if header:
+                sent.append((guard.TRACEPARENT, header))
+            try:
+                return await method(request, timeout=budget, metadata=sent)
+            except grpc.aio.AioRpcError as error:
+                refusal: AppError = status.from_call(error)
+                code = refusal.kind.code
+                raise refusal from None
+            finally:
+                metrics.RPC_CALLED.labels(path, code.name).inc()
+                metrics.RPC_CALLED_SECONDS.labels(path).observe(time.perf_counter() - started)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self.channel.close()
+
+
+def service_config(name: str, *, retries: bool) -> dict[str, Any]:
+    """gRPC's service config: balanced over all addresses; calls that are idempotent by contract are retried while
+    the peer is unavailable, within a budget that runs dry when too many fail."""
+    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    safe = [
+        {"service": rpc.method.containing_service.full_name, "method": rpc.method.name}
+        for rpc in contract.rpcs().values()
+        if rpc.service == name and rpc.policy is not None and rpc.policy.idempotent
+    ]
+    if retries and safe:
+        policy = {
+            "maxAttempts": 4,
+            "initialBackoff": "0.1s",
+            "maxBackoff": "1s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+        config["methodConfig"] = [{"name": safe, "retryPolicy": policy}]
+        config["retryThrottling"] = {"maxTokens": 20, "tokenRatio": 0.1}
+    return config

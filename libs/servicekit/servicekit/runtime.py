@@ -1,0 +1,229 @@
+"""Runs a service: its roles as verbs, signals, readiness and the order of draining. Holds no business rule."""
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import uvloop
+from grpc_health.v1 import health_pb2
+from pydantic import ValidationError
+
+from servicekit import admin, migrations, relay, telemetry
+from servicekit.cache import Cache
+from servicekit.consumer import Consumer
+from servicekit.consumer import Handlers as EventHandlers
+from servicekit.database import Database
+from servicekit.errors import Unavailable
+from servicekit.identity import Signer, Verifier
+from servicekit.relay import Relay
+from servicekit.rpc import server
+from servicekit.rpc.client import Peer
+from servicekit.settings import ServiceSettings, refuse_unknown
+from servicekit.telemetry import logs, traces
+from servicekit.timers import Handlers as TimerHandlers
+from servicekit.timers import TimerLoop
+
+A = TypeVar("A")
+S = TypeVar("S", bound=ServiceSettings)
+
+_GRACE_SECONDS = 8.0
+_WORKERS = ("serve", "consume", "relay", "timers")
+_log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources(Generic[S]):
+    """What the runtime opened for the service; it closes them too."""
+
+    settings: S
+    db: Database
+    cache: Cache
+    signer: Signer
+    peers: Mapping[str, Peer]
+
+    def peer(self, name: str) -> Peer:
+        """Another service. KeyError when the settings name no address for it."""
+        return self.peers[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[A, S]):
+    """Everything that makes a service, for `main`."""
+
+    name: str
+    settings: type[S]
+    open: Callable[[Resources[S]], AbstractAsyncContextManager[A]]
+    """Opens the App that use cases need."""
+    servicers: Callable[[A], Sequence[server.Registration]]
+    handlers: EventHandlers[A] = field(default_factory=dict)
+    timers: TimerHandlers[A] = field(default_factory=dict)
+
+
+def main(service: Service[Any, Any]) -> None:
+    """The command line of a service: `python -m booking serve|consume|relay|timers|all|migrate|replay|dead-letters`."""
+    arguments = _arguments(service.name)
+    settings = load(service.settings)
+    logs.setup(service.name, settings.telemetry.log_level)
+    if arguments.role == "migrate":
+        _migrate(service.name, settings)
+        return
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with runner:
+        match arguments.role:
+            case "replay":
+                runner.run(_replay(service, settings, arguments))
+            case "dead-letters":
+                runner.run(_dead_letters(service, settings, replaying=arguments.action == "replay"))
+            case role:
+                runner.run(_work(service, settings, _WORKERS if role == "all" else (role,)))
+
+
+def load(settings: type[S]) -> S:
+    """The settings of this process; prints what is wrong and ends it when they do not hold."""
+    try:
+        refuse_unknown(settings)
+        return settings()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        sys.exit("settings are not valid:\n" + "\n".join(lines))
+    except ValueError as error:
+        sys.exit(f"settings are not valid: {error}")
+
+
+def _arguments(name: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    roles = parser.add_subparsers(dest="role", required=True)
+    for role in (*_WORKERS, "all", "migrate"):
+        roles.add_parser(role)
+    replay = roles.add_parser("replay", help="publish the events of a time range again")
+    replay.add_argument("--since", type=datetime.fromisoformat, required=True)
+    replay.add_argument("--until", type=datetime.fromisoformat, default=None)
+    replay.add_argument("--type", default=None, help="only events of this type")
+    dead = roles.add_parser("dead-letters", help="list or handle again what could not be handled")
+    dead.add_argument("action", choices=("list", "replay"))
+    return parser.parse_args()
+
+
+def _migrate(name: str, settings: ServiceSettings) -> None:
+    if settings.database.owner_url is None:
+        sys.exit("database.owner_url is not set: migrations run as the owner of the tables")
+    package = Path(str(importlib.import_module(name).__file__)).parent
+    folder = package / "migrations"
+    migrations.upgrade(
+        folder if folder.exists() else package.parent / "migrations", settings.database.owner_url.get_secret_value()
+    )
+
+
+@contextlib.asynccontextmanager
+async def resources(name: str, settings: S, *, retries: bool) -> AsyncIterator[Resources[S]]:
+    """Opens database, cache and peers. `retries` as for Peer."""
+    traces.setup(name, settings.telemetry.otlp_endpoint, settings.telemetry.sample_ratio)
+    signer = Signer(settings.identity.signing_key_file)
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database, name=name)
+        stack.push_async_callback(db.close)
+        cache = Cache(settings.redis, prefix=f"{name}:")
+        stack.push_async_callback(cache.close)
+        peers = {peer: Peer(peer, target, signer, retries=retries) for peer, target in settings.peers.items()}
+        for peer in peers.values():
+            stack.push_async_callback(peer.close)
+        stack.callback(traces.shutdown)
+        yield Resources(settings, db, cache, signer, peers)
+
+
+async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> None:
+    stop, ready = asyncio.Event(), asyncio.Event()
+    _stop_on_signals(stop)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
+        opened = await stack.enter_async_context(resources(service.name, settings, retries="serve" not in roles))
+        await _wait_for_database(opened.db, stop)
+        app = await stack.enter_async_context(service.open(opened))
+        loops = [asyncio.create_task(loop(stop)) for loop in _loops(service, app, opened, roles)]
+        if "serve" in roles:
+            verifier = Verifier(settings.identity.trusted_keys_file, service.name)
+            served, readiness, port = await server.start(
+                service.name, settings.rpc.listen, verifier, service.servicers(app)
+            )
+            await readiness.set("", health_pb2.HealthCheckResponse.SERVING)
+            _log.info("serving", port=port)
+        if not stop.is_set():
+            ready.set()
+        _log.info("started", roles=",".join(roles))
+        await _until_stopped(stop, loops)
+        ready.clear()
+        if "serve" in roles:
+            await readiness.enter_graceful_shutdown()
+            await served.stop(_GRACE_SECONDS)
+        await asyncio.wait_for(asyncio.gather(*loops), _GRACE_SECONDS * 2)
+    _log.info("stopped")
+
+
+def _loops(
+    service: Service[A, S], app: A, opened: Resources[S], roles: Sequence[str]
+) -> list[Callable[[asyncio.Event], Any]]:
+    settings = opened.settings
+    loops: list[Callable[[asyncio.Event], Any]] = []
+    if "consume" in roles and service.handlers:
+        loops.append(Consumer(service.name, app, opened.db, settings.kafka, service.handlers).run)
+    if "relay" in roles:
+        loops.append(Relay(service.name, settings.database, settings.kafka).run)
+    if "timers" in roles and service.timers:
+        loops.append(TimerLoop(app, opened.db, service.timers).run)
+    return loops
+
+
+async def _until_stopped(stop: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
+    """Waits for the signal. A loop that ends by itself is a defect and ends the process, to be started again."""
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
+    if waiting not in done:
+        waiting.cancel()
+        stop.set()
+        for task in done:
+            task.result()
+
+
+async def _wait_for_database(db: Database, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await db.assert_sound()
+        except Unavailable:
+            _log.warning("waiting_for_database")
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _replay(service: Service[A, S], settings: S, arguments: argparse.Namespace) -> None:
+    until = arguments.until or datetime.now(UTC)
+    count = await relay.replay(
+        service.name, settings.database, since=arguments.since, until=until, event_type=arguments.type
+    )
+    print(f"{count} events will be published again")  # noqa: T201
+
+
+async def _dead_letters(service: Service[A, S], settings: S, *, replaying: bool) -> None:
+    async with resources(service.name, settings, retries=True) as opened, service.open(opened) as app:
+        consumer = Consumer(service.name, app, opened.db, settings.kafka, service.handlers)
+        async for letter in consumer.dead_letters():
+            headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+            if replaying:
+                await consumer.handle(letter)
+            done = "handled" if replaying else headers.get("dlq_error", "")
+            print(f"{headers.get('ce_id', '-')} {headers.get('ce_type', '-')} {done}")  # noqa: T201

@@ -1,0 +1,66 @@
+"""Structured JSON logs with service, trace and request ids."""
+
+import logging
+import sys
+
+import orjson
+import structlog
+from structlog.contextvars import bind_contextvars, merge_contextvars
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from servicekit.telemetry import traces
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    header = traces.header()
+    if header:
+        event["trace_id"] = header.split("-")[1]
+    return event
+
+
+def _dump(event: EventDict, **_options: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def setup(service: str, level: str) -> None:
+    """Sends structlog and the standard library's logging to stdout, one JSON object a line."""
+    shared = [
+        merge_contextvars,
+        _add_trace,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_dump),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("aiokafka", "alembic.runtime.plugins", "httpx", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    bind_contextvars(service=service)
+
+
+def bind(**values: str) -> None:
+    """Adds fields to every later log line of the running task."""
+    bind_contextvars(**values)
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """A logger; events are short lower-case words, details are fields."""
+    made: FilteringBoundLogger = structlog.get_logger(name)
+    return made

@@ -1,0 +1,125 @@
+"""W3C trace context. Whether a trace is kept is decided before the SDK is entered: an unsampled request only forwards a header."""
+
+import random
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_SAMPLED = 1
+_EXPORT_INTERVAL_MS = 500
+
+_header: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+class _Tracing:
+    """This process's exporter; there is none until `setup` was called with an endpoint."""
+
+    ratio = 0.0
+    tracer: trace.Tracer | None = None
+    provider: TracerProvider | None = None
+
+
+def setup(service: str, endpoint: str | None, ratio: float) -> None:
+    """Starts to export the share `ratio` of new traces. Continued traces follow their own flag."""
+    _Tracing.ratio = ratio
+    if endpoint is None:
+        return
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=2)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_INTERVAL_MS))
+    _Tracing.provider = provider
+    _Tracing.tracer = provider.get_tracer("comptoir")
+
+
+def shutdown() -> None:
+    """Exports what is left."""
+    if _Tracing.provider:
+        _Tracing.provider.shutdown()
+        _Tracing.provider = _Tracing.tracer = None
+
+
+def header() -> str | None:
+    """The traceparent to send on with the next hop."""
+    return _header.get()
+
+
+def sampled() -> bool:
+    """Whether the running task's trace is kept."""
+    current = _header.get()
+    return current is not None and current.endswith("01")
+
+
+@contextmanager
+def server_span(
+    name: str, traceparent: str | None, *, kind: SpanKind = SpanKind.SERVER, **attributes: str | int
+) -> Iterator[None]:
+    """Continues the trace of `traceparent`, or starts one when it is absent or malformed."""
+    parent = _TRACEPARENT.fullmatch(traceparent or "")
+    if parent:
+        keep = bool(int(parent[3], 16) & _SAMPLED)
+    else:
+        keep = random.random() < _Tracing.ratio  # noqa: S311  # sampling is no secret
+    if not keep or _Tracing.tracer is None:
+        made = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+        token = _header.set(parent[0] if parent else made)
+        try:
+            yield
+        finally:
+            _header.reset(token)
+        return
+    context = None
+    if parent:
+        remote = SpanContext(int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(1))
+        context = set_span_in_context(NonRecordingSpan(remote))
+    with _recorded(_Tracing.tracer, name, kind, attributes, context):
+        yield
+
+
+@contextmanager
+def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> Iterator[None]:
+    """A child span of a kept trace; nothing at all otherwise."""
+    if _Tracing.tracer is None or not sampled():
+        yield
+        return
+    with _recorded(_Tracing.tracer, name, kind, attributes, None):
+        yield
+
+
+@contextmanager
+def _recorded(
+    tracer: trace.Tracer,
+    name: str,
+    kind: SpanKind,
+    attributes: dict[str, str | int],
+    context: trace.Context | None,
+) -> Iterator[None]:
+    with tracer.start_as_current_span(
+        name, context=context, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as current:
+        ids = current.get_span_context()
+        token = _header.set(f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01")
+        try:
+            yield
+        except BaseException as error:
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+        finally:
+            _header.reset(token)

@@ -1,0 +1,25 @@
+"""Which services follow which topics. The relay needs it to know when everybody has seen an event; a test holds it against the handlers."""
+
+from types import MappingProxyType
+
+SUBSCRIBERS = MappingProxyType(
+    {
+        "comptoir.auth.v1": ("notification",),
+        "comptoir.booking.v1": ("analytics", "notification", "payment"),
+        "comptoir.payment.v1": ("analytics", "booking", "notification"),
+        "comptoir.support.v1": ("notification",),
+    }
+)
+
+DEAD_LETTERS = ".dlq"
+
+
+def published_by(service: str) -> tuple[str, ...]:
+    """The topics that a service's relay writes: its own, and dead letters of those it follows."""
+    own = tuple(topic for topic in SUBSCRIBERS if topic.split(".")[1] == service)
+    return own + tuple(topic + DEAD_LETTERS for topic in followed_by(service))
+
+
+def followed_by(service: str) -> tuple[str, ...]:
+    """The topics that a service consumes."""
+    return tuple(topic for topic, services in SUBSCRIBERS.items() if service in services)
