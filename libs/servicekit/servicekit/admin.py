@@ -1,4 +1,4 @@
-"""The admin port of every process: /healthz, /readyz and /metrics. Never reachable from outside the cluster."""
+"""The admin port of every process: /healthz, /readyz and /metrics. Never reachable from outside."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ class _Quiet(uvicorn.Server):
     """A uvicorn that leaves signals to the runtime."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Any:  # noqa: ANN401
+    def capture_signals(self) -> Any:
         """Does nothing: one place handles signals."""
         yield
 
 
 @contextlib.asynccontextmanager
-async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.Server]:  # noqa: ANN401
+async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.Server]:
     """Serves an ASGI app on `listen` (host:port) while the context is open, then drains it.
 
     Raises:
@@ -29,8 +29,17 @@ async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.
     """
     host, _, port = listen.rpartition(":")
     config = uvicorn.Config(
-        app, host=host, port=int(port), loop="none", http="httptools", lifespan="off", log_config=None,
-        access_log=False, server_header=False, date_header=False, **options,
+        app,
+        host=host,
+        port=int(port),
+        loop="none",
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        **options,
     )
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())

@@ -62,11 +62,15 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
     Raises:
         KafkaError: the broker cannot be reached or refuses.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS
+    )
     await admin.start()
     try:
         wanted = [
-            NewTopic(topic, num_partitions=settings.partitions, replication_factor=settings.replication_factor)
+            NewTopic(
+                topic, num_partitions=settings.partitions, replication_factor=settings.replication_factor
+            )
             for topic in topics
         ]
         if not wanted:

@@ -1,8 +1,8 @@
-"""A cache that may always be empty: in this process first, then Redis. Losing it costs time, never correctness."""
+"""A cache that may always be empty: this process first, then Redis. Losing it costs time only."""
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,14 +25,16 @@ class Cache:
     def __init__(self, settings: RedisSettings, *, prefix: str) -> None:
         url = settings.url.get_secret_value() if settings.url else None
         self._redis = (
-            Redis.from_url(url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT) if url else None
+            Redis.from_url(url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT)
+            if url
+            else None
         )
         self._prefix = prefix
         self._local: dict[str, tuple[float, bytes]] = {}
         self._paused_until = 0.0
 
     async def get_or_load(self, key: str, load: Callable[[], Awaitable[bytes]], *, ttl: int) -> bytes:
-        """The cached bytes of `key`, or what `load` answers, kept for `ttl` seconds. Raises only what `load` raises."""
+        """The cached bytes of `key`, or what `load` answers (and raises), kept for `ttl` seconds."""
         now = time.monotonic()
         cached = self._local.get(key)
         if cached and cached[0] > now:
@@ -66,13 +68,14 @@ class Cache:
         if not self._usable():
             return None
         try:
-            found: bytes | None = await self._redis.get(self._prefix + key)  # type: ignore[union-attr]
+            found: Any = await self._redis.get(self._prefix + key)  # type: ignore[union-attr]
         except (RedisError, OSError, TimeoutError) as error:
             self._pause(error)
             return None
-        if found is not None:
-            metrics.CACHE_READS.labels("shared").inc()
-        return found
+        if found is None:
+            return None
+        metrics.CACHE_READS.labels("shared").inc()
+        return bytes(found)
 
     async def _share(self, key: str, value: bytes, ttl: int) -> None:
         if not self._usable():

@@ -1,4 +1,4 @@
-"""Follows topics: each event to its handler, at least once, in order per key; what fails for good becomes a dead letter."""
+"""Hands each event to its handler, at least once, in order per key; the hopeless become dead letters."""
 
 import asyncio
 import time
@@ -42,7 +42,9 @@ _log = telemetry.logger(__name__)
 class Consumer(Generic[A]):
     """One member of the service's consumer group."""
 
-    def __init__(self, service: str, app: A, db: Database, kafka: KafkaSettings, handlers: Handlers[A]) -> None:
+    def __init__(
+        self, service: str, app: A, db: Database, kafka: KafkaSettings, handlers: Handlers[A]
+    ) -> None:
         self._service = service
         self._app = app
         self._db = db
@@ -77,7 +79,9 @@ class Consumer(Generic[A]):
                 if offsets:
                     await consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError):
-                _log.warning("commit_lost_to_rebalance")  # the new owner sees the events again; the inbox knows them
+                _log.warning(
+                    "commit_lost_to_rebalance"
+                )  # the new owner sees the events again; the inbox knows them
 
     async def _work(self, records: Sequence[ConsumerRecord], stop: asyncio.Event) -> ConsumerRecord | None:
         """Handles one partition's records in order. Returns the last one that is finished."""
@@ -100,7 +104,7 @@ class Consumer(Generic[A]):
             except (Unavailable, Busy, DeadlineExceeded) as error:
                 _log.warning("event_waits", type=_type_of(record), reason=error.reason)
                 await self._pause(attempt, stop)
-            except Exception as error:  # one of the three edges
+            except Exception as error:  # noqa: BLE001  # one of the three edges
                 if not isinstance(error, Undecodable) and attempt < _ATTEMPTS:
                     _log.warning("event_failed", type=_type_of(record), error=_name(error), attempt=attempt)
                     await self._pause(attempt, stop)
@@ -136,7 +140,7 @@ class Consumer(Generic[A]):
         await wait_for_any(stop, timeout=_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS)) - 1])
 
     async def _bury(self, record: ConsumerRecord, error: str, stop: asyncio.Event) -> None:
-        """Writes the dead letter through the outbox, so that it is as safe as any event; waits for the database."""
+        """Writes a dead letter through the outbox, as safe as any event; waits for the database."""
         headers = {name: raw.decode(errors="replace") for name, raw in record.headers}
         row = {
             "event_id": ids.new(),
@@ -202,7 +206,8 @@ async def _whole(reader: AIOKafkaConsumer, partition: TopicPartition) -> AsyncIt
 
 
 def _type_of(record: ConsumerRecord) -> str:
-    return dict(record.headers).get("ce_type", b"").decode(errors="replace")
+    raw: bytes = dict(record.headers).get("ce_type", b"")
+    return raw.decode(errors="replace")
 
 
 def _name(error: Exception) -> str:

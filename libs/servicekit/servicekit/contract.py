@@ -1,4 +1,4 @@
-"""Reads the contract's descriptors: every RPC with its policy, every event with its topic. Decides nothing itself."""
+"""Reads the contract: every RPC with its policy, every event with its topic. Decides nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""PostgreSQL: transactions bound to one tenant by row-level security, with timeouts, at READ COMMITTED only."""
+"""PostgreSQL: transactions bound to one tenant by row-level security, with timeouts, at READ COMMITTED."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,8 +21,8 @@ from servicekit.telemetry import metrics
 _POOL_TIMEOUT = 3.0
 _IDLE_IN_TRANSACTION_MS = "15000"
 
-# set_config(..., true) lasts until the end of the transaction; 'role' is a setting like any other. One round trip
-# opens every transaction: tenant, role, time budget, and the database's clock.
+# set_config(..., true) lasts until the end of the transaction; 'role' is a setting like any other. One round
+# trip opens every transaction: tenant or role, time budget, and the database's clock.
 _ENTER_TENANT = select(
     func.set_config("app.organization_id", bindparam("organization", type_=String), True),
     func.set_config("statement_timeout", bindparam("timeout", type_=String), True),
@@ -46,7 +46,7 @@ class Transaction:
         self.after_commit: list[Callable[[], None]] = []
         """Called once the commit is durable: to wake a loop, never to do work."""
 
-    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:  # noqa: ANN401
+    async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Runs one statement. `values` is one mapping, or a list of them for many rows."""
         result = await self._connection.execute(statement, values)
         assert isinstance(result, CursorResult)  # noqa: S101  # Core always answers one
@@ -117,7 +117,7 @@ class Database:
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
-        """The bare connection, in autocommit, for a hot path of one statement, which sets its tenant itself."""
+        """The bare connection in autocommit, for a hot path of one statement that sets its tenant itself."""
         with _mapped():
             async with self._bare.connect() as connection:
                 raw = await connection.get_raw_connection()
@@ -134,7 +134,8 @@ class Database:
         """Refuses to run on a role or an isolation level that would void the guarantees of this module."""
         async with self.driver() as connection:
             row = await connection.fetchrow(
-                "SELECT current_setting('default_transaction_isolation') AS isolation, rolsuper OR rolbypassrls AS above,"
+                "SELECT current_setting('default_transaction_isolation') AS isolation,"
+                " rolsuper OR rolbypassrls AS above,"
                 " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid) AS owner"
                 " FROM pg_roles r WHERE rolname = current_user"
             )

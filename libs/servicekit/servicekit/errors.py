@@ -1,4 +1,4 @@
-"""The catalogue of refusals: each is a class with a canonical kind and a stable reason, and nothing else crosses the wire."""
+"""Refusals: a class each, with a canonical kind and a stable reason. Nothing else crosses the wire."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import grpc
 
 
 class Kind(Enum):
-    """What a refusal means to a caller: a canonical gRPC code and the HTTP status of AIP-193, where ours differs noted."""
+    """What a refusal means to a caller: a canonical gRPC code and an HTTP status (AIP-193)."""
 
     INVALID = (grpc.StatusCode.INVALID_ARGUMENT, 400)
     UNPROCESSABLE = (grpc.StatusCode.INVALID_ARGUMENT, 422)
@@ -95,7 +95,7 @@ class PermissionDenied(AppError):
 
 
 class IdempotencyKeyReused(AppError):
-    """The Idempotency-Key was used before with another request (draft-ietf-httpapi-idempotency-key-header-07)."""
+    """The Idempotency-Key was used before with another request (Idempotency-Key draft-07 §2.7)."""
 
     kind = Kind.UNPROCESSABLE
     reason = "IDEMPOTENCY_KEY_REUSED"

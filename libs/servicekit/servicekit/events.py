@@ -1,4 +1,4 @@
-"""An event as a consumer sees it: the contract's message with its CloudEvents attributes, and how both travel in Kafka."""
+"""An event as a consumer sees it: message and CloudEvents attributes, and how both travel in Kafka."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Event:
 
 
 def to_headers(row: Mapping[str, Any], service: str) -> list[tuple[str, bytes]]:
-    """The Kafka headers of an outbox row: CloudEvents 1.0 attributes in the binary mode of its Kafka binding."""
+    """The Kafka headers of an outbox row: CloudEvents 1.0 in the binary mode of its Kafka binding."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(row["event_id"]),

@@ -1,4 +1,4 @@
-"""Idempotency keys, kept in the transaction of the effect they guard: they survive the loss of every cache."""
+"""Idempotency keys, kept in the transaction of the effect they guard: no cache can lose them."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass

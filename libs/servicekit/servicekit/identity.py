@@ -1,4 +1,4 @@
-"""Who calls: the caller of a request, and the short signed tokens by which gateway and services vouch for it."""
+"""Who calls: a request's caller, and the short signed tokens by which gateway and services vouch for it."""
 
 import json
 import time

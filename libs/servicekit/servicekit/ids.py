@@ -1,4 +1,4 @@
-"""UUIDv7 identifiers and their typed text form `bkg_…` (the TypeID encoding). Text ids exist only at the edges."""
+"""UUIDv7 identifiers and their typed text form `bkg_…` (TypeID). Text ids exist only at the edges."""
 
 import os
 import time
@@ -34,7 +34,7 @@ def parse(prefix: str, text: str, missing: type[AppError]) -> UUID:
     """The UUID of a text id.
 
     Raises:
-        AppError: `missing`, when the text is not such an id: to a caller a malformed id is one that does not exist.
+        AppError: `missing`, when the text is not such an id: a malformed id is one that does not exist.
     """
     head, _, digits = text.rpartition("_")
     if head != prefix or len(digits) != _LENGTH or digits[0] > "7":

@@ -1,4 +1,4 @@
-"""Events that were handled, recorded in the transaction of their effect: delivery is at least once, the effect exactly once."""
+"""Events that were handled, recorded in the transaction of their effect, so that it happens exactly once."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -17,7 +17,7 @@ INBOX = sa.table(
 _CLAIM = insert(INBOX).on_conflict_do_nothing(index_elements=["event_id"])
 
 
-class AlreadyHandled(Exception):  # noqa: N818  # no failure: the consumer loop takes it for success
+class AlreadyHandled(Exception):  # no failure: the consumer loop takes it for success
     """The event's effect has been committed before."""
 
 

@@ -1,4 +1,4 @@
-"""Alembic, driven from the service: the owner role migrates, and the building blocks every service's tables share."""
+"""Alembic, driven from the service as the owner of its tables, and the tables that every service shares."""
 
 import asyncio
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def _migrate(connection: Connection, metadata: sa.MetaData) -> None:
 
 
 def isolate(service: str, *tables: str) -> None:
-    """Forces row-level security: a tenant's transaction sees and writes its own rows only, a platform one all."""
+    """Forces row-level security: a tenant sees and writes its own rows only, a platform transaction all."""
     for table in tables:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

@@ -1,4 +1,4 @@
-"""Events to publish, written in the transaction of the change they speak of. The relay does the publishing."""
+"""Events to publish, written in the transaction of the change they speak of. The relay publishes them."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -31,7 +31,7 @@ _INSERT = sa.insert(OUTBOX)
 
 
 async def add(tx: Transaction, message: Message, *, key: UUID, organization: UUID | None = None) -> UUID:
-    """Publishes `message` if and only if `tx` commits, at least once, in order among events of the same `key`.
+    """Publishes `message` if and only if `tx` commits: at least once, in order among events of one `key`.
 
     Returns the event's id, by which consumers recognise a repetition.
     """

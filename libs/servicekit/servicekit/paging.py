@@ -1,4 +1,4 @@
-"""Keyset pages (AIP-158): opaque tokens that carry the last row's sort key and the list they belong to. They grant nothing."""
+"""Keyset pages (AIP-158): opaque tokens with the last row's sort key and their list. They grant nothing."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ class Page:
 
 
 def page(size: int, token: str, *filters: str, keys: int) -> Page:
-    """Reads a request's page fields: size 0 means 50 and more than 200 means 200; `keys` is the sort key's length.
+    """Reads a request's page fields: size 0 means 50, more than 200 mean 200. `keys`: parts of the sort key.
 
     Raises:
         InvalidPageToken: the token was made for other filters, or not by us.
@@ -40,7 +40,11 @@ def page(size: int, token: str, *filters: str, keys: int) -> Page:
         parts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except ValueError as error:
         raise InvalidPageToken from error
-    if not isinstance(parts, list) or len(parts) != keys + 1 or not all(isinstance(part, str) for part in parts):
+    if (
+        not isinstance(parts, list)
+        or len(parts) != keys + 1
+        or not all(isinstance(part, str) for part in parts)
+    ):
         raise InvalidPageToken
     if parts[0] != scope:
         raise InvalidPageToken

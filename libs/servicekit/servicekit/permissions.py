@@ -1,10 +1,8 @@
-"""What each built-in role may do. The policy on every RPC names the permission; this is the only other half."""
+"""What each built-in role may do. The policy on every RPC names the permission; this is the other half."""
 
 from types import MappingProxyType
 
-_VIEWER = frozenset(
-    {"venues.read", "bookings.read", "tickets.read", "analytics.read", "notifications.read"}
-)
+_VIEWER = frozenset({"venues.read", "bookings.read", "tickets.read", "analytics.read", "notifications.read"})
 _HOST = _VIEWER | {"bookings.write", "tickets.write"}
 _ACCOUNTANT = frozenset({"venues.read", "bookings.read", "payments.read", "analytics.read"})
 _MANAGER = _HOST | {"venues.write", "payments.read", "webhooks.read"}

@@ -32,7 +32,8 @@ _MARK = (
     " WHERE o.position = d.position"
 )
 _HIGHEST = (
-    "SELECT topic, partition, max(log_offset) AS highest FROM outbox WHERE log_offset IS NOT NULL GROUP BY 1, 2"
+    "SELECT topic, partition, max(log_offset) AS highest FROM outbox"
+    " WHERE log_offset IS NOT NULL GROUP BY topic, partition"
 )
 _CONFIRM = (
     "INSERT INTO relay_confirmations AS c (topic, partition, log_offset) VALUES ($1, $2, $3)"
@@ -80,14 +81,14 @@ class Relay:
                 await wait_for_any(stop, timeout=_RETRY_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def _leading(self) -> Any:  # noqa: ANN401
-        """A connection of its own that holds the advisory lock: at most one relay works, and a dead one lets go."""
+    async def _leading(self) -> Any:
+        """A connection that holds the advisory lock: at most one relay works, and a dead one lets go."""
         connection = await asyncpg.connect(
             self._url, timeout=5, server_settings={"application_name": f"{self._service}-relay"}
         )
         try:
             await connection.execute(f"SET ROLE {self._service}_platform")
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(_RETRY_SECONDS)
             yield connection
         finally:
@@ -119,13 +120,18 @@ class Relay:
         metrics.OUTBOX_AGE_SECONDS.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()))
         sends = [
             await producer.send(
-                row["topic"], key=row["key"], value=row["payload"], headers=events.to_headers(_plain(row), self._service)
+                row["topic"],
+                key=row["key"],
+                value=row["payload"],
+                headers=events.to_headers(_plain(row), self._service),
             )
             for row in rows
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)
         taken = [
-            (row, result) for row, result in zip(rows, results, strict=True) if isinstance(result, RecordMetadata)
+            (row, result)
+            for row, result in zip(rows, results, strict=True)
+            if isinstance(result, RecordMetadata)
         ]
         lost = {result.topic_partition for _, result in taken if self._is_behind(result)}
         for partition in lost:
@@ -185,13 +191,15 @@ class Relay:
         lowest = {}
         for partition in self._highest:
             subscribers: Sequence[str] = topics.SUBSCRIBERS.get(partition.topic, ())
-            found = [committed[group][partition].offset for group in subscribers if partition in committed[group]]
+            found = [
+                committed[group][partition].offset for group in subscribers if partition in committed[group]
+            ]
             if subscribers and len(found) == len(subscribers):
                 lowest[partition] = max(0, min(found))
         return lowest
 
     async def _refill(self, connection: asyncpg.Connection, partition: TopicPartition) -> None:
-        """Has everything that some subscriber has not confirmed published again. Consumers know repetitions by id."""
+        """Has what some subscriber has not confirmed published again. Consumers know repetitions by id."""
         async with connection.transaction():
             where = (partition.topic, partition.partition)
             confirmed = await connection.fetchval(_CONFIRMED, *where) or 0
@@ -219,4 +227,4 @@ async def replay(
         status: str = await connection.execute(_REPLAY, since, until, event_type)
     finally:
         await connection.close()
-    return int(status.split()[-1])
+    return int(status.rsplit(maxsplit=1)[-1])

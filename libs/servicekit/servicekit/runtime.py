@@ -1,4 +1,4 @@
-"""Runs a service: its roles as verbs, signals, readiness and the order of draining. Holds no business rule."""
+"""Runs a service: roles as verbs, signals, readiness and the order of draining. Holds no business rule."""
 
 import argparse
 import asyncio
@@ -69,7 +69,7 @@ class Service(Generic[A, S]):
 
 
 def main(service: Service[Any, Any]) -> None:
-    """The command line of a service: `python -m booking serve|consume|relay|timers|all|migrate|replay|dead-letters`."""
+    """The command line of a service: `python -m <name> <role>`, see `_arguments`."""
     arguments = _arguments(service.name)
     settings = load(service.settings)
     logs.setup(service.name, settings.telemetry.log_level)
@@ -91,7 +91,7 @@ def load(settings: type[S]) -> S:
     """The settings of this process; prints what is wrong and ends it when they do not hold."""
     try:
         refuse_unknown(settings)
-        return settings()
+        return settings()  # type: ignore[call-arg]  # read from the environment
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         sys.exit("settings are not valid:\n" + "\n".join(lines))
@@ -119,7 +119,8 @@ def _migrate(name: str, settings: ServiceSettings) -> None:
     package = Path(str(importlib.import_module(name).__file__)).parent
     folder = package / "migrations"
     migrations.upgrade(
-        folder if folder.exists() else package.parent / "migrations", settings.database.owner_url.get_secret_value()
+        folder if folder.exists() else package.parent / "migrations",
+        settings.database.owner_url.get_secret_value(),
     )
 
 
@@ -145,7 +146,9 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
     _stop_on_signals(stop)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
-        opened = await stack.enter_async_context(resources(service.name, settings, retries="serve" not in roles))
+        opened = await stack.enter_async_context(
+            resources(service.name, settings, retries="serve" not in roles)
+        )
         await _wait_for_database(opened.db, stop)
         app = await stack.enter_async_context(service.open(opened))
         loops = [asyncio.create_task(loop(stop)) for loop in _loops(service, app, opened, roles)]
@@ -183,7 +186,7 @@ def _loops(
 
 
 async def _until_stopped(stop: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
-    """Waits for the signal. A loop that ends by itself is a defect and ends the process, to be started again."""
+    """Waits for the signal. A loop that ends by itself is a defect and ends the process."""
     waiting = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
     if waiting not in done:

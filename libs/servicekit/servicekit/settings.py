@@ -31,7 +31,7 @@ class DatabaseSettings(Part):
     """The service's own PostgreSQL database."""
 
     url: SecretStr
-    """postgresql://<service>_app:…@host/<service>: a role that owns nothing and cannot bypass row-level security."""
+    """postgresql://<service>_app:…@host/<service>: a role that owns nothing and cannot bypass isolation."""
     owner_url: SecretStr | None = None
     """The owner of the tables; only the migrate verb needs it."""
     pool_size: int = Field(default=6, ge=1, le=100)

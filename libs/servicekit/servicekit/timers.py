@@ -1,4 +1,4 @@
-"""Work that is due at a time, as rows: scheduled in the transaction that wants it, claimed by lease, retried until done."""
+"""Work that is due at a time, as rows: scheduled in a transaction, claimed by lease, retried until done."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +81,8 @@ _POSTPONE = (
 _due = (
     sa.select(TIMERS.c.id)
     .where(
-        TIMERS.c.due_at <= sa.func.now(), sa.or_(TIMERS.c.leased_until.is_(None), TIMERS.c.leased_until < sa.func.now())
+        TIMERS.c.due_at <= sa.func.now(),
+        sa.or_(TIMERS.c.leased_until.is_(None), TIMERS.c.leased_until < sa.func.now()),
     )
     .order_by(TIMERS.c.due_at)
     .limit(_BATCH)
@@ -99,7 +100,7 @@ _CLAIM = (
 async def schedule(
     tx: Transaction, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None
 ) -> None:
-    """Has the handler of `kind` called once `due_at` has passed; replaces an earlier timer of the same kind and key."""
+    """Has the handler of `kind` called once `due_at` has passed; replaces a timer of that kind and key."""
     await tx.execute(
         _SCHEDULE,
         {
@@ -122,7 +123,7 @@ async def cancel(tx: Transaction, kind: str, key: str) -> None:
 
 
 async def done(tx: Transaction, timer: Timer) -> bool:
-    """Ends a timer in the transaction of its effect. False when it was replaced, cancelled or ended meanwhile."""
+    """Ends a timer in the transaction of its effect. False when it was replaced or ended meanwhile."""
     return bool((await tx.execute(_DONE, {"id": timer.id})).rowcount)
 
 
@@ -145,7 +146,7 @@ Handlers = Mapping[str, Callable[[A, Timer], Awaitable[None]]]
 
 
 class TimerLoop(Generic[A]):
-    """Calls handlers for what is due. Any number of loops share the work; a lease that runs out is taken over."""
+    """Calls handlers for what is due. Loops share the work and take over leases that ran out."""
 
     def __init__(self, app: A, db: Database, handlers: Handlers[A]) -> None:
         self._app = app
@@ -190,10 +191,12 @@ class TimerLoop(Generic[A]):
         with telemetry.server_span(f"timer {timer.kind}", timer.traceparent, kind=SpanKind.INTERNAL):
             try:
                 await self._handlers[timer.kind](self._app, timer)
-            except Exception as error:  # one of the three edges: a failing timer must not stop the others
+            except Exception as error:  # noqa: BLE001  # one of the three edges
                 metrics.TIMERS_HANDLED.labels(timer.kind, "failed").inc()
                 if isinstance(error, AppError):
-                    _log.warning("timer_refused", kind=timer.kind, reason=error.reason, attempts=timer.attempts)
+                    _log.warning(
+                        "timer_refused", kind=timer.kind, reason=error.reason, attempts=timer.attempts
+                    )
                 else:
                     _log.exception("timer_failed", kind=timer.kind, attempts=timer.attempts)
                 await self._put_back(timer)

@@ -1,4 +1,4 @@
-"""Which services follow which topics. The relay needs it to know when everybody has seen an event; a test holds it against the handlers."""
+"""Which services follow which topics, so that the relay knows when everybody has seen an event."""
 
 from types import MappingProxyType
 

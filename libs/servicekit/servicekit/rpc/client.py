@@ -1,4 +1,4 @@
-"""Calls to a peer: signed identity, the rest of the time budget, the trace, metrics, and refusals as AppError."""
+"""Calls to a peer: signed identity, the rest of the time budget, trace, metrics, refusals as AppError."""
 
 import json
 import time
@@ -43,8 +43,13 @@ class Peer:
         return make(self.channel)
 
     async def call(
-        self, method: Any, request: Any, *, organization: UUID | None = None, timeout: float = _TIMEOUT  # noqa: ANN401, ASYNC109
-    ) -> Any:  # noqa: ANN401
+        self,
+        method: Any,
+        request: Any,
+        *,
+        organization: UUID | None = None,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109
+    ) -> Any:
         """Calls as this service itself, for an organization or none.
 
         Raises:
@@ -56,12 +61,12 @@ class Peer:
     async def call_as(
         self,
         identity: str,
-        method: Any,  # noqa: ANN401
-        request: Any,  # noqa: ANN401
+        method: Any,
+        request: Any,
         *,
         timeout: float = _TIMEOUT,  # noqa: ASYNC109
         metadata: Sequence[tuple[str, str]] = (),
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Calls with a token made by this process's signer. Raises like `call`."""
         left = deadline.remaining()
         budget = timeout if left is None else max(0.001, min(timeout, left - deadline.MARGIN))
@@ -85,12 +90,14 @@ class Peer:
 
     async def close(self) -> None:
         """Closes the channel."""
-        await self.channel.close()
+        await self.channel.close(None)
 
 
 def service_config(name: str, *, retries: bool) -> dict[str, Any]:
-    """gRPC's service config: balanced over all addresses; calls that are idempotent by contract are retried while
-    the peer is unavailable, within a budget that runs dry when too many fail."""
+    """The service config of gRPC: balanced over all addresses, and retries of calls idempotent by contract.
+
+    They are retried while the peer is unavailable, within a budget that runs dry when too many fail.
+    """
     config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
     safe = [
         {"service": rpc.method.containing_service.full_name, "method": rpc.method.name}

@@ -1,9 +1,10 @@
-"""What every RPC passes on its way in: identity, policy, time budget, validation, errors, trace and metrics. Denies by default."""
+"""The way into every RPC: identity, policy, time budget, validation, errors, trace. Denies by default."""
 
 import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import grpc
 import protovalidate
@@ -23,23 +24,25 @@ REQUEST_ID = "comptoir-request-id"
 TRACEPARENT = "traceparent"
 
 _log = telemetry.logger(__name__)
-_Behaviour = Callable[[Message, grpc.aio.ServicerContext], Awaitable[Message]]
+_Context = Any  # grpc-stubs knows no abort_with_status
+_Behaviour = Callable[[Message, _Context], Awaitable[Message]]
+_Handler = Any  # grpc-stubs types its behaviour as synchronous
 _ANONYMOUS = Caller(CallerKind.ANONYMOUS, issuer="")
 
 
-class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Stands before every RPC of a service. An RPC that the contract does not know, or without a policy, is denied."""
+class Guard(grpc.aio.ServerInterceptor[Any, Any]):
+    """Stands before every RPC. One that the contract does not know, or that has no policy, is denied."""
 
     def __init__(self, service: str, verifier: Verifier) -> None:
         self._service = service
         self._verifier = verifier
-        self._guarded: dict[str, grpc.RpcMethodHandler] = {}
+        self._guarded: dict[str, _Handler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> _Handler:
         """The guarded handler, made once a method. Only gRPC's own health service passes unguarded."""
         path = handler_call_details.method
         known = self._guarded.get(path)
@@ -60,9 +63,11 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         seconds = metrics.RPC_SERVED_SECONDS.labels(path)
         succeeded = metrics.RPC_SERVED.labels(path, "OK")
 
-        async def guarded(request: Message, context: grpc.aio.ServicerContext) -> Message:
+        async def guarded(request: Message, context: _Context) -> Message:
             started = time.perf_counter()
-            metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+            metadata = {
+                key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+            }
             refusal: AppError
             with telemetry.server_span(path, metadata.get(TRACEPARENT)):
                 try:
@@ -111,27 +116,31 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
         Unauthenticated: the RPC needs another kind of caller.
         PermissionDenied: the kind is right, but not the permission or the service.
     """
-    match policy.audience:
-        case policy_pb2.AUDIENCE_PUBLIC:
-            return
-        case policy_pb2.AUDIENCE_GUEST:
-            if caller.issuer != "gateway":
-                raise Unauthenticated
-        case policy_pb2.AUDIENCE_MEMBER:
-            if caller.kind is not CallerKind.MEMBER or caller.organization is None:
-                raise Unauthenticated
-            if policy.permission != permissions.SELF and policy.permission not in caller.permissions:
-                raise PermissionDenied
-        case policy_pb2.AUDIENCE_INTERNAL:
-            if caller.kind is not CallerKind.SERVICE:
-                raise Unauthenticated
-            if caller.issuer not in policy.callers:
-                raise PermissionDenied
-        case policy_pb2.AUDIENCE_PLATFORM:
-            if caller.kind is not CallerKind.PLATFORM:
-                raise Unauthenticated
-        case _:
-            raise PermissionDenied
+    audience = policy.audience
+    if audience == policy_pb2.AUDIENCE_PUBLIC:
+        return
+    if audience not in _WANTED:
+        raise PermissionDenied
+    if not _WANTED[audience](caller):
+        raise Unauthenticated
+    if audience == policy_pb2.AUDIENCE_MEMBER and not _may(policy.permission, caller):
+        raise PermissionDenied
+    if audience == policy_pb2.AUDIENCE_INTERNAL and caller.issuer not in policy.callers:
+        raise PermissionDenied
+
+
+_WANTED: Mapping[int, Callable[[Caller], bool]] = {
+    policy_pb2.AUDIENCE_GUEST: lambda caller: caller.issuer == "gateway",
+    policy_pb2.AUDIENCE_MEMBER: lambda caller: (
+        caller.kind is CallerKind.MEMBER and caller.organization is not None
+    ),
+    policy_pb2.AUDIENCE_PLATFORM: lambda caller: caller.kind is CallerKind.PLATFORM,
+    policy_pb2.AUDIENCE_INTERNAL: lambda caller: caller.kind is CallerKind.SERVICE,
+}
+
+
+def _may(permission: str, caller: Caller) -> bool:
+    return permission == permissions.SELF or permission in caller.permissions
 
 
 def _idempotency_key(rpc: Rpc, caller: Caller, request: Message, text: str | None) -> idempotency.Key | None:
@@ -144,7 +153,7 @@ def _idempotency_key(rpc: Rpc, caller: Caller, request: Message, text: str | Non
 
 def _violation(violation: protovalidate.Violation) -> Violation:
     pointer = ""
-    for element in violation.proto.field.elements:
+    for element in violation.proto.field.elements if violation.proto.field else ():
         pointer += f"/{element.field_name}"
         if element.subscript is not None:
             pointer += f"/{element.subscript.value}"

@@ -1,9 +1,11 @@
 """The gRPC server of a service."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 
 from servicekit.identity import Verifier
 from servicekit.rpc.guard import Guard
@@ -23,7 +25,7 @@ _OPTIONS = (
 
 async def start(
     service: str, listen: str, verifier: Verifier, registrations: Sequence[Registration]
-) -> tuple[grpc.aio.Server, health.aio.HealthServicer, int]:
+) -> tuple[grpc.aio.Server, Any, int]:
     """Listens and serves. Returns the server, its health service, and the port that it got.
 
     Raises:
@@ -32,7 +34,7 @@ async def start(
     server = grpc.aio.server(interceptors=[Guard(service, verifier)], options=_OPTIONS)
     for register in registrations:
         register(server)
-    readiness = health.aio.HealthServicer()
+    readiness = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(readiness, server)
     try:
         port = server.add_insecure_port(listen)

@@ -28,7 +28,9 @@ def to_status(error: AppError, service: str) -> grpc.Status:
     details = [_packed(info)]
     if error.violations:
         fields = [
-            error_details_pb2.BadRequest.FieldViolation(field=violation.pointer, description=violation.message)
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.pointer, description=violation.message
+            )
             for violation in error.violations
         ]
         details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))

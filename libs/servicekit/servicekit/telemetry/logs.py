@@ -6,7 +6,7 @@ import sys
 import orjson
 import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from servicekit.telemetry import traces
 
@@ -24,7 +24,7 @@ def _dump(event: EventDict, **_options: object) -> str:
 
 def setup(service: str, level: str) -> None:
     """Sends structlog and the standard library's logging to stdout, one JSON object a line."""
-    shared = [
+    shared: list[Processor] = [
         merge_contextvars,
         _add_trace,
         structlog.stdlib.add_log_level,

@@ -1,4 +1,4 @@
-"""W3C trace context. Whether a trace is kept is decided before the SDK is entered: an unsampled request only forwards a header."""
+"""W3C trace context. The decision to keep a trace falls before the SDK: an unsampled one is only a header."""
 
 import random
 import re
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -73,10 +74,8 @@ def server_span(
 ) -> Iterator[None]:
     """Continues the trace of `traceparent`, or starts one when it is absent or malformed."""
     parent = _TRACEPARENT.fullmatch(traceparent or "")
-    if parent:
-        keep = bool(int(parent[3], 16) & _SAMPLED)
-    else:
-        keep = random.random() < _Tracing.ratio  # noqa: S311  # sampling is no secret
+    flipped = random.random() < _Tracing.ratio  # noqa: S311  # sampling is no secret
+    keep = bool(int(parent[3], 16) & _SAMPLED) if parent else flipped
     if not keep or _Tracing.tracer is None:
         made = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
         token = _header.set(parent[0] if parent else made)
@@ -87,7 +86,9 @@ def server_span(
         return
     context = None
     if parent:
-        remote = SpanContext(int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(1))
+        remote = SpanContext(
+            int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(1)
+        )
         context = set_span_in_context(NonRecordingSpan(remote))
     with _recorded(_Tracing.tracer, name, kind, attributes, context):
         yield
@@ -109,10 +110,15 @@ def _recorded(
     name: str,
     kind: SpanKind,
     attributes: dict[str, str | int],
-    context: trace.Context | None,
+    context: Context | None,
 ) -> Iterator[None]:
     with tracer.start_as_current_span(
-        name, context=context, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+        name,
+        context=context,
+        kind=kind,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
         ids = current.get_span_context()
         token = _header.set(f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01")

@@ -1,0 +1,3 @@
+"""Loads the fixtures that every suite shares."""
+
+pytest_plugins = ["testkit.plugin"]

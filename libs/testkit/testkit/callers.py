@@ -1,0 +1,29 @@
+"""Callers for tests of an edge."""
+
+from uuid import UUID
+
+from servicekit import ids, permissions
+from servicekit.identity import Caller, CallerKind
+
+
+def anonymous() -> Caller:
+    """Nobody in particular, as the gateway passes on."""
+    return Caller(CallerKind.ANONYMOUS, "gateway")
+
+
+def member(organization: UUID, role: str = "owner") -> Caller:
+    """A signed-in member with a role."""
+    return Caller(
+        CallerKind.MEMBER,
+        "gateway",
+        organization=organization,
+        user=ids.new(),
+        session=ids.new(),
+        role=role,
+        permissions=permissions.of_role(role),
+    )
+
+
+def service(name: str, organization: UUID | None = None) -> Caller:
+    """Another service."""
+    return Caller(CallerKind.SERVICE, name, organization)

@@ -1,0 +1,70 @@
+"""A migrated database per service and test worker, empty before every test. Commits are real."""
+
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from devstack.databases import create_service_database
+from pydantic import SecretStr
+from servicekit import migrations
+from servicekit.database import Database
+from servicekit.settings import DatabaseSettings
+
+_OWNER_PASSWORD = "owner-of-the-tests-7f3a"  # noqa: S105  # a database that lives for one test run
+_APP_PASSWORD = "application-of-the-tests-91c4"  # noqa: S105
+
+
+class ServiceDatabases:
+    """Makes and empties databases on one PostgreSQL server."""
+
+    def __init__(self, superuser_url: str, *, suffix: str) -> None:
+        self._server = superuser_url
+        self._suffix = suffix
+        self._made: dict[str, DatabaseSettings] = {}
+
+    def settings(self, service: str, *, copy: str = "") -> DatabaseSettings:
+        """The settings of a service's migrated database; made on first use. `copy` names a further one."""
+        name = f"{service}_{self._suffix}{copy}"
+        if name not in self._made:
+            create_service_database(
+                self._server,
+                service,
+                owner_password=_OWNER_PASSWORD,
+                app_password=_APP_PASSWORD,
+                database=name,
+            )
+            owner = self._url(f"{service}_owner", _OWNER_PASSWORD, name)
+            app = self._url(f"{service}_app", _APP_PASSWORD, name)
+            migrations.upgrade(migrations_of(service), owner)
+            self._made[name] = DatabaseSettings(url=SecretStr(app), owner_url=SecretStr(owner), pool_size=20)
+        return self._made[name]
+
+    async def empty(self, service: str) -> DatabaseSettings:
+        """The settings of a service's database without any row."""
+        settings = self.settings(service)
+        assert settings.owner_url is not None  # noqa: S101
+        owner = await asyncpg.connect(settings.owner_url.get_secret_value())
+        try:
+            tables = await owner.fetch(
+                "SELECT quote_ident(tablename) AS name FROM pg_tables"
+                " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            )
+            names = ", ".join(table["name"] for table in tables)
+            await owner.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        finally:
+            await owner.close()
+        return settings
+
+    async def open(self, service: str) -> Database:
+        """An empty database as the application sees it. The caller closes it."""
+        return Database(await self.empty(service), name=service)
+
+    def _url(self, role: str, password: str, database: str) -> str:
+        server = urlsplit(self._server)
+        return f"postgresql://{role}:{password}@{server.hostname}:{server.port}/{database}"
+
+
+def migrations_of(service: str) -> Path:
+    """Where a service keeps its migrations."""
+    return Path(str(import_module(service).__file__)).parents[1] / "migrations"
