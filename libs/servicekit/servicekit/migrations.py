@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,7 +21,8 @@ def upgrade(migrations: Path, owner_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.attributes["url"] = owner_url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    command.upgrade(config, "head")
+    with ThreadPoolExecutor(1) as thread:  # the environment runs a loop of its own, and this thread may have one
+        thread.submit(command.upgrade, config, "head").result()
 
 
 def run_environment(metadata: sa.MetaData) -> None:

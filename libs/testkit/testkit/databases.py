@@ -18,9 +18,11 @@ _APP_PASSWORD = "application-of-the-tests-91c4"  # noqa: S105
 class ServiceDatabases:
     """Makes and empties databases on one PostgreSQL server."""
 
-    def __init__(self, superuser_url: str, *, suffix: str) -> None:
+    def __init__(self, superuser_url: str, *, suffix: str, migrations_folder: Path | None = None) -> None:
+        """`migrations_folder` replaces the services' own migrations, for tests of the platform tables alone."""
         self._server = superuser_url
         self._suffix = suffix
+        self._folder = migrations_folder
         self._made: dict[str, DatabaseSettings] = {}
 
     def settings(self, service: str, *, copy: str = "") -> DatabaseSettings:
@@ -36,7 +38,7 @@ class ServiceDatabases:
             )
             owner = self._url(f"{service}_owner", _OWNER_PASSWORD, name)
             app = self._url(f"{service}_app", _APP_PASSWORD, name)
-            migrations.upgrade(migrations_of(service), owner)
+            migrations.upgrade(self._folder or migrations_of(service), owner)
             self._made[name] = DatabaseSettings(url=SecretStr(app), owner_url=SecretStr(owner), pool_size=20)
         return self._made[name]
 

@@ -30,7 +30,7 @@ _Handler = Any  # grpc-stubs types its behaviour as synchronous
 _ANONYMOUS = Caller(CallerKind.ANONYMOUS, issuer="")
 
 
-class Guard(grpc.aio.ServerInterceptor[Any, Any]):
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscriptable at run time
     """Stands before every RPC. One that the contract does not know, or that has no policy, is denied."""
 
     def __init__(self, service: str, verifier: Verifier) -> None:

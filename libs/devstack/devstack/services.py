@@ -1,0 +1,56 @@
+"""One process of a service or of the gateway: how it is started and when it is ready."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from devstack.commands import Command, python_module
+from devstack.ports import LOOPBACK, pick_port, require_free
+from devstack.process import ManagedProcess
+from devstack.topology import GATEWAY
+
+
+class ServiceProcess(ManagedProcess):
+    """`port` is RPC (the gateway's: HTTP), `admin_port` has health and metrics."""
+
+    start_timeout = 45.0
+    stop_timeout = 15.0
+
+    def __init__(self, program: str, *, number: int, port: int, admin_port: int, log_file: Path) -> None:
+        """`number` counts the program's processes from 1; the environment is given before the start."""
+        super().__init__(program if number == 1 else f"{program}-{number}", port=port, log_file=log_file)
+        self.program = program
+        self.admin_port = admin_port or pick_port()
+        self.environment: Mapping[str, str] = {}
+
+    @property
+    def address(self) -> str:
+        """Where it serves, `host:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """Base of /healthz, /readyz and /metrics."""
+        return f"http://{LOOPBACK}:{self.admin_port}"
+
+    def prepare(self) -> None:
+        """Refuses a taken admin port.
+
+        Raises:
+            PortTaken: somebody listens there.
+        """
+        require_free(self.admin_port)
+
+    def command(self) -> Command:
+        """All roles in one process; the gateway has only one."""
+        role = "serve" if self.program == GATEWAY else "all"
+        return Command(python_module(self.program, role), environment=self.environment)
+
+    def probe(self) -> bool:
+        """Whether /readyz says yes."""
+        try:
+            answer = httpx.get(f"{self.admin_url}/readyz", timeout=2, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == httpx.codes.OK

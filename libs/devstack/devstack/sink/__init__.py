@@ -1,0 +1,1 @@
+"""Where mails and spans end in development. It never sends anything itself."""

@@ -1,0 +1,143 @@
+"""Outbox, relay, broker, consumer and inbox together: nothing lost, nothing doubled."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from comptoir.booking.v1 import events_pb2 as booking_events
+from comptoir.payment.v1 import events_pb2 as payment_events
+from servicekit import ids, inbox, outbox, topics
+from servicekit.consumer import Consumer
+from servicekit.database import Database
+from servicekit.events import Event
+from servicekit.relay import Relay
+from servicekit.settings import DatabaseSettings, KafkaSettings
+from testkit import eventually
+from testkit.outbox import published
+
+from devstack.engines import BrokerEngine
+
+
+@asynccontextmanager
+async def running(*loops: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    tasks = [asyncio.ensure_future(loop(stop)) for loop in loops]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 30)
+
+
+class Seen:
+    """An app whose one use case counts what it was given, in the transaction of the inbox."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.payments: Counter[str] = Counter()
+        self.failures = 0
+
+    async def handle(self, event: Event) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise ValueError("not today")
+        async with self.db.begin(event.tenant) as tx:
+            await inbox.claim(tx, event)
+            self.payments[event.message.payment_id] += 1
+
+
+async def say(db: Database, organization: UUID, *payments: str) -> None:
+    for payment in payments:
+        async with db.begin(organization) as tx:
+            await outbox.add(tx, payment_events.PaymentSucceeded(payment_id=payment), key=ids.new())
+
+
+def parts(
+    db: Database, settings: DatabaseSettings, kafka: KafkaSettings
+) -> tuple[Seen, Relay, Consumer[Seen]]:
+    """One database plays both sides: payment's relay publishes what booking's consumer handles."""
+    seen = Seen(db)
+    handlers: Any = {payment_events.PaymentSucceeded: Seen.handle}
+    relay = Relay("booking", settings, kafka)
+    relay._topics = (*topics.published_by("payment"), *topics.published_by("booking"))
+    return seen, relay, Consumer("booking", seen, db, kafka, handlers)
+
+
+async def test_events_arrive_once(db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings) -> None:
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    names = [f"pay-{ids.new()}" for _ in range(30)]
+    async with running(relay.run, consumer.run):
+        await say(db, ids.new(), *names)
+        await eventually(lambda: all(seen.payments[name] for name in names), timeout=30)
+    assert all(seen.payments[name] == 1 for name in names)
+
+
+async def test_a_rolled_back_change_says_nothing(db: Database) -> None:
+    with pytest.raises(KeyError):
+        async with db.begin(ids.new()) as tx:
+            await outbox.add(tx, booking_events.BookingConfirmed(), key=ids.new())
+            raise KeyError
+    assert await published(db) == []
+
+
+async def test_a_broker_that_came_back_empty_is_refilled(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings, broker_engine: BrokerEngine
+) -> None:
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    organization = ids.new()
+    before, after = [f"before-{ids.new()}" for _ in range(20)], [f"after-{ids.new()}" for _ in range(5)]
+    async with running(relay.run):
+        await say(db, organization, *before)
+        await eventually(lambda: all_published(db), timeout=30)
+        await asyncio.to_thread(broker_engine.kill)
+        await asyncio.to_thread(broker_engine.start)
+        await say(db, organization, *after)
+        async with running(consumer.run):
+            await eventually(lambda: all(seen.payments[name] for name in before + after), timeout=60)
+    assert set(seen.payments.values()) == {1}
+
+
+async def all_published(db: Database) -> bool:
+    async with db.begin_platform(reason="test") as tx:
+        waiting = sa.select(sa.func.count()).where(outbox.OUTBOX.c.published_at.is_(None))
+        return (await tx.execute(waiting)).scalar_one() == 0
+
+
+async def test_a_passing_failure_is_retried(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    name = f"pay-{ids.new()}"
+    seen.failures = 2
+    async with running(relay.run, consumer.run):
+        await say(db, ids.new(), name)
+        await eventually(lambda: seen.payments[name], timeout=30)
+    assert seen.payments[name] == 1
+
+
+async def test_what_fails_for_good_becomes_a_dead_letter_that_can_be_replayed(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    poison, healthy = f"poison-{ids.new()}", f"healthy-{ids.new()}"
+    seen.failures = 5
+    async with running(relay.run, consumer.run):
+        await say(db, ids.new(), poison)
+        await eventually(lambda: seen.failures == 0, timeout=40)
+        await say(db, ids.new(), healthy)
+        await eventually(lambda: seen.payments[healthy], timeout=30)
+        assert not seen.payments[poison]
+        letters = await eventually(lambda: _letters(consumer), timeout=30)
+        assert [dict(letter.headers)["dlq_error"] for letter in letters] == [b"ValueError"]
+        await consumer.handle(letters[0])
+        assert seen.payments[poison] == 1
+        assert await _letters(consumer) == []
+
+
+async def _letters(consumer: Consumer[Seen]) -> list[Any]:
+    return [letter async for letter in consumer.dead_letters()]
