@@ -1,6 +1,8 @@
 """How this platform speaks to Kafka: one place for client settings and for making topics."""
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Iterable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +14,7 @@ from servicekit.settings import KafkaSettings
 _METADATA_MAX_AGE_MS = 2_000
 _RETRY_BACKOFF_MS = 200
 _REQUEST_TIMEOUT_MS = 10_000
+_CLOSE_SECONDS = 5.0
 
 
 def producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
@@ -84,7 +87,13 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
             if code and error is not TopicAlreadyExistsError:
                 raise error
     finally:
-        await admin.close()
+        await close(admin.close())
 
 
-__all__ = ["KafkaError", "ensure_topics", "group_consumer", "producer", "reader"]
+async def close(closing: Awaitable[None]) -> None:
+    """Closes a client, whose broker may be gone already: then there is nothing left to say to it."""
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        await asyncio.wait_for(closing, _CLOSE_SECONDS)
+
+
+__all__ = ["KafkaError", "close", "ensure_topics", "group_consumer", "producer", "reader"]

@@ -64,7 +64,7 @@ class Consumer(Generic[A]):
                 _log.warning("consumer_interrupted", error=type(error).__name__)
                 await wait_for_any(stop, timeout=_RECONNECT_SECONDS)
             finally:
-                await consumer.stop()
+                await broker.close(consumer.stop())
 
     async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -176,7 +176,7 @@ class Consumer(Generic[A]):
                         if await self._is_open(record):
                             yield record
         finally:
-            await reader.stop()
+            await broker.close(reader.stop())
 
     async def _partitions(self, reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
         await broker.ensure_topics(self._kafka, [topic])

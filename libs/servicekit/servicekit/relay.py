@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,7 +109,7 @@ class Relay:
                 if not await self._publish_batch(connection, producer):
                     await wait_for_any(stop, self._wake, timeout=self._kafka.poll_interval_ms / 1000)
         finally:
-            await producer.stop()
+            await broker.close(producer.stop())
 
     async def _publish_batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
         rows = await connection.fetch(_PENDING, _BATCH)
@@ -176,7 +175,7 @@ class Relay:
         try:
             ends: dict[TopicPartition, int] = await reader.end_offsets(list(self._highest))
         finally:
-            await reader.stop()
+            await broker.close(reader.stop())
         return ends
 
     async def _confirmed(self) -> dict[TopicPartition, int]:
@@ -184,18 +183,16 @@ class Relay:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka.bootstrap_servers)
         await admin.start()
         try:
-            groups = sorted({group for topic in self._topics for group in topics.SUBSCRIBERS.get(topic, ())})
-            committed = {group: await admin.list_consumer_group_offsets(group) for group in groups}
+            lowest: dict[TopicPartition, int] = {}
+            for topic in {partition.topic for partition in self._highest}:
+                partitions = [partition for partition in self._highest if partition.topic == topic]
+                for group in topics.SUBSCRIBERS.get(topic, ()):
+                    offsets = await admin.list_consumer_group_offsets(group, partitions=partitions)
+                    for partition, committed in offsets.items():
+                        seen = max(0, committed.offset)
+                        lowest[partition] = min(lowest.get(partition, seen), seen)
         finally:
-            await admin.close()
-        lowest = {}
-        for partition in self._highest:
-            subscribers: Sequence[str] = topics.SUBSCRIBERS.get(partition.topic, ())
-            found = [
-                committed[group][partition].offset for group in subscribers if partition in committed[group]
-            ]
-            if subscribers and len(found) == len(subscribers):
-                lowest[partition] = max(0, min(found))
+            await broker.close(admin.close())
         return lowest
 
     async def _refill(self, connection: asyncpg.Connection, partition: TopicPartition) -> None:
