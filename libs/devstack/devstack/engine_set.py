@@ -8,7 +8,7 @@ from devstack.settings import ForeignEngines, Ports
 
 
 class EngineSet:
-    """`postgres`, `valkey`, `broker` are None when they run elsewhere; `stripe` and `sink` are always ours."""
+    """`postgres`, `valkey`, `broker` are None when they run elsewhere; `stripe`, `sink` are always ours."""
 
     def __init__(
         self, state_dir: Path, secrets: Secrets, *, ports: Ports, foreign: ForeignEngines, durable: bool

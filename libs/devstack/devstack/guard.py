@@ -16,8 +16,9 @@ while read -r operation pid; do
   esac
 done
 [ -n "$pids" ] || exit 0
+any_alive() { for one in $pids; do kill -0 "$one" 2>/dev/null && return 0; done; return 1; }
 kill -TERM $pids 2>/dev/null
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $pids 2>/dev/null || exit 0; sleep 0.5; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do any_alive || exit 0; sleep 0.5; done
 kill -KILL $pids 2>/dev/null
 """
 

@@ -81,6 +81,8 @@ class ManagedProcess(ABC):
             ProcessFailed: it cannot be executed.
         """
         with self._lock:
+            if self._process is not None:
+                guard.forget(self._process.pid)
             require_free(self.port)
             self.prepare()
             try:

@@ -1,4 +1,4 @@
-"""What is known about a running platform between commands: `state.json`. A recycled process id is never taken for ours."""
+"""What commands know about a running platform. A recycled process id is never taken for one of ours."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Keeps a set of processes alive from SIGTERM's point of view: starts, watches, restarts, ends. Its own death ends them too."""
+"""Starts processes, watches and restarts them, ends them. When it dies itself, they end too."""
 
 import fcntl
 import logging
@@ -39,7 +39,7 @@ class Supervisor:
         state_dir: Path,
         processes: Sequence[ManagedProcess],
         *,
-        start: Callable[[Callable[[str], None]], None],
+        start: Callable[[Callable[[str], None]], str],
         stop: Callable[[], None],
         links: Mapping[str, str] | None = None,
         explain: Callable[[PortTaken], str] = str,
@@ -49,7 +49,7 @@ class Supervisor:
         Args:
             state_dir: where `state.json` is written.
             processes: what to watch once `start` has returned.
-            start: starts them; is given a function that reports steps.
+            start: starts them, reporting steps; returns what went wrong without preventing the work.
             stop: ends them; may be called twice.
             links: URLs to show, by name.
             explain: how to say that a port is taken.
@@ -102,7 +102,7 @@ class Supervisor:
 
     def _start_then_watch(self) -> None:
         try:
-            self._start(self._report)
+            warning = self._start(self._report)
         except StartAborted:
             return
         except PortTaken as taken:
@@ -111,7 +111,7 @@ class Supervisor:
         except (ProcessFailed, PsqlFailed, OSError) as error:
             self._fail(str(error))
             return
-        self._change(phase=Phase.READY)
+        self._change(phase=Phase.READY, error=warning)
         _log.info("ready")
         watchers = [threading.Thread(target=self._watch, args=(process,)) for process in self._processes]
         for watcher in watchers:

@@ -15,8 +15,10 @@ from devstack.engines.unprivileged import (
     NoPlaceForPostgres,
     find_account,
     forget_home,
+    is_served,
     reachable_home,
     readable_binaries,
+    recorded_home,
 )
 from devstack.engines.wheels import wheel_directory
 from devstack.ports import LOOPBACK
@@ -93,15 +95,17 @@ class PostgresEngine(Engine):
         """
         super().prepare()
         try:
-            self._account = find_account(self._existing_cluster())
+            self._account = find_account((recorded_home(self.data_dir) or self._home) / "cluster")
             if self._account is not None:
                 self._home = reachable_home(self.data_dir, self._account, durable=self.durable)
                 self._binaries = readable_binaries(self._installed, self._account)
         except NoPlaceForPostgres as refused:
             raise EngineFailed(self.name, str(refused)) from refused
         self._home.mkdir(mode=0o700, exist_ok=True)
-        if not (self._cluster / "PG_VERSION").exists():
+        if not self._cluster.exists():
             self._make_cluster()
+        elif not is_served(self._cluster):
+            (self._cluster / "postmaster.pid").unlink(missing_ok=True)  # its number may be another's by now
 
     def command(self) -> Command:
         """Settings are arguments, so that they may change on a kept cluster."""
@@ -133,11 +137,6 @@ class PostgresEngine(Engine):
     def _cluster(self) -> Path:
         return self._home / "cluster"
 
-    def _existing_cluster(self) -> Path | None:
-        location = self.data_dir / "LOCATION"
-        home = Path(location.read_text().strip()) if location.exists() else self._home
-        return home / "cluster"
-
     def _password(self) -> str:
         if self._given_password is not None:
             return self._given_password
@@ -151,6 +150,8 @@ class PostgresEngine(Engine):
 
     def _make_cluster(self) -> None:
         account = self._account
+        draft = self._home / "cluster.new"  # initdb may be killed half-way
+        shutil.rmtree(draft, ignore_errors=True)
         password_file = self._home / "initial.password"
         password_file.write_text(self._password())
         password_file.chmod(0o600)
@@ -159,7 +160,7 @@ class PostgresEngine(Engine):
         arguments = ["--username", SUPERUSER, "--pwfile", str(password_file), "--auth", "scram-sha-256"]
         arguments += ["--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
         outcome = subprocess.run(  # noqa: S603 - our own wheel
-            [str(self._binaries / "bin" / "initdb"), "-D", str(self._cluster), "--no-sync", *arguments],
+            [str(self._binaries / "bin" / "initdb"), "-D", str(draft), "--no-sync", *arguments],
             env=inherited_environment(),
             user=account.user if account else None,
             group=account.group if account else None,
@@ -173,6 +174,7 @@ class PostgresEngine(Engine):
         if outcome.returncode != 0:
             lines = (outcome.stdout + outcome.stderr).splitlines()
             raise EngineFailed(self.name, "initdb could not make the cluster", log=lines[-10:])
+        draft.rename(self._cluster)
 
 
 def forget_postgres(data_dir: Path) -> None:

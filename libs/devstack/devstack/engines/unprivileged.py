@@ -5,18 +5,22 @@ It makes its own directories below a world-traversable one; it never changes the
 
 import os
 import pwd
+import secrets
 import shutil
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+
+import psutil
 
 _ACCOUNTS = ("postgres", "nobody")
 _LASTING = (Path("/var/lib/comptoir-devstack"), Path("/var/tmp/comptoir-devstack"))  # noqa: S108 - owner checked
 _PASSING = (Path("/var/tmp/comptoir-devstack"), Path("/tmp/comptoir-devstack"))  # noqa: S108 - owner checked
-_COMPLETE = ".complete"
+_COMPLETE, _LOCATION = ".complete", "LOCATION"
+_ABANDONED_AFTER_SECONDS = 86_400
 
 
 class NoPlaceForPostgres(Exception):
@@ -45,7 +49,16 @@ class Account:
         return outcome.returncode == 0
 
 
-def find_account(cluster: Path | None = None) -> Account | None:
+def is_served(cluster: Path) -> bool:
+    """Whether the process named in the cluster's lock file is a PostgreSQL server; a recycled id is not."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split()[0])
+        return psutil.Process(pid).name().startswith("postgres")
+    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        return False
+
+
+def find_account(cluster: Path) -> Account | None:
     """None for everybody but root: they run PostgreSQL as themselves. An existing cluster keeps its owner.
 
     Raises:
@@ -53,7 +66,7 @@ def find_account(cluster: Path | None = None) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    if cluster is not None and cluster.exists() and (status := cluster.stat()).st_uid != 0:
+    if cluster.exists() and (status := cluster.stat()).st_uid != 0:
         return Account(status.st_uid, status.st_gid)
     for name in _ACCOUNTS:
         try:
@@ -74,19 +87,36 @@ def reachable_home(wanted: Path, account: Account, *, durable: bool) -> Path:
     In the second case `wanted/LOCATION` holds the path.
 
     Raises:
-        NoPlaceForPostgres: there is no such place either.
+        NoPlaceForPostgres: there is no such place either, or an existing cluster is out of reach.
     """
-    location = wanted / "LOCATION"
-    if location.exists():
-        home = Path(location.read_text().strip())
-    elif _owned_home(wanted / "home", account):
-        return wanted / "home"
-    else:
-        name = sha256(str(wanted.resolve()).encode()).hexdigest()[:16]
-        home = runtime_root(account, durable=durable) / f"data-{name}"
-        location.write_text(f"{home}\n")
+    home = recorded_home(wanted)
+    if home is None:
+        if _owned_home(wanted / "home", account):
+            return wanted / "home"
+        if (wanted / "home" / "cluster").exists():
+            raise NoPlaceForPostgres(f"user {account.user} can no longer enter {wanted / 'home'}")
+        root = runtime_root(account, durable=durable)
+        if not durable:
+            _sweep(root)
+        home = root / f"data-{secrets.token_hex(8)}"
+        (wanted / _LOCATION).write_text(f"{home}\n")
     if not _owned_home(home, account):
         raise NoPlaceForPostgres(f"user {account.user} cannot enter {home}")
+    return home
+
+
+def recorded_home(wanted: Path) -> Path | None:
+    """Where the data of `wanted` live instead; None when they do not live elsewhere.
+
+    Raises:
+        NoPlaceForPostgres: the path on record was not made here.
+    """
+    location = wanted / _LOCATION
+    if not location.exists():
+        return None
+    home = Path(location.read_text().strip())
+    if home.parent not in {*_LASTING, *_PASSING} or not home.name.startswith("data-"):
+        raise NoPlaceForPostgres(f"{location} names {home}, which was not made here; nothing was touched")
     return home
 
 
@@ -96,14 +126,10 @@ def forget_home(wanted: Path) -> None:
     Raises:
         NoPlaceForPostgres: the recorded path was not made here; nothing was deleted.
     """
-    location = wanted / "LOCATION"
-    if not location.exists():
-        return
-    home = Path(location.read_text().strip())
-    if home.parent not in {*_LASTING, *_PASSING} or not home.name.startswith("data-"):
-        raise NoPlaceForPostgres(f"{location} names {home}, which was not made here; nothing was deleted")
-    shutil.rmtree(home, ignore_errors=True)
-    location.unlink()
+    home = recorded_home(wanted)
+    if home is not None:
+        shutil.rmtree(home, ignore_errors=True)
+        (wanted / _LOCATION).unlink()
 
 
 def runtime_root(account: Account, *, durable: bool) -> Path:
@@ -160,6 +186,13 @@ def _copy_wheel(installed: Path, target: Path) -> None:
         shutil.rmtree(draft)
         if not (target / _COMPLETE).exists():
             raise
+
+
+def _sweep(root: Path) -> None:
+    """Deletes the clusters of test runs that were killed more than a day ago."""
+    for home in root.glob("data-*"):
+        if time.time() - home.stat().st_mtime > _ABANDONED_AFTER_SECONDS and not is_served(home / "cluster"):
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _owned_home(home: Path, account: Account) -> bool:
