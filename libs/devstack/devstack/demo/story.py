@@ -210,7 +210,7 @@ class Story:
         )
         service = self._owner.api.get("/v1/analytics/overview", venue_id=venue, date=self._date)["service"]
         check(service["bookings"] == 1, service)
-        check(service["covers"] == 7, service  # noqa: PLR2004)
+        check(service["covers"] == 7, service)  # noqa: PLR2004
         check(service["occupancy_basis_points"] > 0, service)
         occupancy = service["occupancy_basis_points"] / 100
         self._say(f"service of {self._date}: {service['covers']} covers, occupancy {occupancy:.1f} %")
