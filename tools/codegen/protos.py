@@ -1,4 +1,4 @@
-"""Generates libs/protos from proto/ without network: messages, gRPC stubs, type stubs and the descriptor image."""
+"""Generates libs/protos from proto/ without network: messages, stubs, types and the descriptor image."""
 
 import shutil
 import subprocess
@@ -44,7 +44,9 @@ def generate(target: Path) -> None:
         ]
         _protoc(foreign, [*outputs, *own])
         image = target / IMAGE
-        _protoc(foreign, ["--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *own])
+        _protoc(
+            foreign, ["--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *own]
+        )
     for folder in {path.parent for package in PACKAGES for path in (target / package).rglob("*.py")}:
         _mark_packages(folder, target)
     (target / "comptoir" / "py.typed").touch()
@@ -56,7 +58,7 @@ def _foreign_descriptors() -> descriptor_pb2.FileDescriptorSet:
     for name in _FOREIGN_MODULES:
         import_module(name).DESCRIPTOR.CopyToProto(files.file.add())
     rules = import_module("protovalidate._gen.buf.validate.validate_pb")
-    files.file.append(descriptor_pb2.FileDescriptorProto.FromString(rules._DESC.proto.to_binary()))
+    files.file.append(descriptor_pb2.FileDescriptorProto.FromString(rules._DESC.proto.to_binary()))  # noqa: SLF001
     return files
 
 

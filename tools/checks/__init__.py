@@ -1,0 +1,1 @@
+"""What `make check` runs: linters, types, architecture, contract, drift, and rules of our own."""

@@ -1,0 +1,82 @@
+"""Checks that other programs do. Each answers the lines that say what is wrong."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from servicekit.contract import CONTEXTS
+
+from tools.checks.sources import ROOT, tracked
+
+BIN = Path(sys.executable).parent
+IMAGE = "libs/protos/comptoir/contract.binpb"
+
+# One mypy run per member: each is a distribution of its own.
+_MEMBERS = (
+    *(f"libs/{name}" for name in ("servicekit", "testkit", "devstack")),
+    *(f"services/{name}" for name in CONTEXTS),
+    "gateway",
+)
+
+
+def _run(command: Sequence[str | Path], *, cwd: Path = ROOT) -> list[str]:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    return [] if done.returncode == 0 else (done.stdout + done.stderr).strip().splitlines()
+
+
+def ruff() -> list[str]:
+    """Lint and format."""
+    lint = _run([BIN / "ruff", "check", "--output-format=concise", "."])
+    return lint + _run([BIN / "ruff", "format", "--check", "."])
+
+
+def mypy() -> list[str]:
+    """Types, strictly."""
+    packages = [f"{member}/{member.rsplit('/', 1)[-1]}" for member in _MEMBERS]
+    return _run([BIN / "mypy", *packages, "tools"])
+
+
+def import_linter() -> list[str]:
+    """Who may import whom."""
+    return _run([BIN / "lint-imports"])
+
+
+def buf() -> list[str]:
+    """The contract's style, and that it breaks nobody since the last release, or commit before the first."""
+    return _run([BIN / "buf", "lint", IMAGE]) + breaking(ROOT / IMAGE, _last_released_image())
+
+
+def breaking(image: Path, against: bytes) -> list[str]:
+    """What of `against` a caller could no longer do with `image`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        before = Path(scratch) / "before.binpb"
+        before.write_bytes(against)
+        return _run([BIN / "buf", "breaking", image, "--against", before])
+
+
+def _last_released_image() -> bytes:
+    describe = ["git", "describe", "--tags", "--abbrev=0", "--match", "v*"]
+    found = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
+    revision = found.stdout.strip() or "HEAD"
+    return subprocess.run(
+        ["git", "show", f"{revision}:{IMAGE}"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+
+
+def secrets() -> list[str]:
+    """Nothing that looks like a credential stands in a tracked file. A made-up one carries a pragma."""
+    files = [str(path.relative_to(ROOT)) for path in tracked() if path.name != "requirements.lock"]
+    command = [str(BIN / "detect-secrets"), "scan", "--no-verify", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)["results"]
+    return [f"{name}:{hit['line_number']}: {hit['type']}" for name, hits in found.items() for hit in hits]
+
+
+def hadolint() -> list[str]:
+    """The Dockerfile's style."""
+    return _run([BIN / "hadolint", "Dockerfile"])

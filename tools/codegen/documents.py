@@ -1,0 +1,69 @@
+"""Documents that are rendered from the contract and the code, by path."""
+
+from collections.abc import Callable
+from importlib import import_module
+from types import MappingProxyType
+
+from servicekit import contract, errors, topics
+from servicekit.contract import CONTEXTS
+
+from tools.codegen import comments, openapi, permissions
+
+
+def render_events() -> str:
+    """docs/events.md: every event with its topic, followers and fields."""
+    lines = [
+        "# Events",
+        "",
+        "Generated from `proto/` by `make generate`. Kafka key: the aggregate's id (16 bytes). Value: the",
+        "protobuf message. Headers: CloudEvents 1.0 (`ce_id`, `ce_type`, `ce_source`, `ce_time`, `ce_subject`,",
+        "`ce_organizationid`) and `traceparent`. Delivery is at least once and in order per key; `ce_id` tells",
+        "a repetition. What a follower cannot handle goes to `<topic>.dlq`.",
+    ]
+    for topic, followers in topics.SUBSCRIBERS.items():
+        lines += ["", f"## `{topic}`", "", f"Followed by: {', '.join(followers)}."]
+        for event in contract.events().values():
+            if event.topic == topic:
+                lines += _event(event)
+    return "\n".join(lines) + "\n"
+
+
+def _event(event: contract.EventType) -> list[str]:
+    comment = comments.of(event.name)
+    told = f" Partners see it as `{event.rules.webhook}`." if event.rules.webhook else ""
+    lines = ["", f"### {event.descriptor.name}", "", f"{comment} Key: the {event.rules.aggregate}.{told}", ""]
+    lines += ["| field | type | meaning |", "|---|---|---|"]
+    for field in event.descriptor.fields:
+        kind = field.message_type.name if field.message_type else comments.SCALARS[field.type]
+        lines.append(f"| `{field.name}` | {kind} | {comments.of(field.full_name)} |")
+    return lines
+
+
+def render_errors() -> str:
+    """docs/errors.md: every reason that a caller can meet."""
+    for context in CONTEXTS:
+        import_module(f"{context}.__main__")
+    import_module("gateway.errors")
+    lines = [
+        "# Errors",
+        "",
+        "Generated from the code by `make generate`. Every error is `application/problem+json` (RFC 9457) with",
+        "a stable `reason`; branch on it, never on the text. `errors` lists fields by JSON Pointer, never values.",
+        "",
+        "| reason | status | what the caller reads | when |",
+        "|---|---|---|---|",
+    ]
+    for error in errors.catalogue():
+        when = " ".join((error.__doc__ or "").split("\n\n")[0].split())
+        lines.append(f"| `{error.reason}` | {error.kind.http_status} | {error.detail} | {when} |")
+    return "\n".join(lines) + "\n"
+
+
+DOCUMENTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
+    {
+        "docs/events.md": render_events,
+        "docs/errors.md": render_errors,
+        "docs/openapi.json": openapi.render,
+        "docs/permissions.md": permissions.render,
+    }
+)
