@@ -57,5 +57,5 @@ fmt: environment ## Format the code
 
 lock: environment ## Resolve the dependencies again and write requirements.lock
 	@.venv/bin/uv lock
-	@.venv/bin/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \
+	@.venv/bin/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header \
 	  --format requirements-txt -o requirements.lock

@@ -1,4 +1,4 @@
-"""Every service has the same spine and README headings, and follows the topics the relay counts on."""
+"""Every service has the same spine and README headings, and follows the topics its relay counts on."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,10 +9,11 @@ from servicekit.contract import CONTEXTS, events, rpcs
 
 from tools.checks.sources import ROOT
 
-SPINE = {
-    "__init__", "__main__", "py", "settings", "domain", "tables", "store", "events", "clients", "app", "usecases",
-    "servicer", "consumer", "timers",
-}  # fmt: skip
+SPINE = frozenset(
+    {"__init__", "__main__", "py", "settings"}  # "py" is py.typed
+    | {"domain", "tables", "store", "events", "clients", "app"}
+    | {"usecases", "servicer", "consumer", "timers"}
+)
 _OWN = {
     "auth": {"hashing", "tokens"},
     "notification": {"mails"},

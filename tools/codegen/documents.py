@@ -16,9 +16,9 @@ def render_events() -> str:
         "# Events",
         "",
         "Generated from `proto/` by `make generate`. Kafka key: the aggregate's id (16 bytes). Value: the",
-        "protobuf message. Headers: CloudEvents 1.0 (`ce_id`, `ce_type`, `ce_source`, `ce_time`, `ce_subject`,",
-        "`ce_organizationid`) and `traceparent`. Delivery is at least once and in order per key; `ce_id` tells",
-        "a repetition. What a follower cannot handle goes to `<topic>.dlq`.",
+        "protobuf message. Headers: CloudEvents 1.0 (`ce_id`, `ce_type`, `ce_source`, `ce_time`,",
+        "`ce_subject`, `ce_organizationid`) and `traceparent`. Delivery is at least once, in order per key;",
+        "`ce_id` tells a repetition. What a follower cannot handle goes to `<topic>.dlq`.",
     ]
     for topic, followers in topics.SUBSCRIBERS.items():
         lines += ["", f"## `{topic}`", "", f"Followed by: {', '.join(followers)}."]
@@ -47,8 +47,9 @@ def render_errors() -> str:
     lines = [
         "# Errors",
         "",
-        "Generated from the code by `make generate`. Every error is `application/problem+json` (RFC 9457) with",
-        "a stable `reason`; branch on it, never on the text. `errors` lists fields by JSON Pointer, never values.",
+        "Generated from the code by `make generate`. Every error is `application/problem+json` (RFC 9457)",
+        "and has a stable `reason`; branch on it, never on the text. `errors` lists fields by JSON Pointer,",
+        "never their values.",
         "",
         "| reason | status | what the caller reads | when |",
         "|---|---|---|---|",

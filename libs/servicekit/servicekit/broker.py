@@ -42,8 +42,8 @@ def group_consumer(settings: KafkaSettings, group: str, topics: Iterable[str]) -
         auto_offset_reset="earliest",
         metadata_max_age_ms=_METADATA_MAX_AGE_MS,
         retry_backoff_ms=_RETRY_BACKOFF_MS,
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=2_000,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 5,
     )
 
 

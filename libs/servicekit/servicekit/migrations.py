@@ -21,7 +21,9 @@ def upgrade(migrations: Path, owner_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.attributes["url"] = owner_url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    with ThreadPoolExecutor(1) as thread:  # the environment runs a loop of its own, and this thread may have one
+    with ThreadPoolExecutor(
+        1
+    ) as thread:  # the environment runs a loop of its own, and this thread may have one
         thread.submit(command.upgrade, config, "head").result()
 
 

@@ -47,6 +47,8 @@ class KafkaSettings(Part):
     """Off for the embedded broker, which does not know producer ids."""
     partitions: int = Field(default=6, ge=1)
     replication_factor: int = Field(default=1, ge=1)
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    """After how long a silent member of a consumer group is given up."""
     poll_interval_ms: int = Field(default=40, ge=1)
     """How often the relay looks for rows when nobody nudges it."""
     retention_days: int = Field(default=7, ge=1)

@@ -11,7 +11,9 @@ from servicekit.settings import DatabaseSettings
 
 from devstack.engines import PostgresEngine
 
-NOTES = sa.table("notes", sa.column("organization_id", sa.Uuid), sa.column("id", sa.Uuid), sa.column("text", sa.Text))
+NOTES = sa.table(
+    "notes", sa.column("organization_id", sa.Uuid), sa.column("id", sa.Uuid), sa.column("text", sa.Text)
+)
 
 
 async def _write(db: Database, organization: object, text: str) -> None:
@@ -55,7 +57,9 @@ async def test_an_exception_rolls_back(db: Database) -> None:
     organization = ids.new()
     with pytest.raises(KeyError):
         async with db.begin(organization) as tx:
-            await tx.execute(sa.insert(NOTES), {"organization_id": organization, "id": ids.new(), "text": "never"})
+            await tx.execute(
+                sa.insert(NOTES), {"organization_id": organization, "id": ids.new(), "text": "never"}
+            )
             raise KeyError
     assert await _texts(db, organization) == []
 

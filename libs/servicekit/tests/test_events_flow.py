@@ -68,7 +68,9 @@ def parts(
     return seen, relay, Consumer("booking", seen, db, kafka, handlers)
 
 
-async def test_events_arrive_once(db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings) -> None:
+async def test_events_arrive_once(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
     seen, relay, consumer = parts(db, database_settings, kafka)
     names = [f"pay-{ids.new()}" for _ in range(30)]
     async with running(relay.run, consumer.run):

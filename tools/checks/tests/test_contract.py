@@ -16,9 +16,10 @@ def _mutated(mutate: str) -> bytes:
     file = next(file for file in image.file if file.name == "comptoir/booking/v1/booking.proto")
     message = next(each for each in file.message_type if each.name == "Booking")
     if mutate == "removed field":
-        message.field.add(name="gone", number=99, type=9, label=1, json_name="gone")
+        message.field.add(name="gone", number=99).CopyFrom(message.field[0])
+        message.field[-1].name, message.field[-1].number, message.field[-1].json_name = "gone", 99, "gone"
     if mutate == "changed type":
-        message.field[4].type = 9
+        message.field[4].type = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
     if mutate == "removed rpc":
         file.service[0].method.add(name="Gone").CopyFrom(file.service[0].method[0])
         file.service[0].method[-1].name = "Gone"

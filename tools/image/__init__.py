@@ -1,0 +1,1 @@
+"""Runs inside the image build, on the standard library alone."""
