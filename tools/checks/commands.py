@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servicekit.contract import CONTEXTS
-
 from tools.checks.sources import ROOT, tracked
 
 BIN = Path(sys.executable).parent

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from servicekit import topics
 from servicekit.contract import CONTEXTS, events, rpcs
-
 from tools.checks.sources import ROOT
 
 SPINE = frozenset(

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor
+
 from servicekit import contract
 
 SCALARS = MappingProxyType(

@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 from servicekit import contract, errors, topics
 from servicekit.contract import CONTEXTS
-
 from tools.codegen import comments, openapi, permissions
 
 

@@ -1,7 +1,7 @@
 """Prints the part of requirements.lock that one member needs: its own dependencies and theirs, with hashes.
 
-`python tools/image/requirements.py booking`. Reads names from the members' pyproject.toml and from the dependency
-comments of the lock; fails when a name is not locked.
+`python tools/image/requirements.py booking`. Reads names from the members' pyproject.toml and from the
+dependency comments of the lock; fails when a name is not locked.
 """
 
 import re

@@ -1,6 +1,7 @@
 """`python -m devstack up|down|reset|status|logs`: the commands behind the Makefile."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _PLAIN_WIDTH = 140
 
 def main() -> int:
     """Returns the exit code; every foreseen trouble is one message, never a stack trace."""
+    os.umask(0o077)
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     try:

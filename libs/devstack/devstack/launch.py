@@ -1,7 +1,7 @@
 """The supervisor's own process: the platform of this checkout, wired to a Supervisor."""
 
 import logging
-import os
+import signal
 from collections.abc import Callable
 
 from devstack.commands import ProcessFailed
@@ -17,7 +17,6 @@ def supervise(settings: Settings) -> int:
     Raises:
         AlreadySupervised: it runs already.
     """
-    os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     platform = Platform(
@@ -27,7 +26,7 @@ def supervise(settings: Settings) -> int:
     def start(report: Callable[[str], None]) -> str:
         platform.start(report)
         try:
-            if platform.seed():
+            if settings.seed and platform.seed():
                 report("the demo organization exists")
         except ProcessFailed as failed:
             return f"the demo data could not be made: {failed}"
@@ -51,4 +50,6 @@ def supervise(settings: Settings) -> int:
         links=links,
         explain=explain,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.end())
     return supervisor.run()

@@ -32,7 +32,7 @@ class Secrets:
         self._make("stripe-webhook.secret", lambda: f"whsec_{secrets.token_urlsafe(32)}")
         self._make("stripe-api.key", lambda: f"sk_test_{secrets.token_urlsafe(24)}")
         self._publish_internal_keys()
-        for path in self.directory.iterdir():
+        for path in self.directory.glob("[!.]*"):  # drafts of a start at the same moment come and go
             path.chmod(_PRIVATE_FILE)
 
     @property

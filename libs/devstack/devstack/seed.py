@@ -19,8 +19,9 @@ def main() -> None:
     record = settings.state_dir / "demo.json"
     if record.exists():
         return
-    gateway = f"http://127.0.0.1:{settings.ports.gateway}"
-    api, sink = Api(gateway), Sink(f"http://127.0.0.1:{settings.ports.sink}")
+    gateway = os.environ.get("COMPTOIR_GATEWAY_URL", f"http://127.0.0.1:{settings.ports.gateway}")
+    api = Api(gateway)
+    sink = Sink(os.environ.get("COMPTOIR_SINK_URL", f"http://127.0.0.1:{settings.ports.sink}"))
     draft = record.with_suffix(".draft")
     password = _password(draft)
     owner = _owner(api, sink, password)

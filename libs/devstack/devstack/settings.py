@@ -77,6 +77,8 @@ class Settings:
     state_dir: Path
     ports: Ports = DEFAULT_PORTS
     foreign: ForeignEngines = ForeignEngines()
+    seed: bool = True
+    """Whether the demo organization is made."""
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Program → variables of its own that `.env` sets, such as BOOKING_DATABASE__POOL_SIZE."""
 
@@ -85,10 +87,11 @@ def read_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
     """Reads `root/.env` and the environment, which wins.
 
     Raises:
-        SettingsInvalid: a port is not a number between 1 and 65535, or is used twice.
+        SettingsInvalid: a port is not a number between 1 and 65535 or is used twice, a switch neither on nor off.
     """
     written = {name: value for name, value in dotenv_values(root / ".env").items() if value}
-    found = {**written, **{name: value for name, value in (environ or os.environ).items() if value}}
+    given = {**written, **(os.environ if environ is None else environ)}
+    found = {name: value for name, value in given.items() if value}  # empty means: not set
     return Settings(
         state_dir=(root / found.get("COMPTOIR_STATE_DIR", ".comptoir")).absolute(),
         ports=_read_ports(found),
@@ -97,6 +100,7 @@ def read_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
             redis_url=found.get("COMPTOIR_REDIS_URL"),
             kafka_bootstrap=found.get("COMPTOIR_KAFKA_BOOTSTRAP"),
         ),
+        seed=_read_switch(found, "COMPTOIR_SEED"),
         overrides={
             program: {
                 name: value for name, value in written.items() if name.startswith(f"{program.upper()}_")
@@ -104,6 +108,13 @@ def read_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
             for program in PROGRAMS
         },
     )
+
+
+def _read_switch(found: Mapping[str, str], variable: str) -> bool:
+    text = found.get(variable, "on")
+    if text not in {"on", "off"}:
+        raise SettingsInvalid(f"{variable} must be on or off")
+    return text == "on"
 
 
 def _read_ports(found: Mapping[str, str]) -> Ports:

@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +57,7 @@ class Supervisor:
         self._file = StateFile(state_dir)
         self._processes = processes
         self._start, self._stop, self._explain = start, stop, explain
+        self._asked_to_end = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._restarts = dict.fromkeys((process.name for process in processes), 0)
@@ -69,7 +69,7 @@ class Supervisor:
         self._written: State | None = None
 
     def run(self) -> int:
-        """Returns the exit code after SIGTERM or SIGINT, or when the start fails.
+        """Returns the exit code after `end`, or when the start fails.
 
         Raises:
             AlreadySupervised: another supervisor owns the directory.
@@ -79,15 +79,18 @@ class Supervisor:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise AlreadySupervised from None
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self._stopping.set())
             return self._run()
+
+    def end(self) -> None:
+        """Makes `run` end all processes and return. Safe in a signal handler: it takes no lock."""
+        self._asked_to_end = True
 
     def _run(self) -> int:
         threads = [threading.Thread(target=self._start_then_watch, name="start")]
         threads[0].start()
-        while not self._stopping.wait(_POLL_SECONDS):
+        while not self._asked_to_end and not self._stopping.wait(_POLL_SECONDS):
             self._publish()
+        self._stopping.set()
         failed = self._state.phase is Phase.FAILED
         self._change(phase=Phase.FAILED if failed else Phase.STOPPING)
         _log.info("ending all processes")

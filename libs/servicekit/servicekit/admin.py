@@ -28,19 +28,16 @@ async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.
         OSError: the address is taken.
     """
     host, _, port = listen.rpartition(":")
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=int(port),
-        loop="none",
-        http="httptools",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        **options,
-    )
+    settings: dict[str, Any] = {
+        "loop": "none",
+        "http": "httptools",
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+    }
+    config = uvicorn.Config(app, host=host, port=int(port), **(settings | options))
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())
     try:

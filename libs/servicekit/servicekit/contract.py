@@ -6,10 +6,11 @@ from functools import cache
 from importlib import import_module
 from importlib.resources import files
 
-from comptoir.api.v1 import policy_pb2
 from google.protobuf import descriptor_pb2, message_factory
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+
+from comptoir.api.v1 import policy_pb2
 
 CONTEXTS = ("auth", "booking", "payment", "notification", "support", "analytics")
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from devstack.engines import BrokerEngine
 from servicekit.database import Database
 from servicekit.settings import DatabaseSettings, KafkaSettings
 from testkit.databases import ServiceDatabases
-
-from devstack.engines import BrokerEngine
 
 
 @pytest.fixture(scope="session")

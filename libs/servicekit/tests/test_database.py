@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
+
+from devstack.engines import PostgresEngine
 from servicekit import deadline, ids
 from servicekit.database import Database
 from servicekit.errors import Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
-
-from devstack.engines import PostgresEngine
 
 NOTES = sa.table(
     "notes", sa.column("organization_id", sa.Uuid), sa.column("id", sa.Uuid), sa.column("text", sa.Text)

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+
 from comptoir.booking.v1 import events_pb2 as booking_events
 from comptoir.payment.v1 import events_pb2 as payment_events
+from devstack.engines import BrokerEngine
 from servicekit import ids, inbox, outbox, topics
 from servicekit.consumer import Consumer
 from servicekit.database import Database
@@ -19,8 +21,6 @@ from servicekit.relay import Relay
 from servicekit.settings import DatabaseSettings, KafkaSettings
 from testkit import eventually
 from testkit.outbox import published
-
-from devstack.engines import BrokerEngine
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
+
 from servicekit import idempotency, ids
 from servicekit.database import Database
 from servicekit.errors import IdempotencyKeyReused

@@ -5,8 +5,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-from devstack.databases import create_service_database
 from pydantic import SecretStr
+
+from devstack.databases import create_service_database
 from servicekit import migrations
 from servicekit.database import Database
 from servicekit.settings import DatabaseSettings
@@ -19,7 +20,7 @@ class ServiceDatabases:
     """Makes and empties databases on one PostgreSQL server."""
 
     def __init__(self, superuser_url: str, *, suffix: str, migrations_folder: Path | None = None) -> None:
-        """`migrations_folder` replaces the services' own migrations, for tests of the platform tables alone."""
+        """`migrations_folder` replaces the services' own, for tests of the platform tables alone."""
         self._server = superuser_url
         self._suffix = suffix
         self._folder = migrations_folder

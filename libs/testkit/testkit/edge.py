@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
+
 from servicekit.identity import Caller
 from servicekit.rpc import server
 from servicekit.rpc.client import Peer
 from servicekit.rpc.server import Registration
-
 from testkit.callers import anonymous
 from testkit.keys import Keys
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
+
 from servicekit import ids
 from servicekit.events import Event
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from joserfc.jwk import OKPKey
+
 from servicekit.contract import CONTEXTS
 from servicekit.identity import Signer, Verifier
 

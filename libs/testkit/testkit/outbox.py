@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
+
 from servicekit import contract
 from servicekit.database import Database
 from servicekit.outbox import OUTBOX

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from pathlib import Path
 
 import pytest
+
 from devstack.engines import BrokerEngine, PostgresEngine, SinkEngine, StripeEngine, ValkeyEngine
 from servicekit.database import Database
 from servicekit.rpc.server import Registration
-
 from testkit.databases import ServiceDatabases
 from testkit.edge import Edge
 from testkit.keys import Keys

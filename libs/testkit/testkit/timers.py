@@ -1,6 +1,7 @@
 """Timers as a test sees them."""
 
 import sqlalchemy as sa
+
 from servicekit.database import Database
 from servicekit.timers import TIMERS, Timer
 

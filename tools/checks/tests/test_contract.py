@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2
-from servicekit import contract
 
+from servicekit import contract
 from tools.checks.commands import IMAGE, breaking
 from tools.checks.sources import ROOT
 

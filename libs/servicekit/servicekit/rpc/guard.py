@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 import protovalidate
-from comptoir.api.v1 import policy_pb2
 from google.protobuf.message import Message
 
+from comptoir.api.v1 import policy_pb2
 from servicekit import deadline, idempotency, identity, permissions, telemetry
 from servicekit.contract import Rpc, rpcs
 from servicekit.errors import AppError, Internal, InvalidRequest, PermissionDenied, Unauthenticated, Violation

@@ -1,6 +1,7 @@
 """A database with nothing but servicekit's own tables."""
 
 import sqlalchemy as sa
+
 from servicekit import migrations
 
 METADATA = sa.MetaData()

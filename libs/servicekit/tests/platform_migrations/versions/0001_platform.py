@@ -1,6 +1,7 @@
 """servicekit's own tables, and one of a tenant."""
 
 from alembic import op
+
 from servicekit.migrations import create_platform_tables, isolate
 
 revision = "0001"

@@ -1,0 +1,179 @@
+"""The guard, over every RPC of the contract: who may pass, who may not, and what a refusal looks like."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from comptoir.api.v1 import policy_pb2
+from servicekit import contract, identity, ids, permissions
+from servicekit.contract import CONTEXTS, Rpc
+from servicekit.errors import AppError, InvalidRequest, Kind
+from servicekit.identity import Caller, CallerKind
+from servicekit.rpc import server, status
+from servicekit.rpc.client import Peer
+from servicekit.rpc.guard import authorize
+from testkit.callers import anonymous, member, service
+from testkit.keys import Keys
+
+RPCS = [pytest.param(rpc, id=path) for path, rpc in contract.rpcs().items()]
+MEMBER_RPCS = [
+    pytest.param(rpc, id=path)
+    for path, rpc in contract.rpcs().items()
+    if rpc.policy and rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
+]
+
+
+class Everything(grpc.GenericRpcHandler):
+    """Answers every RPC of the platform, and some that the contract does not know, with an empty message."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        rpc = contract.rpcs().get(handler_call_details.method)
+
+        async def answer(_request: Message, _context: Any) -> Message:
+            assert identity.caller()
+            assert rpc
+            return rpc.response()
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=rpc.request.FromString if rpc else None,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+
+@pytest.fixture(scope="module")
+async def peers(keys: Keys) -> AsyncIterator[dict[str, Peer]]:
+    """Every service's guard on a port of its own, before a handler that would answer anything."""
+    running, made = [], {}
+    for name in CONTEXTS:
+        register = lambda served: served.add_generic_rpc_handlers((Everything(),))  # noqa: E731
+        started, _, port = await server.start(name, "127.0.0.1:0", keys.verifier(name), [register])
+        running.append(started)
+        made[name] = Peer(name, f"127.0.0.1:{port}", keys.signer("gateway"))
+    yield made
+    for peer in made.values():
+        await peer.close()
+    for started in running:
+        await started.stop(None)
+
+
+async def _refusal(peers: dict[str, Peer], keys: Keys, rpc: Rpc, caller: Caller | None) -> AppError | None:
+    """What the guard says; None when the call went through. An invalid request counts as let in."""
+    method: Any = peers[rpc.service].channel.unary_unary(
+        rpc.path,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=rpc.response.FromString,
+    )
+    metadata = []
+    if caller:
+        token = keys.signer(caller.issuer).token(rpc.service, caller)
+        metadata = [("comptoir-identity", token)]
+    try:
+        await method(rpc.request(), metadata=metadata, timeout=5)
+    except grpc.aio.AioRpcError as error:
+        refusal = status.from_call(error)
+        return None if refusal.reason == InvalidRequest.reason else refusal
+    return None
+
+
+def _stranger_to(rpc: Rpc) -> Caller:
+    """A caller of the wrong kind."""
+    assert rpc.policy
+    return member(ids.new()) if rpc.policy.audience == policy_pb2.AUDIENCE_INTERNAL else anonymous()
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_without_identity_only_public_calls_pass(rpc: Rpc, peers: dict[str, Peer], keys: Keys) -> None:
+    assert rpc.policy
+    refusal = await _refusal(peers, keys, rpc, None)
+    if rpc.policy.audience == policy_pb2.AUDIENCE_PUBLIC:
+        assert refusal is None
+    else:
+        assert refusal
+        assert refusal.kind is Kind.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_the_wrong_kind_of_caller_is_refused(rpc: Rpc, peers: dict[str, Peer], keys: Keys) -> None:
+    assert rpc.policy
+    refusal = await _refusal(peers, keys, rpc, _stranger_to(rpc))
+    open_to_all = (policy_pb2.AUDIENCE_PUBLIC, policy_pb2.AUDIENCE_GUEST)
+    assert (refusal is None) == (rpc.policy.audience in open_to_all)
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_only_the_named_services_pass_inside(rpc: Rpc, peers: dict[str, Peer], keys: Keys) -> None:
+    assert rpc.policy
+    if rpc.policy.audience != policy_pb2.AUDIENCE_INTERNAL:
+        return
+    for name in (*CONTEXTS, "gateway"):
+        refusal = await _refusal(peers, keys, rpc, service(name, ids.new()))
+        assert (refusal is None) == (name in rpc.policy.callers), name
+
+
+@pytest.mark.parametrize("role", [*permissions.ROLES, "stranger"])
+@pytest.mark.parametrize("rpc", MEMBER_RPCS)
+async def test_a_role_passes_exactly_with_the_permission(
+    rpc: Rpc, role: str, peers: dict[str, Peer], keys: Keys
+) -> None:
+    assert rpc.policy
+    needed = rpc.policy.permission
+    refusal = await _refusal(peers, keys, rpc, member(ids.new(), role))
+    if needed in permissions.of_role(role) | {permissions.SELF}:
+        assert refusal is None
+    else:
+        assert refusal
+        assert refusal.kind is Kind.DENIED
+
+
+async def test_a_token_for_another_service_is_refused(peers: dict[str, Peer], keys: Keys) -> None:
+    rpc = contract.rpcs()["/comptoir.auth.v1.AccountService/GetMe"]
+    token = keys.signer("gateway").token("booking", member(ids.new()))
+    method: Any = peers["auth"].channel.unary_unary(
+        rpc.path, lambda m: m.SerializeToString(), rpc.response.FromString
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await method(rpc.request(), metadata=[("comptoir-identity", token)], timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_token_that_claims_another_issuer_is_refused(peers: dict[str, Peer], keys: Keys) -> None:
+    rpc = contract.rpcs()["/comptoir.auth.v1.AccountDirectoryService/GetSigningKeys"]
+    forger = keys.signer("support")
+    forger.name = "gateway"
+    forged = forger.token("auth", Caller(CallerKind.SERVICE, "gateway"))
+    method: Any = peers["auth"].channel.unary_unary(
+        rpc.path, lambda m: m.SerializeToString(), rpc.response.FromString
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await method(rpc.request(), metadata=[("comptoir-identity", forged)], timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_an_rpc_that_the_contract_does_not_know_is_denied(peers: dict[str, Peer], keys: Keys) -> None:
+    token = keys.signer("gateway").token("auth", member(ids.new()))
+    method: Any = peers["auth"].channel.unary_unary("/comptoir.auth.v1.AccountService/Secret")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await method(b"", metadata=[("comptoir-identity", token)], timeout=5)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_an_audience_that_was_forgotten_is_denied() -> None:
+    with pytest.raises(AppError) as caught:
+        authorize(policy_pb2.Policy(), member(ids.new()))
+    assert caught.value.kind is Kind.DENIED
+
+
+async def test_a_violation_names_its_field_and_not_its_value(peers: dict[str, Peer], keys: Keys) -> None:
+    rpc = contract.rpcs()["/comptoir.auth.v1.AccountService/Register"]
+    method: Any = peers["auth"].channel.unary_unary(
+        rpc.path, lambda message: message.SerializeToString(), rpc.response.FromString
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await method(rpc.request(email="zebra", password="short-secret"), timeout=5)
+    refusal = status.from_call(caught.value)
+    assert {each.pointer for each in refusal.violations} >= {"/email", "/display_name"}
+    assert "zebra" not in str([each.message for each in refusal.violations])

@@ -1,0 +1,79 @@
+"""One platform for the whole suite, as a caller sees it: every role a process, three processes of booking."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from devstack.demo import owner as owners
+from devstack.demo.api import Api, Sink
+from devstack.demo.owner import Owner, Venue
+from devstack.platform import Platform
+
+HOLD_SECONDS = 6
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform(
+        tmp_path_factory.mktemp("platform"),
+        durable=False,
+        processes={"booking": 3},
+        overrides={
+            "booking": {"BOOKING_HOLD_TTL_SECONDS": str(HOLD_SECONDS)},
+            "notification": {"NOTIFICATION_WEBHOOKS__RETRY_SECONDS": "[1, 1, 2, 2, 2, 2]"},
+        },
+    )
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        running.forget_data()
+
+
+@pytest.fixture(scope="session")
+def sink(platform: Platform) -> Iterator[Sink]:
+    reader = Sink(platform.engines.sink.url)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture(scope="session")
+def api(platform: Platform) -> Iterator[Api]:
+    anybody = Api(platform.gateway_url)
+    yield anybody
+    anybody.close()
+
+
+@pytest.fixture
+async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=platform.gateway_url, timeout=60, limits=limits) as client:
+        yield client
+
+
+def new_owner(api: Api, sink: Sink) -> Owner:
+    name = secrets.token_hex(4)
+    return owners.register(
+        api,
+        sink,
+        email=f"owner-{name}@demo.example",
+        password=secrets.token_urlsafe(18),
+        organization=f"Org {name}",
+    )
+
+
+def new_restaurant(owner: Owner) -> Venue:
+    return owners.open_chez_paulette(owner, slug=f"venue-{secrets.token_hex(4)}")
+
+
+@pytest.fixture(scope="session")
+def owner(api: Api, sink: Sink) -> Owner:
+    return new_owner(api, sink)
+
+
+@pytest.fixture(scope="session")
+def venue(owner: Owner) -> Venue:
+    return new_restaurant(owner)
