@@ -1,0 +1,1 @@
+"""The rules of accounts and sessions. Standard library and servicekit.errors only."""

@@ -1,0 +1,190 @@
+"""Sessions and their refresh tokens: a counter per session instead of a row per token, as in GoTrue v2."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from servicekit.errors import AppError, Kind
+
+_VERSION = b"\x00"
+_SESSION = slice(1, 17)
+_MAC_BYTES = 16
+_CHECKSUM_BYTES = 4
+_TAIL = _MAC_BYTES + _CHECKSUM_BYTES
+_LONGEST = 64
+_SALT_BYTES = 32
+
+
+class RefreshTokenInvalid(AppError):
+    """The refresh token is not ours, or its session is over."""
+
+    kind = Kind.UNAUTHENTICATED
+    reason = "REFRESH_TOKEN_INVALID"
+    detail = "This refresh token does not hold. Log in again."
+
+
+class RefreshTokenReused(AppError):
+    """The refresh token was traded long ago, so two parties hold the session; it was ended for both."""
+
+    kind = Kind.UNAUTHENTICATED
+    reason = "REFRESH_TOKEN_REUSED"
+    detail = "This refresh token was used before. For safety the session was ended; log in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things hold."""
+
+    access_token: timedelta
+    session: timedelta
+    """From log-in, whatever happens."""
+    idle: timedelta
+    """From the last refresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """What a client is given."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    """Seconds that the access token holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody logged in, in one organization. Its newest refresh token carries `counter`."""
+
+    id: UUID
+    organization_id: UUID
+    user_id: UUID
+    counter: int
+    salt: bytes
+    """Makes the session's own MAC key, together with a secret that is not in the database."""
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+
+    @classmethod
+    def open(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        organization_id: UUID,
+        user_id: UUID,
+        now: datetime,
+        lifetimes: Lifetimes,
+    ) -> "Session":
+        """A fresh session."""
+        salt = secrets.token_bytes(_SALT_BYTES)
+        return cls(id, organization_id, user_id, 0, salt, now, now, now + lifetimes.session)
+
+    def trade(self, counter: int, *, now: datetime, idle: timedelta) -> "Session":
+        """The session after a refresh token with `counter` was presented.
+
+        The newest token rotates it. Its parent changes nothing but the time of use: a client that lost
+        our answer, or another tab of it, gets the newest token again. An older one ends it: the caller
+        saves that, and then refuses.
+
+        Raises:
+            RefreshTokenInvalid: the session is over, or the counter was never handed out.
+        """
+        over = self.ended_at is not None or now >= self.expires_at or now >= self.last_used_at + idle
+        if over or counter > self.counter:
+            raise RefreshTokenInvalid
+        match self.counter - counter:
+            case 0:
+                return replace(self, counter=self.counter + 1, last_used_at=now)
+            case 1:
+                return replace(self, last_used_at=now)
+            case _:
+                return self.end(now)
+
+    def end(self, now: datetime) -> "Session":
+        """The session, over; it stays over since the first time."""
+        return self if self.ended_at else replace(self, ended_at=now)
+
+    def refresh_token(self, key: bytes) -> str:
+        """The newest refresh token, signed with the session's key."""
+        return RefreshToken.sign(self.id, self.counter, key).text()
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """base64url(version ‖ session ‖ uvarint counter ‖ HMAC-SHA256 cut to 16 bytes ‖ 4 bytes of SHA-256)."""
+
+    session_id: UUID
+    counter: int
+    mac: bytes
+
+    @classmethod
+    def sign(cls, session_id: UUID, counter: int, key: bytes) -> "RefreshToken":
+        """A token that holds for one counter of one session."""
+        return cls(session_id, counter, _mac(session_id, counter, key))
+
+    @classmethod
+    def parse(cls, text: str) -> "RefreshToken":
+        """Reads a token. Its MAC is not verified yet; the checksum spares the database the typing errors.
+
+        Raises:
+            RefreshTokenInvalid: not a token, or not written the one way that we write it.
+        """
+        if len(text) > _LONGEST or not text.isascii():
+            raise RefreshTokenInvalid
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise RefreshTokenInvalid from error
+        body, mac = raw[:-_TAIL], raw[-_TAIL:-_CHECKSUM_BYTES]
+        if len(body) <= _SESSION.stop or raw[:1] != _VERSION:
+            raise RefreshTokenInvalid
+        token = cls(UUID(bytes=body[_SESSION]), _read_uvarint(body[_SESSION.stop :]), mac)
+        if token.text() != text:
+            raise RefreshTokenInvalid
+        return token
+
+    def text(self) -> str:
+        """As the client keeps it."""
+        signed = _body(self.session_id, self.counter) + self.mac
+        checksum = hashlib.sha256(signed).digest()[:_CHECKSUM_BYTES]
+        return base64.urlsafe_b64encode(signed + checksum).rstrip(b"=").decode()
+
+    def verify(self, keys: Iterable[bytes]) -> None:
+        """Makes sure that we signed it, with one of the session's keys.
+
+        Raises:
+            RefreshTokenInvalid: none of them fits.
+        """
+        if not any(hmac.compare_digest(self.mac, _mac(self.session_id, self.counter, key)) for key in keys):
+            raise RefreshTokenInvalid
+
+
+def _mac(session_id: UUID, counter: int, key: bytes) -> bytes:
+    return hmac.digest(key, _body(session_id, counter), "sha256")[:_MAC_BYTES]
+
+
+def _body(session_id: UUID, counter: int) -> bytes:
+    return _VERSION + session_id.bytes + _uvarint(counter)
+
+
+def _uvarint(number: int) -> bytes:
+    """Seven bits a byte, lowest first, the high bit set on all but the last (protobuf's encoding)."""
+    encoded = bytearray()
+    while number > 0x7F:  # noqa: PLR2004
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _read_uvarint(encoded: bytes) -> int:
+    """The number; whether it was written the shortest way is seen by writing it again."""
+    return sum((byte & 0x7F) << 7 * position for position, byte in enumerate(encoded))

@@ -1,0 +1,1 @@
+"""All SQL of auth. Rows and domain objects are turned into each other here and nowhere else."""

@@ -1,0 +1,113 @@
+"""An auth service on a real database, and people who use it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from joserfc.jwk import OKPKey
+
+from auth.app import App
+from auth.domain.accounts import Registration
+from auth.domain.sessions import Lifetimes, RefreshToken, Session, SessionTokens
+from auth.hashing import Passwords
+from auth.settings import HashingSettings
+from auth.store import registrations as registration_store
+from auth.store import sessions as session_store
+from auth.tables import REGISTRATIONS, SESSIONS
+from auth.tokens import Keyring
+from auth.usecases import registration, sessions
+from testkit.plugin import OpenDatabase
+
+PASSWORD = "seven herons over the canal"
+PLACE = "192.0.2.7"
+
+
+@dataclass(frozen=True)
+class People:
+    """What tests do over and over, through the use cases, and looks at the rows behind them."""
+
+    app: App
+
+    async def register(self, email: str, *, password: str = PASSWORD, name: str = "Paulette") -> UUID:
+        """Registers, and tells the id of the registration."""
+        await registration.register(
+            self.app,
+            email=email,
+            password=password,
+            display_name=name,
+            organization_name=f"Chez {name}",
+            language="fr",
+        )
+        return (await self.registrations(email))[-1]
+
+    async def token_for(self, registration_id: UUID) -> str:
+        """The secret of a link."""
+        mail = await registration.issue_verification(self.app, registration_id)
+        assert mail is not None
+        return mail.token
+
+    async def own(self, email: str, *, password: str = PASSWORD) -> UUID:
+        """Registers and verifies; answers the organization."""
+        registered = await self.register(email, password=password)
+        return await registration.verify_email(self.app, await self.token_for(registered))
+
+    async def log_in(self, email: str, *, password: str = PASSWORD, address: str = PLACE) -> SessionTokens:
+        """Logs in from the usual place."""
+        return await sessions.log_in(self.app, email, password, address=address)
+
+    async def registrations(self, email: str) -> list[UUID]:
+        """What was registered for the address, oldest first."""
+        query = sa.select(REGISTRATIONS.c.id).where(REGISTRATIONS.c.email == email.lower())
+        async with self.app.db.begin_platform(reason="look into the database in a test") as tx:
+            return list((await tx.execute(query.order_by(REGISTRATIONS.c.created_at))).scalars())
+
+    async def registration(self, registration_id: UUID) -> Registration | None:
+        """One of them."""
+        async with self.app.db.begin_platform(reason="look into the database in a test") as tx:
+            return await registration_store.lock_registration(tx, registration_id)
+
+    async def session(self, tokens: SessionTokens) -> Session:
+        """The session that a refresh token belongs to."""
+        session_id = RefreshToken.parse(tokens.refresh_token).session_id
+        async with self.app.db.begin_platform(reason="look into the database in a test") as tx:
+            found = await session_store.lock_session(tx, session_id)
+        assert found is not None
+        return found[0]
+
+    async def age(self, table: sa.Table, by: timedelta) -> None:
+        """Makes every row of the table older, all its times."""
+        times = {column.name: column - by for column in table.c if isinstance(column.type, sa.DateTime)}
+        async with self.app.db.begin_platform(reason="let time pass in a test") as tx:
+            await tx.execute(sa.update(table).values(times))
+
+    async def age_sessions(self, by: timedelta) -> None:
+        """As if the last use of every session were so long ago."""
+        await self.age(SESSIONS, by)
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> OKPKey:
+    return OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
+
+
+@pytest.fixture(scope="session")
+def passwords() -> Iterator[Passwords]:
+    pool = Passwords(HashingSettings())
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+async def app(service_database: OpenDatabase, passwords: Passwords, signing_key: OKPKey) -> App:
+    lifetimes = Lifetimes(
+        access_token=timedelta(minutes=10), session=timedelta(days=30), idle=timedelta(days=7)
+    )
+    return App(await service_database("auth"), passwords, Keyring(signing_key), lifetimes)
+
+
+@pytest.fixture
+def people(app: App) -> People:
+    return People(app)
