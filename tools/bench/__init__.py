@@ -1,0 +1,1 @@
+"""Measurements, printed as ratios taken side by side in one run. Nothing here asserts a time."""
