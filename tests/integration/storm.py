@@ -1,4 +1,4 @@
-"""A storm: guests who book while something is killed, each trying again with their key until they are heard."""
+"""A storm: guests who book while something is killed, each trying again with a key until heard."""
 
 import asyncio
 import secrets

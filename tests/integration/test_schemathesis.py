@@ -1,4 +1,4 @@
-"""The live gateway against its own document, with every check of schemathesis, on a bounded number of examples."""
+"""The live gateway against its own document: every check of schemathesis, a bounded number of examples."""
 
 import subprocess
 import sys
