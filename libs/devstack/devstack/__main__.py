@@ -35,6 +35,9 @@ def main() -> int:
     except AlreadySupervised:
         console.print("Comptoir is starting or running already.")
         return 1
+    except BrokenPipeError:  # the reader of `logs` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         if arguments.verb == "up":
             console.print("The start goes on in the background; `make down` ends it.")

@@ -19,7 +19,7 @@ _START_SECONDS = 300.0
 _DOWN_SECONDS = 60.0
 _LEFTOVER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-_OURS = ("data", "secrets", "logs", "state.json", "state.new", "demo.json", "lock")
+_OURS = ("data", "secrets", "logs", "state.json", "state.new", "demo.json", "demo.draft", "lock")
 
 
 class CommandFailed(Exception):
@@ -162,7 +162,7 @@ def _follow_start(settings: Settings, console: Console, supervisor: subprocess.P
         if state.phase is not Phase.STARTING:
             return state
     log = last_lines(settings.state_dir / "logs" / "supervisor.log")
-    raise CommandFailed("\n  ".join(["the supervisor ended early:", *log]))
+    raise CommandFailed("\n  ".join(["the platform did not get ready:", *log]))
 
 
 def _states(settings: Settings, supervisor: subprocess.Popen[bytes] | None) -> Iterator[State]:

@@ -1,5 +1,6 @@
 """The whole platform as child processes: engines, services, gateway. It restarts nothing by itself."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -177,7 +178,9 @@ class Platform:
         """
         if find_spec("devstack.seed") is None:
             return False
+        given = {name: value for name, value in os.environ.items() if name.startswith("COMPTOIR_")}
         environment = {
+            **given,
             "COMPTOIR_GATEWAY_URL": self.gateway_url,
             "COMPTOIR_SINK_URL": self.engines.sink.url,
             "COMPTOIR_STATE_DIR": str(self.state_dir),

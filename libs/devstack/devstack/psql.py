@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from devstack.commands import inherited_environment
-from devstack.engines.wheels import WheelIncomplete, wheel_file
+from devstack.wheels import WheelIncomplete, wheel_file
 
 _CONNECT_TIMEOUT_SECONDS = "3"
 

@@ -87,7 +87,7 @@ def read_settings(root: Path, environ: Mapping[str, str] | None = None) -> Setti
     """Reads `root/.env` and the environment, which wins.
 
     Raises:
-        SettingsInvalid: a port is not a number between 1 and 65535 or is used twice, a switch neither on nor off.
+        SettingsInvalid: a port is not one or is used twice; a switch is neither on nor off.
     """
     written = {name: value for name, value in dotenv_values(root / ".env").items() if value}
     given = {**written, **(os.environ if environ is None else environ)}

@@ -105,6 +105,14 @@ def test_a_day_with_the_platform(checkout: Checkout) -> None:
     assert "OWNER_URL" not in log
     assert "BOOKING_" not in log.replace("PAYMENT_PEERS__BOOKING", "")
     assert "there are: analytics" in checkout.run("logs", "nothing", code=1)
+    listing = [sys.executable, "-m", "devstack", "logs"]
+    with subprocess.Popen(
+        listing, env=checkout.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as early:
+        assert early.stdout is not None
+        assert early.stderr is not None
+        early.stdout.close()  # as `make logs | head` does
+        assert early.stderr.read() == b""
     modes = {path.stat().st_mode & 0o077 for path in [checkout.state_dir, *checkout.state_dir.glob("*/*")]}
     assert modes == {0}
 

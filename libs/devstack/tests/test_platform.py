@@ -7,6 +7,7 @@ import pytest
 
 from devstack.platform import Platform
 from devstack.psql import run_sql
+from devstack.settings import ForeignEngines
 
 
 @pytest.fixture
@@ -50,3 +51,21 @@ def test_every_process_is_started_stopped_and_killed_on_its_own(platform: Platfo
 
     platform.stop()
     assert not [process.name for process in platform.processes if process.running]
+
+
+def test_engines_given_by_url_replace_the_embedded_ones(tmp_path: Path) -> None:
+    foreign = ForeignEngines(
+        postgres_url="postgresql://admin:word@db.local/postgres",
+        redis_url="redis://cache.local",
+        kafka_bootstrap="kafka.local:9092",
+    )
+    platform = Platform(tmp_path / "platform", foreign=foreign)
+
+    assert [engine.name for engine in platform.engines.embedded] == ["stripe", "sink"]
+    wiring = platform.wiring
+    assert (wiring.postgres_url, wiring.redis_url, wiring.kafka_bootstrap) == (
+        foreign.postgres_url,
+        foreign.redis_url,
+        foreign.kafka_bootstrap,
+    )
+    assert wiring.idempotent_producer

@@ -31,6 +31,7 @@ TIMERS = sa.table(
 )
 
 _BATCH = 20
+_SLOTS = 40
 _LEASE = timedelta(seconds=60)
 _POLL_SECONDS = 0.5
 _BACKOFF_SECONDS = (1, 2, 5, 15, 60, 300)
@@ -85,7 +86,7 @@ _due = (
         sa.or_(TIMERS.c.leased_until.is_(None), TIMERS.c.leased_until < sa.func.now()),
     )
     .order_by(TIMERS.c.due_at)
-    .limit(_BATCH)
+    .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
     .cte("due")
 )
@@ -146,33 +147,52 @@ Handlers = Mapping[str, Callable[[A, Timer], Awaitable[None]]]
 
 
 class TimerLoop(Generic[A]):
-    """Calls handlers for what is due. Loops share the work and take over leases that ran out."""
+    """Calls handlers for what is due. Loops share the work and take over leases that ran out.
+
+    Slow work, like a partner that does not answer, keeps its own slot and nobody else waiting.
+    """
 
     def __init__(self, app: A, db: Database, handlers: Handlers[A]) -> None:
         self._app = app
         self._db = db
         self._handlers = handlers
+        self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         _wakers.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, and finishes what it has begun."""
         while not stop.is_set():
-            try:
-                due = await self._claim()
-            except Unavailable:
-                due = []
-            if due:
-                await asyncio.gather(*(self._handle(timer) for timer in due))
-            else:
+            most = min(_BATCH, _SLOTS - len(self._running))
+            due = await self._claim(most)
+            for timer in due:
+                self._start(timer)
+            if not due or len(due) < most:
                 await wait_for_any(stop, self._wake, timeout=_POLL_SECONDS)
                 self._wake.clear()
+        await asyncio.gather(*self._running)
 
-    async def _claim(self) -> list[Timer]:
-        async with self._db.begin_platform(reason="claim due timers") as tx:
-            rows = (await tx.execute(_CLAIM)).mappings().all()
-            for row in rows:
-                metrics.TIMERS_LATE_SECONDS.labels(row["kind"]).set((tx.now - row["due_at"]).total_seconds())
+    def _start(self, timer: Timer) -> None:
+        task = asyncio.create_task(self._handle(timer))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if len(self._running) >= _SLOTS:
+            self._wake.set()
+        self._running.discard(task)
+
+    async def _claim(self, most: int) -> list[Timer]:
+        if most <= 0:
+            return []
+        try:
+            async with self._db.begin_platform(reason="claim due timers") as tx:
+                rows = (await tx.execute(_CLAIM, {"most": most})).mappings().all()
+                for row in rows:
+                    late = (tx.now - row["due_at"]).total_seconds()
+                    metrics.TIMERS_LATE_SECONDS.labels(row["kind"]).set(late)
+        except Unavailable:
+            return []
         return [
             Timer(
                 id=row["id"],

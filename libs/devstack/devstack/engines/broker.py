@@ -6,8 +6,8 @@ from pathlib import Path
 
 from devstack.commands import Command
 from devstack.engines.engine import Engine
-from devstack.engines.wheels import wheel_file
 from devstack.ports import LOOPBACK
+from devstack.wheels import wheel_file
 
 _API_VERSIONS, _VERSION, _CORRELATION = 18, 0, 7
 _CLIENT = b"devstack"

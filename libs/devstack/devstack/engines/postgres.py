@@ -20,9 +20,9 @@ from devstack.engines.unprivileged import (
     readable_binaries,
     recorded_home,
 )
-from devstack.engines.wheels import wheel_directory
 from devstack.ports import LOOPBACK
 from devstack.psql import PsqlFailed, run_sql
+from devstack.wheels import wheel_directory
 
 SUPERUSER = "postgres"
 _SETTINGS = {

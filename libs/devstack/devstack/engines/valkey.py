@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from devstack.commands import Command
 from devstack.engines.engine import Engine
-from devstack.engines.wheels import wheel_file
 from devstack.ports import LOOPBACK
+from devstack.wheels import wheel_file
 
 
 class ValkeyEngine(Engine):
