@@ -2,14 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from conftest import new_owner, new_restaurant
 from devstack.demo import guest as guests
 from devstack.demo.api import Api, Sink
 from devstack.demo.owner import Owner, Venue
+from devstack.platform import Platform
+from devstack.psql import run_sql
 
 GUESTS = 50
 
@@ -55,6 +60,41 @@ async def test_overlapping_starts_fight_for_all_tables(http: httpx.AsyncClient, 
     answers = await _book_all(http, wishes)
     assert {answer.status_code for answer in answers} == {201, 409}
     assert await asyncio.to_thread(_doubles, owner, venue) == []
+
+
+@pytest.fixture
+def unguarded(platform: Platform) -> Iterator[None]:
+    """The same three processes without the version check, on a table without the constraint."""
+    database = urlsplit(platform.engines.postgres_url)._replace(path="/booking").geturl()
+    processes = [process for process in platform.programs if process.program == "booking"]
+    kept = [process.environment for process in processes]
+    run_sql(database, "ALTER TABLE allocations DROP CONSTRAINT allocations_no_overlap;")
+    for process in processes:
+        process.environment = {**process.environment, "BOOKING_UNSAFE_NO_LOCK": "true"}
+        process.restart()
+    yield
+    run_sql(database, "TRUNCATE allocations;")
+    run_sql(
+        database,
+        "ALTER TABLE allocations ADD CONSTRAINT allocations_no_overlap"
+        " EXCLUDE USING gist (resource_id WITH =, during WITH &&);",
+    )
+    for process, environment in zip(processes, kept, strict=True):
+        process.environment = environment
+        process.restart()
+
+
+async def test_without_lock_and_constraint_a_double_booking_is_seen(
+    unguarded: None, http: httpx.AsyncClient, api: Api, sink: Sink
+) -> None:
+    """The negative control: the test above can fail."""
+    owner = await asyncio.to_thread(new_owner, api, sink)
+    venue = await asyncio.to_thread(_one_table, owner)
+    slots = await asyncio.to_thread(lambda: guests.search(api, venue, date=_day(), party_size=2))
+    start = next(slot["start"] for slot in slots if slot["bookable"])
+    wishes = [_wish(venue, start=start, party_size=2, number=number) for number in range(GUESTS)]
+    await _book_all(http, wishes)
+    assert await asyncio.to_thread(_doubles, owner, venue)
 
 
 def _day() -> str:
