@@ -1,0 +1,39 @@
+"""The gateway's command line: `python -m gateway serve`."""
+
+import argparse
+import asyncio
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from gateway import serving
+from gateway.settings import Settings
+from servicekit.settings import refuse_unknown
+from servicekit.telemetry import logs
+
+
+def main() -> None:
+    """Reads the settings and serves."""
+    parser = argparse.ArgumentParser(prog="python -m gateway")
+    parser.add_subparsers(dest="role", required=True).add_parser("serve", help="answer HTTP")
+    parser.parse_args()
+    settings = _load()
+    logs.setup("gateway", settings.telemetry.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving.run(settings))
+
+
+def _load() -> Settings:
+    try:
+        refuse_unknown(Settings)
+        return Settings()  # type: ignore[call-arg]  # read from the environment
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        sys.exit("settings are not valid:\n" + "\n".join(lines))
+    except ValueError as error:
+        sys.exit(f"settings are not valid: {error}")
+
+
+if __name__ == "__main__":
+    main()

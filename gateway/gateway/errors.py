@@ -1,0 +1,79 @@
+"""What the gateway itself refuses, before any service hears of it."""
+
+from servicekit.errors import AppError, Kind
+
+
+class RouteNotFound(AppError):
+    """No route has this path."""
+
+    kind = Kind.NOT_FOUND
+    reason = "NOT_FOUND"
+    detail = "There is nothing at this path."
+
+
+class MethodNotAllowed(AppError):
+    """The path exists, but not with this method; the Allow header names those that do."""
+
+    kind = Kind.METHOD
+    reason = "METHOD_NOT_ALLOWED"
+    detail = "This path does not take this method; see the Allow header."
+
+    def __init__(self, allow: str) -> None:
+        super().__init__()
+        self.allow = allow
+
+
+class MalformedRequest(AppError):
+    """The request is not HTTP, or its address is not percent-encoded UTF-8 (RFC 3986 §2.1)."""
+
+    kind = Kind.INVALID
+    reason = "MALFORMED_REQUEST"
+    detail = "The request line, the headers or the address cannot be read."
+
+
+class MalformedJson(AppError):
+    """The body is not one JSON value, or says a name twice, or nests too deeply."""
+
+    kind = Kind.INVALID
+    reason = "MALFORMED_JSON"
+    detail = "The body must be JSON in UTF-8 without a name given twice and nested at most 32 levels deep."
+
+
+class InvalidIdempotencyKey(AppError):
+    """The Idempotency-Key is neither a quoted string nor a bare token of 1 to 255 visible characters."""
+
+    kind = Kind.INVALID
+    reason = "INVALID_IDEMPOTENCY_KEY"
+    detail = "Idempotency-Key must hold 1 to 255 visible ASCII characters, bare or in double quotes."
+
+
+class PayloadTooLarge(AppError):
+    """The body is larger than this path takes."""
+
+    kind = Kind.TOO_LARGE
+    reason = "PAYLOAD_TOO_LARGE"
+    detail = "The body is too large."
+
+
+class UnsupportedMediaType(AppError):
+    """The body is not declared as JSON, or it is compressed."""
+
+    kind = Kind.MEDIA_TYPE
+    reason = "UNSUPPORTED_MEDIA_TYPE"
+    detail = "The body must be sent as application/json in UTF-8, uncompressed."
+
+
+class RequestTimeout(AppError):
+    """The body did not arrive in time."""
+
+    kind = Kind.SLOW
+    reason = "REQUEST_TIMEOUT"
+    detail = "The body did not arrive in time."
+
+
+class HeadersTooLarge(AppError):
+    """The request line and the headers are larger than the gateway takes."""
+
+    kind = Kind.HEADERS_TOO_LARGE
+    reason = "HEADERS_TOO_LARGE"
+    detail = "The request line and headers are too large."

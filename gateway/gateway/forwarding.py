@@ -1,0 +1,113 @@
+"""One transcoded route at work: caller, policy, request, one gRPC call, answer."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from google.protobuf.message import Message
+
+from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
+from gateway.http import JSON, Answer, Request, safe
+from gateway.requests import RequestReader
+from gateway.routes import NO_CONTENT, Route
+from gateway.settings import LimitSettings
+from gateway.tokens import AccessTokens
+from gateway.transcoding import writer
+from servicekit.errors import AppError
+from servicekit.identity import Signer
+from servicekit.rpc.client import Peer
+from servicekit.rpc.guard import IDEMPOTENCY_KEY, REQUEST_ID, authorize
+from servicekit.rpc.status import Remote
+
+IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
+"""A string of Structured Fields (RFC 9651 §3.3.3), as the draft wants it, or a bare token."""
+
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
+_ESCAPED = re.compile(r"\\(.)")
+_JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
+
+
+class Endpoint:
+    """Answers one route of the contract."""
+
+    def __init__(
+        self, route: Route, *, peer: Peer, signer: Signer, tokens: AccessTokens, limits: LimitSettings
+    ) -> None:
+        self.route = route
+        self._peer = peer
+        self._signer = signer
+        self._tokens = tokens
+        self._limits = limits
+        self._reader = RequestReader(route)
+        self._write = writer(route.response)
+        self._method = peer.channel.unary_unary(
+            route.rpc.path,
+            request_serializer=route.rpc.request.SerializeToString,
+            response_deserializer=route.rpc.response.FromString,
+        )
+        seconds = route.policy.cache_seconds
+        cached = safe(
+            [(b"content-type", JSON), (b"vary", b"authorization")],
+            cache_control=b"public, max-age=%d" % seconds,
+        )
+        self._headers = cached if seconds else safe([(b"content-type", JSON)])
+
+    async def __call__(self, request: Request, variables: Sequence[str]) -> Answer:
+        """The answer of the service.
+
+        Raises:
+            AppError: the gateway refuses, or the service did.
+            Disconnected: the client went away before its body was complete.
+        """
+        route = self.route
+        caller = await self._tokens.caller(request.headers.get(b"authorization"), request.address)
+        authorize(route.policy, caller)
+        metadata = [(REQUEST_ID, request.id)]
+        if route.policy.idempotency_key and b"idempotency-key" in request.headers:
+            metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
+        body = await self._body(request) if route.body else b""
+        message = self._reader.read(variables, request.query, body)
+        try:
+            response = await self._peer.call_as(
+                self._signer.token(self._peer.name, caller),
+                self._method,
+                message,
+                timeout=self._limits.timeout_seconds,
+                metadata=metadata,
+            )
+        except AppError as error:
+            raise self._pointing_at_input(error) from None
+        return self._answer(response)
+
+    async def _body(self, request: Request) -> bytes:
+        limits = self._limits
+        body = await request.body(limit=limits.body_bytes, seconds=limits.body_seconds)
+        if body or b"content-type" in request.headers:
+            declared = request.headers.get(b"content-type", b"")
+            encoded = request.headers.get(b"content-encoding", b"identity").lower() != b"identity"
+            if encoded or not _JSON_TYPE.fullmatch(declared):
+                raise UnsupportedMediaType
+        return body
+
+    def _answer(self, response: Message) -> Answer:
+        if self.route.status == NO_CONTENT:
+            return Answer(NO_CONTENT, safe(()))
+        shown: Any = getattr(response, self.route.response_body) if self.route.response_body else response
+        return Answer(self.route.status, self._headers, orjson.dumps(self._write(shown)))
+
+    def _pointing_at_input(self, error: AppError) -> AppError:
+        if not error.violations:
+            return error
+        violations = tuple(
+            type(each)(self._reader.pointer(each.pointer), each.message) for each in error.violations
+        )
+        return Remote(error.kind, error.reason, error.detail, violations)
+
+
+def _idempotency_key(value: bytes) -> str:
+    """The key without quotes, so that both spellings are one key. Raises InvalidIdempotencyKey."""
+    text = value.decode("latin-1")
+    if not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise InvalidIdempotencyKey
+    return _ESCAPED.sub(r"\1", text[1:-1]) if text.startswith('"') else text

@@ -1,0 +1,140 @@
+"""The routes that are not in the contract, on FastAPI: documents, health, keys, pages, Stripe's webhook."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Annotated, Any
+
+import fastapi
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
+
+from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
+from gateway.edge import Target
+from gateway.http import Answer, Request, safe
+from gateway.pages import Page, page, swagger_ui
+from gateway.settings import LimitSettings
+from gateway.signing_keys import SigningKeys
+from servicekit.rpc.client import Peer
+
+_STRIPE_BODY_BYTES = 1024 * 1024
+_A_DAY = "public, max-age=86400"
+_FIVE_MINUTES = "public, max-age=300"
+_REQUEST = "comptoir.request"
+
+
+def application(
+    *,
+    document: bytes,
+    keys: SigningKeys,
+    payment: Peer,
+    limits: LimitSettings,
+    ready: Callable[[], bool],
+) -> FastAPI:
+    """The FastAPI app. `document` is the OpenAPI document of the transcoded routes."""
+    app = FastAPI(
+        title="Comptoir", openapi_url=None, docs_url=None, redoc_url=None, telemetry={"tracing": False}
+    )
+    _add_probes(app, ready)
+    _add_documents(app, document, keys)
+    _add_pages(app)
+    _add_stripe(app, payment, limits)
+    return app
+
+
+def targets(app: FastAPI) -> list[tuple[str, str, Target]]:
+    """Method, template and target of every hand-written route, for the table of all routes."""
+    return [
+        (method, route.path, Target(route.path, _run(app)))
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]
+
+
+def _run(app: FastAPI) -> Callable[[Request, Sequence[str]], Awaitable[Answer]]:
+    """Runs the app for one request and keeps its whole answer. What a route raises comes through."""
+
+    async def handle(request: Request, _variables: Sequence[str]) -> Answer:
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        method = "GET" if request.method == "HEAD" else request.method
+        await app({**request.scope, "method": method, _REQUEST: request}, request.receive, send)
+        start, *rest = sent
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        return Answer(start["status"], safe(headers), b"".join(each.get("body", b"") for each in rest))
+
+    return handle
+
+
+def _add_probes(app: FastAPI, ready: Callable[[], bool]) -> None:
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return Response(b'{"status":"alive"}', media_type="application/json")
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        if ready():
+            return Response(b'{"status":"ready"}', media_type="application/json")
+        return Response(b'{"status":"not ready"}', status_code=503, media_type="application/json")
+
+
+def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
+    docs = page("docs")
+    files = {
+        "swagger-ui-bundle.js": (swagger_ui("swagger-ui-bundle.js"), "text/javascript"),
+        "swagger-ui.css": (swagger_ui("swagger-ui.css"), "text/css"),
+    }
+
+    @app.get("/openapi.json")
+    async def openapi() -> Response:
+        return Response(document, media_type="application/json", headers={"cache-control": _FIVE_MINUTES})
+
+    @app.get("/docs")
+    async def documentation() -> Response:
+        return _html(docs)
+
+    @app.get("/docs/swagger-ui-bundle.js")
+    @app.get("/docs/swagger-ui.css")
+    async def asset(request: fastapi.Request) -> Response:
+        content, media_type = files[request.url.path.rpartition("/")[2]]
+        return Response(content, media_type=media_type, headers={"cache-control": _A_DAY})
+
+    @app.get("/.well-known/jwks.json")
+    async def jwks() -> Response:
+        content = await keys.published()
+        return Response(
+            content, media_type="application/jwk-set+json", headers={"cache-control": _FIVE_MINUTES}
+        )
+
+
+def _add_pages(app: FastAPI) -> None:
+    manage, verify_email = page("manage"), page("verify_email")
+
+    @app.get("/manage/{token}")
+    async def manage_booking(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
+        return _html(manage)
+
+    @app.get("/verify-email")
+    async def verify() -> Response:
+        return _html(verify_email)
+
+
+def _add_stripe(app: FastAPI, payment: Peer, limits: LimitSettings) -> None:
+    stub = payment.stub(payment_pb2_grpc.DepositServiceStub)
+
+    @app.post("/hooks/stripe")
+    async def receive_stripe_event(request: fastapi.Request) -> Response:
+        incoming: Request = request.scope[_REQUEST]
+        body = await incoming.body(limit=_STRIPE_BODY_BYTES, seconds=limits.body_seconds)
+        message = payment_pb2.ReceiveStripeEventRequest(
+            payload=body, signature=request.headers.get("stripe-signature", "")
+        )
+        await payment.call(stub.ReceiveStripeEvent, message, timeout=limits.timeout_seconds)
+        return Response(b"{}", media_type="application/json")
+
+
+def _html(shown: Page) -> Response:
+    return HTMLResponse(shown.html, headers={"content-security-policy": shown.policy})

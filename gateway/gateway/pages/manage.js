@@ -1,0 +1,161 @@
+"use strict";
+const TEXTS = {
+  en: {
+    title: "Your booking", when: "When", party: "People", name: "Name", deposit: "Deposit", number: "Number",
+    move: "Choose another time", day: "Day", show: "Show free times", none: "Nothing is free on that day.",
+    cancel: "Cancel this booking", sure: "Yes, cancel it", refunded: "You get back {amount}.",
+    kept: "The deposit is not refunded.", free: "Cancelling costs nothing.",
+    help: "Ask for help", subject: "Subject", message: "Message", send: "Send",
+    sent: "Your message was sent. The answer comes by e-mail.", moved: "Your booking was moved.",
+    called_off: "Your booking was cancelled.", you: "You", staff: "The team",
+    held: "Waiting for the deposit", confirmed: "Confirmed", cancelled: "Cancelled", expired: "Expired",
+    unknown: "This link is not valid any more.", taken: "That is no longer possible. Choose again.",
+    down: "This is not available at the moment. Please try again."
+  },
+  fr: {
+    title: "Votre réservation", when: "Date", party: "Personnes", name: "Nom", deposit: "Acompte", number: "Numéro",
+    move: "Choisir un autre horaire", day: "Jour", show: "Voir les horaires libres",
+    none: "Aucun horaire libre ce jour-là.",
+    cancel: "Annuler cette réservation", sure: "Oui, annuler", refunded: "{amount} vous seront remboursés.",
+    kept: "L’acompte n’est pas remboursé.", free: "L’annulation est gratuite.",
+    help: "Demander de l’aide", subject: "Objet", message: "Message", send: "Envoyer",
+    sent: "Votre message est envoyé. La réponse arrive par e-mail.", moved: "Votre réservation est déplacée.",
+    called_off: "Votre réservation est annulée.", you: "Vous", staff: "L’équipe",
+    held: "En attente de l’acompte", confirmed: "Confirmée", cancelled: "Annulée", expired: "Expirée",
+    unknown: "Ce lien n’est plus valable.", taken: "Ce n’est plus possible. Choisissez à nouveau.",
+    down: "Indisponible pour le moment. Veuillez réessayer."
+  }
+};
+const api = "/v1/manage/" + location.pathname.split("/").pop();
+const at = (id) => document.getElementById(id);
+const show = (id, visible) => { at(id).hidden = !visible; };
+let language = navigator.language.startsWith("fr") ? "fr" : "en";
+let booking = null;
+
+const text = (key) => TEXTS[language][key];
+
+function translate(chosen) {
+  if (chosen in TEXTS) language = chosen;
+  document.documentElement.lang = language;
+  document.title = text("title");
+  for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text);
+}
+
+function money(value) {
+  const format = new Intl.NumberFormat(language, { style: "currency", currency: value.currency });
+  return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+function instant(value, options) {
+  return new Intl.DateTimeFormat(language, { timeZone: booking.time_zone, ...options }).format(new Date(value));
+}
+
+async function call(path, body) {
+  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+  const answer = await fetch(path, options);
+  const content = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(content.reason), { status: answer.status });
+  return content;
+}
+
+async function attempt(work) {
+  at("fault").textContent = "";
+  at("news").textContent = "";
+  const buttons = document.querySelectorAll("button");
+  buttons.forEach((each) => { each.disabled = true; });
+  try {
+    await work();
+  } catch (fault) {
+    at("fault").textContent = text({ 404: "unknown", 400: "taken", 409: "taken" }[fault.status] || "down");
+  } finally {
+    document.querySelectorAll("button").forEach((each) => { each.disabled = false; });
+  }
+}
+
+function draw(managed) {
+  booking = managed.booking;
+  translate(booking.guest ? booking.guest.language || "en" : language);
+  at("venue").textContent = managed.venue.name;
+  at("address").textContent = managed.venue.address;
+  at("status").textContent = text(booking.status);
+  at("when").textContent = instant(booking.start, { dateStyle: "full", timeStyle: "short" });
+  at("party").textContent = booking.party_size;
+  at("name").textContent = booking.guest ? booking.guest.name : "";
+  at("number").textContent = booking.id;
+  show("deposit-label", booking.deposit);
+  show("deposit", booking.deposit);
+  if (booking.deposit) at("deposit").textContent = money(booking.deposit);
+  const back = managed.refund_if_cancelled;
+  const refund = !back ? "free" : back.amount > 0 ? "refunded" : "kept";
+  at("refund").textContent = text(refund).replace("{amount}", back ? money(back) : "");
+  const alive = booking.status === "confirmed" || booking.status === "held";
+  show("summary", true);
+  show("move", alive);
+  show("cancel", alive);
+  show("help", true);
+  show("ask", true);
+  show("sure", false);
+  at("times").replaceChildren();
+  if (!at("date").value) at("date").value = booking.service_date;
+}
+
+function drawTickets(tickets) {
+  at("tickets").replaceChildren(...tickets.flatMap((ticket) => [
+    line("p", ticket.subject),
+    ...ticket.messages.map((each) => line("div", text(each.author === "guest" ? "you" : "staff") + ": " + each.text))
+  ]));
+}
+
+function line(tag, content) {
+  const made = document.createElement(tag);
+  made.textContent = content;
+  if (tag === "div") made.className = "message";
+  return made;
+}
+
+async function load() {
+  draw(await call(api));
+  drawTickets((await call(api + "/tickets")).items);
+}
+
+async function search() {
+  const query = new URLSearchParams({
+    date: at("date").value, party_size: booking.party_size, offering_id: booking.offering_id
+  });
+  const found = await call("/v1/venues/" + encodeURIComponent(booking.venue_id) + "/availability?" + query);
+  const free = found.slots.filter((slot) => slot.bookable);
+  at("times").replaceChildren(...free.map((slot) => {
+    const button = line("button", instant(slot.start, { timeStyle: "short" }));
+    button.type = "button";
+    button.className = "plain";
+    button.addEventListener("click", () => attempt(() => move(slot.start)));
+    return button;
+  }));
+  if (!free.length) at("news").textContent = text("none");
+}
+
+async function move(start) {
+  await call(api + "/move", { start });
+  await load();
+  at("news").textContent = text("moved");
+}
+
+async function cancel() {
+  await call(api + "/cancel", {});
+  await load();
+  at("news").textContent = text("called_off");
+}
+
+async function ask() {
+  await call(api + "/tickets", { subject: at("subject").value, text: at("text").value });
+  at("ticket").reset();
+  await load();
+  at("news").textContent = text("sent");
+}
+
+translate(language);
+at("search").addEventListener("submit", (event) => { event.preventDefault(); attempt(search); });
+at("ticket").addEventListener("submit", (event) => { event.preventDefault(); attempt(ask); });
+at("ask").addEventListener("click", () => { show("ask", false); show("sure", true); at("sure").focus(); });
+at("sure").addEventListener("click", () => attempt(cancel));
+attempt(load);

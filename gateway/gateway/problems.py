@@ -1,0 +1,42 @@
+"""Refusals as RFC 9457 problem details. Holds no input value and no stack trace."""
+
+import orjson
+
+from gateway.errors import MethodNotAllowed
+from gateway.http import Answer, Header, safe
+from servicekit.errors import AppError, Kind
+
+MEDIA_TYPE = b"application/problem+json"
+_MOST_ERRORS = 50
+_RETRY_AFTER_SECONDS = b"1"
+
+
+def answer(error: AppError, request_id: str) -> Answer:
+    """The answer to a refused request."""
+    status = error.kind.http_status
+    body = orjson.dumps(
+        {
+            "type": f"/errors/{error.reason}",
+            "title": error.reason.replace("_", " ").capitalize(),
+            "status": status,
+            "detail": error.detail,
+            "reason": error.reason,
+            "errors": [
+                {"pointer": violation.pointer, "message": violation.message}
+                for violation in error.violations[:_MOST_ERRORS]
+            ],
+            "request_id": request_id,
+        }
+    )
+    return Answer(status, safe([(b"content-type", MEDIA_TYPE), *_extra(error)]), body)
+
+
+def _extra(error: AppError) -> list[Header]:
+    match error.kind:
+        case Kind.UNAUTHENTICATED:
+            return [(b"www-authenticate", b'Bearer realm="comptoir"')]
+        case Kind.UNAVAILABLE:
+            return [(b"retry-after", _RETRY_AFTER_SECONDS)]
+        case Kind.TOO_LARGE | Kind.SLOW:
+            return [(b"connection", b"close")]
+    return [(b"allow", error.allow.encode())] if isinstance(error, MethodNotAllowed) else []

@@ -1,0 +1,71 @@
+"""What the gateway reads from the environment, once. There is no debug switch: unknown names are refused."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from servicekit.contract import CONTEXTS
+from servicekit.settings import (
+    Environment,
+    IdentitySettings,
+    ListenSettings,
+    Part,
+    RedisSettings,
+    TelemetrySettings,
+    refuse_weak_password,
+)
+
+
+class HttpSettings(ListenSettings):
+    """Where clients connect."""
+
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many proxies in front of the gateway append to X-Forwarded-For; 0 ignores the header."""
+    drain_seconds: float = Field(default=0.5, ge=0, le=60)
+    """How long requests are still taken after readiness turned false, so that balancers notice."""
+
+
+class LimitSettings(Part):
+    """How much one request may cost."""
+
+    body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    body_seconds: float = Field(default=10, gt=0)
+    """Time for a body to arrive."""
+    header_bytes: int = Field(default=32 * 1024, ge=1024)
+    header_seconds: float = Field(default=10, gt=0)
+    """Time for the request line and headers to arrive."""
+    timeout_seconds: float = Field(default=10, gt=0)
+    """Time for a service to answer."""
+
+
+class Settings(BaseSettings):
+    """All settings, prefixed GATEWAY_."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    environment: Environment = Environment.PRODUCTION
+    http: HttpSettings
+    admin: ListenSettings
+    identity: IdentitySettings
+    telemetry: TelemetrySettings = TelemetrySettings()
+    redis: RedisSettings = RedisSettings()
+    peers: dict[str, str]
+    """gRPC targets of all services, by name."""
+    limits: LimitSettings = LimitSettings()
+
+    @model_validator(mode="after")
+    def _know_every_service(self) -> Self:
+        missing = [name for name in CONTEXTS if name not in self.peers]
+        if missing:
+            message = f"peers: no target for {', '.join(missing)}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_weak_secrets(self) -> Self:
+        if self.environment is Environment.PRODUCTION and self.redis.url is not None:
+            refuse_weak_password("redis.url", self.redis.url.get_secret_value())
+        return self

@@ -1,0 +1,111 @@
+"""Access tokens: verified here, against the keys that auth publishes. Never asks auth about one request."""
+
+import base64
+import binascii
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import orjson
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from gateway.signing_keys import SigningKeys
+from servicekit import permissions
+from servicekit.errors import Unauthenticated
+from servicekit.identity import Caller, CallerKind
+
+# EdDSA by the name that says the curve (RFC 9864): what auth signs with, and nothing else.
+_ALGORITHMS = ["Ed25519"]
+_HEADER = frozenset({"alg", "kid", "typ"})
+_TYPES = (None, "JWT", "at+jwt")
+_LONGEST = 4096
+_LEEWAY_SECONDS = 5
+_CACHE_SIZE = 10_000
+
+_CLAIMS = jwt.JWTClaimsRegistry(
+    leeway=_LEEWAY_SECONDS,
+    iss={"essential": True, "value": "comptoir-auth"},
+    aud={"essential": True, "value": "comptoir"},
+    exp={"essential": True},
+    iat={"essential": True},
+    sub={"essential": True},
+    org={"essential": True},
+    sid={"essential": True},
+    role={"essential": True},
+)
+
+
+class AccessTokens:
+    """Turns an Authorization header into a caller."""
+
+    def __init__(self, keys: SigningKeys, *, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._verified: dict[tuple[bytes, str], tuple[float, Caller]] = {}
+
+    async def caller(self, authorization: bytes | None, address: str) -> Caller:
+        """Whoever the token speaks for; somebody anonymous when there is no header.
+
+        Raises:
+            Unauthenticated: the header holds anything but one good token of ours.
+            Unavailable: auth could not be asked for its keys since the gateway started.
+        """
+        if authorization is None:
+            return Caller(CallerKind.ANONYMOUS, issuer="gateway", address=address)
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not token or len(token) > _LONGEST:
+            raise Unauthenticated
+        known = (hashlib.sha256(token).digest(), address)
+        cached = self._verified.get(known)
+        if cached is not None:
+            if cached[0] > self._clock():
+                return cached[1]
+            del self._verified[known]
+        expires, caller = await self._verify(token, address)
+        if len(self._verified) >= _CACHE_SIZE:
+            self._verified.clear()
+        self._verified[known] = (expires, caller)
+        return caller
+
+    async def _verify(self, token: bytes, address: str) -> tuple[float, Caller]:
+        key = await self._keys.find(_key_id(token))
+        try:
+            claims = jwt.decode(token, key, algorithms=_ALGORITHMS).claims
+            _CLAIMS.validate(claims)
+            caller = Caller(
+                kind=CallerKind.MEMBER,
+                issuer="gateway",
+                organization=UUID(claims["org"]),
+                user=UUID(claims["sub"]),
+                session=UUID(claims["sid"]),
+                role=str(claims["role"]),
+                permissions=permissions.of_role(str(claims["role"])),
+                address=address,
+            )
+            return float(claims["exp"]), caller
+        except (JoseError, ValueError, TypeError, AttributeError) as error:
+            raise Unauthenticated from error
+
+
+def _key_id(token: bytes) -> str:
+    """The key that the header names. Whatever is not exactly our kind of header is refused first.
+
+    That covers `crit`, `jku`, `jwk`, `x5u` and foreign algorithms (RFC 8725 §3.1, §3.10).
+
+    Raises:
+        Unauthenticated: it is not.
+    """
+    head, _, rest = token.partition(b".")
+    try:
+        header: Any = orjson.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
+    except (orjson.JSONDecodeError, binascii.Error, ValueError) as error:
+        raise Unauthenticated from error
+    if not isinstance(header, dict) or not header.keys() <= _HEADER or rest.count(b".") != 1:
+        raise Unauthenticated
+    key_id = header.get("kid")
+    if header.get("alg") not in _ALGORITHMS or header.get("typ") not in _TYPES or not isinstance(key_id, str):
+        raise Unauthenticated
+    return key_id

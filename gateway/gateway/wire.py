@@ -1,0 +1,102 @@
+"""HTTP/1.1 on the wire: uvicorn's protocol with bounded headers, and problem+json for broken requests."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway import problems
+from gateway.errors import HeadersTooLarge, MalformedRequest
+from gateway.settings import LimitSettings
+from servicekit import ids
+
+
+def protocol(limits: LimitSettings) -> type[HttpToolsProtocol]:
+    """The protocol class for uvicorn."""
+    return type("LimitedWire", (Wire,), {"limits": limits})
+
+
+class Wire(HttpToolsProtocol):
+    """One connection. Headers that are too large or too slow end it; neither is limited by uvicorn itself."""
+
+    limits = LimitSettings()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._reading_headers = True
+        self._unfinished = 0
+        self._named = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there and must say something soon."""
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what has come of headers that are not complete yet."""
+        if self._reading_headers:
+            self._start_timer()
+        self._unfinished += len(data)
+        super().data_received(data)
+        if not self._reading_headers:
+            self._unfinished = 0
+        elif self._unfinished > self.limits.header_bytes and not self.transport.is_closing():
+            self._refuse(HeadersTooLarge())
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._named = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header more. Raising here makes the parser give up, and `send_400_response` answer."""
+        self._named += len(name) + len(value)
+        if self._named > self.limits.header_bytes:
+            raise HeadersTooLarge
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The headers are there."""
+        self._reading_headers = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes begin another request."""
+        self._reading_headers = True
+        self._unfinished = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # its text is for logs
+        """What uvicorn calls when the parser gives up."""
+        too_large = self._named > self.limits.header_bytes
+        self._refuse(HeadersTooLarge() if too_large else MalformedRequest())
+
+    def _refuse(self, refusal: HeadersTooLarge | MalformedRequest) -> None:
+        answer = problems.answer(refusal, str(ids.new()))
+        status = HTTPStatus(answer.status)
+        lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
+        lines += [b"%s: %s" % header for header in answer.headers]
+        lines += [b"content-length: %d" % len(answer.body), b"connection: close", b"", answer.body]
+        self.transport.write(b"\r\n".join(lines))
+        self.transport.close()
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.limits.header_seconds, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        self.transport.close()

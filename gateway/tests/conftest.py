@@ -1,0 +1,266 @@
+"""A gateway in this process before small real services: gRPC, guard and signatures are the real ones."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
+from gateway.app import open_gateway
+from gateway.edge import Edge as HttpEdge
+from gateway.settings import Settings
+from servicekit import identity, ids
+from servicekit.contract import CONTEXTS
+from servicekit.errors import AppError
+from servicekit.identity import Caller
+from testkit.edge import Edge
+from testkit.keys import Keys
+
+BODY_LIMIT = 8 * 1024
+
+
+@dataclass
+class Backend:
+    """What the services saw last, and what they are to answer."""
+
+    request: Any = None
+    caller: Caller | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    answer: Any = None
+    refusal: AppError | None = None
+    calls: int = 0
+    gate: asyncio.Event | None = None
+    """When set, a search waits for it before it answers."""
+
+    def seen(self, request: Any, context: grpc.aio.ServicerContext[Any, Any], default: Any) -> Any:
+        """Notes the call, then answers or refuses."""
+        self.request, self.caller = request, identity.caller()
+        self.metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        self.calls += 1
+        if self.refusal is not None:
+            raise self.refusal
+        return default if self.answer is None else self.answer
+
+    def forget(self) -> None:
+        """Back to the start."""
+        self.request = self.caller = self.answer = self.refusal = self.gate = None
+        self.metadata, self.calls = {}, 0
+
+
+class Availability(booking_pb2_grpc.AvailabilityServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def SearchAvailability(self, request: Any, context: Any) -> Any:  # noqa: N802
+        default = booking_pb2.SearchAvailabilityResponse(date=request.date)
+        answer = self.backend.seen(request, context, default)
+        if self.backend.gate is not None:
+            await self.backend.gate.wait()
+        return answer
+
+
+class Bookings(booking_pb2_grpc.BookingServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def CreateBooking(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, booking_pb2.CreateBookingResponse(manage_token="secret"))
+
+    async def GetBooking(self, request: Any, context: Any) -> Any:  # noqa: N802
+        booking = booking_pb2.Booking(id=request.booking_id)
+        return self.backend.seen(request, context, booking_pb2.GetBookingResponse(booking=booking))
+
+    async def CancelBooking(self, request: Any, context: Any) -> Any:  # noqa: N802
+        booking = booking_pb2.Booking(id=request.booking_id)
+        return self.backend.seen(request, context, booking_pb2.CancelBookingResponse(booking=booking))
+
+
+class GuestBookings(booking_pb2_grpc.GuestBookingServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def GetManagedBooking(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, booking_pb2.GetManagedBookingResponse())
+
+
+class Accounts(account_pb2_grpc.AccountServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def LogOut(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, account_pb2.LogOutResponse())
+
+
+class AccountDirectory(account_pb2_grpc.AccountDirectoryServiceServicer):
+    def __init__(self, key: OKPKey) -> None:
+        self.key = key
+
+    async def GetSigningKeys(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        keys = json.dumps({"keys": [self.key.as_dict(private=False)]})
+        return account_pb2.GetSigningKeysResponse(jwks_json=keys)
+
+
+class Deposits(payment_pb2_grpc.DepositServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ReceiveStripeEvent(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, payment_pb2.ReceiveStripeEventResponse())
+
+
+@pytest.fixture(scope="session")
+def access_key() -> OKPKey:
+    """The key that auth signs access tokens with."""
+    return OKPKey.generate_key("Ed25519", {"kid": "access-1"}, private=True)
+
+
+@dataclass
+class AccessTokens:
+    """Makes access tokens as auth does, and others."""
+
+    key: OKPKey
+    organization: UUID = field(default_factory=ids.new)
+    user: UUID = field(default_factory=ids.new)
+    session: UUID = field(default_factory=ids.new)
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """What a good token says."""
+        now = int(time.time())
+        good = {
+            "iss": "comptoir-auth",
+            "aud": "comptoir",
+            "sub": str(self.user),
+            "org": str(self.organization),
+            "sid": str(self.session),
+            "role": "owner",
+            "iat": now,
+            "exp": now + 600,
+            "amr": ["pwd"],
+        }
+        return good | changes
+
+    def sign(self, **changes: Any) -> str:
+        """A token."""
+        header = {"alg": "Ed25519", "kid": self.key.kid}
+        return jwt.encode(header, self.claims(**changes), self.key, algorithms=["Ed25519"])
+
+    def bearer(self, **changes: Any) -> dict[str, str]:
+        """The header that carries one."""
+        return {"Authorization": f"Bearer {self.sign(**changes)}"}
+
+
+@pytest.fixture(scope="session")
+def access(access_key: OKPKey) -> AccessTokens:
+    return AccessTokens(access_key)
+
+
+@pytest.fixture(scope="session")
+def backends() -> Backend:
+    return Backend()
+
+
+@pytest.fixture
+def backend(backends: Backend) -> Backend:
+    backends.forget()
+    return backends
+
+
+@pytest.fixture(scope="session")
+async def settings(
+    keys: Keys, backends: Backend, access_key: OKPKey, unused_target: str
+) -> AsyncIterator[Settings]:
+    """Settings that lead to small real services; notification, support and analytics are down."""
+    services = [
+        await Edge.start(
+            "auth",
+            keys,
+            [
+                lambda s: account_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(backends), s),
+                lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
+                    AccountDirectory(access_key), s
+                ),
+            ],
+        ),
+        await Edge.start(
+            "booking",
+            keys,
+            [
+                lambda s: booking_pb2_grpc.add_AvailabilityServiceServicer_to_server(
+                    Availability(backends), s
+                ),
+                lambda s: booking_pb2_grpc.add_BookingServiceServicer_to_server(Bookings(backends), s),
+                lambda s: booking_pb2_grpc.add_GuestBookingServiceServicer_to_server(
+                    GuestBookings(backends), s
+                ),
+            ],
+        ),
+        await Edge.start(
+            "payment",
+            keys,
+            [lambda s: payment_pb2_grpc.add_DepositServiceServicer_to_server(Deposits(backends), s)],
+        ),
+    ]
+    targets = dict.fromkeys(CONTEXTS, unused_target)
+    targets |= {each.service: f"127.0.0.1:{each.port}" for each in services}
+    yield made_settings(keys.directory, targets)
+    for each in services:
+        await each.stop()
+
+
+def made_settings(directory: Path, targets: dict[str, str], **limits: float) -> Settings:
+    """Settings for tests."""
+    return Settings.model_validate(
+        {
+            "environment": "development",
+            "http": {"listen": "127.0.0.1:0", "drain_seconds": 0},
+            "admin": {"listen": "127.0.0.1:0"},
+            "identity": {
+                "signing_key_file": directory / "internal-gateway.json",
+                "trusted_keys_file": directory / "internal-keys.json",
+            },
+            "peers": targets,
+            "limits": {"body_bytes": BODY_LIMIT, "timeout_seconds": 5} | limits,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def unused_target() -> str:
+    """An address where nobody listens."""
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+async def edge(settings: Settings) -> AsyncIterator[HttpEdge]:
+    async with open_gateway(settings, lambda: True) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(edge: HttpEdge, backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody anonymous."""
+    transport = httpx.ASGITransport(app=edge, raise_app_exceptions=True, client=("192.0.2.7", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bearer(access: AccessTokens) -> dict[str, str]:
+    """The headers of an owner."""
+    return access.bearer()

@@ -1,0 +1,119 @@
+"""The routes outside the contract: documents, pages, probes, keys and Stripe's webhook."""
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from servicekit.errors import AppError, Kind
+from servicekit.identity import CallerKind
+
+PAGES = ["/manage/some-token", "/verify-email?token=some-token", "/docs"]
+
+
+class SignatureInvalid(AppError):
+    """As payment refuses a webhook."""
+
+    kind = Kind.INVALID
+    reason = "SIGNATURE_INVALID"
+    detail = "The signature does not hold."
+
+
+def hashes(html: str, tag: str) -> list[str]:
+    contents = re.findall(rf"<{tag}>(.+?)</{tag}>", html, re.DOTALL)
+    return [
+        f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in contents
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_runs_only_what_its_policy_names(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = dict(each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe-inline" not in policy["script-src"]
+    [script] = hashes(answer.text, "script")
+    assert script in policy["script-src"]
+    for style in hashes(answer.text, "style"):
+        assert style in policy["style-src"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "http://" not in answer.text
+    assert "https://" not in answer.text
+    assert not re.search(r"\son[a-z]+=|innerHTML", answer.text)
+
+
+async def test_a_page_never_holds_the_token(client: httpx.AsyncClient) -> None:
+    for path in PAGES[:2]:
+        assert "some-token" not in (await client.get(path)).text
+
+
+async def test_a_mail_scanner_that_follows_the_link_verifies_nothing(
+    client: httpx.AsyncClient, backend: Any
+) -> None:
+    assert (await client.get("/verify-email?token=some-token")).status_code == 200
+    assert backend.calls == 0
+
+
+async def test_the_documentation_needs_no_other_host(client: httpx.AsyncClient) -> None:
+    html = (await client.get("/docs")).text
+    for name in re.findall(r'(?:src|href)="(/[^"]+)"', html):
+        answer = await client.get(name)
+        assert (answer.status_code, len(answer.content) > 10_000) == (200, True)
+        assert answer.headers["content-type"].split(";")[0] in ("text/javascript", "text/css")
+
+
+async def test_probes_and_keys(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "alive"}
+    assert (await client.get("/readyz")).json() == {"status": "ready"}
+    answer = await client.get("/.well-known/jwks.json")
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert [(key["kid"], key["crv"], "d" in key) for key in answer.json()["keys"]] == [
+        ("access-1", "Ed25519", False)
+    ]
+
+
+async def test_head_works_on_hand_written_routes_too(client: httpx.AsyncClient) -> None:
+    got, head = await client.get("/docs"), await client.head("/docs")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]
+
+
+async def test_a_stripe_event_reaches_payment_byte_for_byte(client: httpx.AsyncClient, backend: Any) -> None:
+    body = b'{"id": "evt_1",  "odd  spaces": "\xc3\xa9"}\n'
+    answer = await client.post("/hooks/stripe", content=body, headers={"Stripe-Signature": "t=1,v1=abc"})
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert (backend.request.payload, backend.request.signature) == (body, "t=1,v1=abc")
+    assert (backend.caller.kind, backend.caller.issuer) == (CallerKind.SERVICE, "gateway")
+
+
+async def test_a_stripe_event_that_payment_refuses_is_a_problem(
+    client: httpx.AsyncClient, backend: Any
+) -> None:
+    backend.refusal = SignatureInvalid()
+    answer = await client.post("/hooks/stripe", content=b"{}", headers={"Stripe-Signature": "t=1,v1=abc"})
+    assert (answer.status_code, answer.json()["reason"]) == (400, "SIGNATURE_INVALID")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_stripe_event_without_a_signature_is_refused(client: httpx.AsyncClient, backend: Any) -> None:
+    answer = await client.post("/hooks/stripe", content=b"{}")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "INVALID_REQUEST")
+    assert backend.calls == 0
+
+
+async def test_a_stripe_event_may_be_larger_than_other_bodies_but_not_endless(
+    client: httpx.AsyncClient, backend: Any
+) -> None:
+    headers = {"Stripe-Signature": "t=1,v1=abc"}
+    answer = await client.post("/hooks/stripe", content=b" " * 1024 * 1024, headers=headers)
+    assert answer.status_code == 200
+    answer = await client.post("/hooks/stripe", content=b" " * (1024 * 1024 + 1), headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert backend.calls == 1

@@ -1,0 +1,211 @@
+"""The gateway on a real socket: what no well-behaved client sends, and how it stops."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.serving import listen
+from gateway.settings import Settings
+from servicekit.contract import CONTEXTS
+from testkit.waiting import eventually
+
+Address = tuple[str, int]
+
+
+@pytest.fixture
+async def address(settings: Settings, backend: Any) -> AsyncIterator[Address]:
+    """A listener with small limits."""
+    limits = settings.limits.model_copy(
+        update={"header_bytes": 4096, "header_seconds": 0.5, "body_seconds": 0.5}
+    )
+    async with listen(settings.model_copy(update={"limits": limits}), asyncio.Event()) as server:
+        yield server.servers[0].sockets[0].getsockname()[:2]
+
+
+async def exchange(address: Address, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Sends the parts and reads until the server closes."""
+    reader, writer = await asyncio.open_connection(*address)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    raw = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    return int(lines[0].split(" ")[1]) if lines[0] else 0, headers, body
+
+
+def reason(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
+    status, headers, body = answer
+    assert headers["content-type"] == "application/problem+json"
+    return status, json.loads(body)["reason"]
+
+
+POST = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n"]
+)
+async def test_what_is_not_http_is_a_problem_too(address: Address, sent: bytes) -> None:
+    assert reason(await exchange(address, sent)) == (400, "MALFORMED_REQUEST")
+
+
+async def test_headers_are_bounded_complete_or_not(address: Address) -> None:
+    large = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * 5000
+    assert reason(await exchange(address, large + b"\r\n\r\n")) == (431, "HEADERS_TOO_LARGE")
+    assert reason(await exchange(address, large)) == (431, "HEADERS_TOO_LARGE")
+    many = b"GET /healthz HTTP/1.1\r\n" + b"x-a: aaaaaaaaaaaaaaaa\r\n" * 400 + b"\r\n"
+    assert reason(await exchange(address, many)) == (431, "HEADERS_TOO_LARGE")
+
+
+async def test_slow_headers_end_the_connection(address: Address) -> None:
+    assert (await exchange(address, b"GET /healthz HTT"))[0] == 0
+    assert (await exchange(address))[0] == 0
+
+
+async def test_a_slow_body_is_refused(address: Address) -> None:
+    answer = await exchange(address, POST + b"content-length: 100\r\n\r\n{")
+    assert reason(answer) == (408, "REQUEST_TIMEOUT")
+
+
+async def test_an_oversized_body_is_refused_before_it_is_sent(address: Address, backend: Any) -> None:
+    answer = await exchange(address, POST + b"content-length: 9999999\r\n\r\n")
+    assert reason(answer) == (413, "PAYLOAD_TOO_LARGE")
+    chunk = b"1000\r\n" + b" " * 4096 + b"\r\n"
+    answer = await exchange(address, POST + b"transfer-encoding: chunked\r\n\r\n", *[chunk] * 3)
+    assert reason(answer) == (413, "PAYLOAD_TOO_LARGE")
+    assert backend.calls == 0
+
+
+async def test_no_answer_names_the_server(address: Address) -> None:
+    status, headers, body = await exchange(
+        address, b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    )
+    assert (status, body) == (200, b'{"status":"alive"}')
+    assert "server" not in headers
+    assert "date" in headers
+
+
+async def test_a_connection_serves_one_request_after_another(address: Address) -> None:
+    get = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    _, _, rest = await exchange(address, get + get + last)
+    assert rest.count(b'{"status":"alive"}') == 2
+    assert b'{"status":"not ready"}' in rest
+
+
+async def test_stopping_finishes_what_was_begun_and_takes_no_more(settings: Settings, backend: Any) -> None:
+    backend.gate = asyncio.Event()
+    path = b"/v1/venues/v/availability?date=2027-10-31&party_size=2"
+    get = b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+    listener = listen(settings, asyncio.Event())
+    server = await listener.__aenter__()
+    address = server.servers[0].sockets[0].getsockname()[:2]
+    begun = asyncio.create_task(exchange(address, get))
+    await eventually(lambda: backend.calls == 1)
+    stopping = asyncio.create_task(listener.__aexit__(None, None, None))
+    await eventually(lambda: not server.servers[0].is_serving())
+    with pytest.raises(ConnectionRefusedError):
+        await exchange(address, get)
+    backend.gate.set()
+    status, headers, _ = await begun
+    assert (status, headers["connection"]) == (200, "close")
+    await stopping
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "GATEWAY_ENVIRONMENT": "development",
+        "GATEWAY_HTTP__LISTEN": "127.0.0.1:0",
+        "GATEWAY_HTTP__DRAIN_SECONDS": "0",
+        "GATEWAY_ADMIN__LISTEN": "127.0.0.1:0",
+        "GATEWAY_IDENTITY__SIGNING_KEY_FILE": str(settings.identity.signing_key_file),
+        "GATEWAY_IDENTITY__TRUSTED_KEYS_FILE": str(settings.identity.trusted_keys_file),
+        "GATEWAY_PEERS": json.dumps(settings.peers),
+    }
+
+
+def start(environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve"], env=environ, stdout=output, stderr=subprocess.STDOUT
+        )
+
+
+async def test_the_process_serves_and_stops_on_a_signal(
+    settings: Settings, tmp_path: Path, free_ports: Any
+) -> None:
+    public, admin = free_ports
+    log = tmp_path / "gateway.log"
+    listening = {
+        "GATEWAY_HTTP__LISTEN": f"127.0.0.1:{public}",
+        "GATEWAY_ADMIN__LISTEN": f"127.0.0.1:{admin}",
+    }
+    process = start(environment(settings) | listening, log)
+
+    def fetch(port: int, path: str) -> bytes:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+                content: bytes = answer.read()
+                return content
+        except (urllib.error.URLError, ConnectionError):
+            return b""
+
+    try:
+        await eventually(lambda: fetch(admin, "/readyz") == b"ready\n", timeout=20)
+        assert b"openapi" in fetch(public, "/openapi.json")
+        metrics = fetch(admin, "/metrics").decode()
+        assert 'comptoir_http_requests_total{method="GET",route="/openapi.json",status="200"} 1.0' in metrics
+        assert (
+            'comptoir_http_request_duration_seconds_count{method="GET",route="/openapi.json"} 1.0' in metrics
+        )
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, 20) == 0
+    events = [json.loads(line)["event"] for line in log.read_text(encoding="utf-8").splitlines()]
+    assert events[-1] == "stopped"
+
+
+@pytest.fixture
+async def free_ports() -> list[int]:
+    servers = [await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) for _ in range(2)]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+    return ports
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"GATEWAY_HTPP__LISTEN": "127.0.0.1:0"}, "GATEWAY_HTPP__LISTEN"),
+        ({"GATEWAY_HTTP__DEBUG": "true"}, "http.debug"),
+        ({"GATEWAY_PEERS": json.dumps(dict.fromkeys(CONTEXTS[1:], "127.0.0.1:1"))}, "no target for auth"),
+        (
+            {"GATEWAY_ENVIRONMENT": "production", "GATEWAY_REDIS__URL": "redis://:weak@127.0.0.1"},
+            "redis.url",
+        ),
+    ],
+)
+def test_settings_that_do_not_hold_end_the_process_with_their_name(
+    settings: Settings, tmp_path: Path, change: dict[str, str], complaint: str
+) -> None:
+    log = tmp_path / "gateway.log"
+    assert start(environment(settings) | change, log).wait(20) == 1
+    text = log.read_text(encoding="utf-8")
+    assert complaint in text
+    assert "Traceback" not in text
+    assert "weak@" not in text

@@ -1,0 +1,40 @@
+"""What the use cases need."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from servicekit.cache import Cache
+from servicekit.database import Database
+from servicekit.runtime import Resources
+
+from booking.clients import Deposits
+from booking.settings import Settings
+from booking.store.days import Plans
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The dependencies of booking."""
+
+    db: Database
+    cache: Cache
+    deposits: Deposits
+    hold_ttl: timedelta
+    guarded: bool = True
+    """False in the negative control of the torture test: plans are committed unseen."""
+    plans: Plans = field(default_factory=Plans)
+
+
+@asynccontextmanager
+async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
+    """Puts the parts together; they close themselves."""
+    settings = resources.settings
+    yield App(
+        db=resources.db,
+        cache=resources.cache,
+        deposits=Deposits(resources.peer("payment")),
+        hold_ttl=timedelta(seconds=settings.hold_ttl_seconds),
+        guarded=not settings.unsafe_no_lock,
+    )

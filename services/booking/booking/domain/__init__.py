@@ -1,0 +1,1 @@
+"""The rules of booking, free of databases and networks."""

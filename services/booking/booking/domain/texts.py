@@ -1,0 +1,47 @@
+"""What people type in, refused where no database and no mail would take it."""
+
+import unicodedata
+
+from servicekit.errors import InvalidRequest, Violation
+
+_LINE_BREAKS = frozenset("\n\r\t")
+
+
+def one_line(pointer: str, text: str) -> str:
+    """The text, normalised (NFC) and stripped; may be empty.
+
+    Raises:
+        InvalidRequest: it holds control characters.
+    """
+    line = unicodedata.normalize("NFC", text.strip())
+    if _holds_control_characters(line):
+        raise InvalidRequest(violations=[Violation(pointer, "must not hold control characters")])
+    return line
+
+
+def name(pointer: str, text: str) -> str:
+    """As `one_line`, and never empty.
+
+    Raises:
+        InvalidRequest: it is blank or holds control characters.
+    """
+    line = one_line(pointer, text)
+    if not line:
+        raise InvalidRequest(violations=[Violation(pointer, "must not be blank")])
+    return line
+
+
+def several_lines(pointer: str, text: str) -> str:
+    """As `one_line`, with line breaks and tabs.
+
+    Raises:
+        InvalidRequest: it holds other control characters.
+    """
+    lines = unicodedata.normalize("NFC", text.strip())
+    if _holds_control_characters("".join(each for each in lines if each not in _LINE_BREAKS)):
+        raise InvalidRequest(violations=[Violation(pointer, "must not hold control characters")])
+    return lines
+
+
+def _holds_control_characters(text: str) -> bool:
+    return any(unicodedata.category(each) == "Cc" for each in text)

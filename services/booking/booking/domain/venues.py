@@ -1,0 +1,361 @@
+"""Venues, what they have and when they are open. Knows nothing of bookings."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import NoReturn
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from servicekit.errors import AppError, InvalidRequest, Kind, Violation
+from servicekit.money import Money
+
+from booking.domain import texts
+
+DAY_MINUTES = 1440
+_WEEK_MINUTES = 7 * DAY_MINUTES
+_DEFAULT_SLOT_MINUTES = 15
+_DEFAULT_ADVANCE_DAYS = 90
+_MOST_MONEY = 100_000_000_000
+"""What the contract lets one amount be, in minor units."""
+_NO_ZONES = frozenset({"localtime", "Factory"})
+"""Names that mean another thing on every machine, or nothing."""
+
+
+class VenueNotFound(AppError):
+    """No venue has this id or slug, or it belongs to another organization."""
+
+    kind = Kind.NOT_FOUND
+    reason = "VENUE_NOT_FOUND"
+    detail = "There is no such venue."
+
+
+class VenueSlugTaken(AppError):
+    """Another venue on the platform has this slug."""
+
+    kind = Kind.EXISTS
+    reason = "VENUE_SLUG_TAKEN"
+    detail = "Another venue has this slug."
+
+
+class AreaNotFound(AppError):
+    """The venue has no such area."""
+
+    kind = Kind.NOT_FOUND
+    reason = "AREA_NOT_FOUND"
+    detail = "The venue has no such area."
+
+
+class ResourceNotFound(AppError):
+    """The venue has no such resource."""
+
+    kind = Kind.NOT_FOUND
+    reason = "RESOURCE_NOT_FOUND"
+    detail = "The venue has no such resource."
+
+
+class OfferingNotFound(AppError):
+    """The venue has no such offering."""
+
+    kind = Kind.NOT_FOUND
+    reason = "OFFERING_NOT_FOUND"
+    detail = "The venue has no such offering."
+
+
+class NameTaken(AppError):
+    """The venue has something of this kind with this name already."""
+
+    kind = Kind.EXISTS
+    reason = "NAME_TAKEN"
+    detail = "The venue has something of this kind with this name already."
+
+
+class ShiftsOverlap(AppError):
+    """The offering has a shift that is open at the same time."""
+
+    kind = Kind.REFUSED
+    reason = "SHIFTS_OVERLAP"
+    detail = "The offering has a shift at the same time already."
+
+
+class ResourceKind(StrEnum):
+    """What a resource is."""
+
+    TABLE = "table"
+    PERSON = "person"
+    ROOM = "room"
+    BAY = "bay"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place that takes bookings. All its rules are in the local time of its IANA zone."""
+
+    id: UUID
+    name: str
+    slug: str
+    time_zone: str
+    currency: str
+    address: str
+    version: int = 1
+    """Rises with every change of the venue or of what belongs to it."""
+
+    @classmethod
+    def open(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        name: str,
+        slug: str,
+        time_zone: str,
+        currency: str,
+        address: str,
+        currencies: Collection[str],
+    ) -> "Venue":
+        """A new venue. `currencies`: the ISO 4217 codes that are money somewhere today.
+
+        Raises:
+            InvalidRequest: a blank name, an unknown zone, an unknown currency.
+        """
+        if time_zone not in known_zones():
+            _refuse("/time_zone", "must be an IANA time zone")
+        if currency not in currencies:
+            _refuse("/currency", "must be an ISO 4217 code in use")
+        address = texts.one_line("/address", address)
+        return cls(id, texts.name("/name", name), slug, time_zone, currency, address)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of a venue."""
+
+    id: UUID
+    name: str
+
+    @classmethod
+    def add(cls, id: UUID, *, name: str) -> "Area":  # noqa: A002
+        """A new area. InvalidRequest when its name is blank."""
+        return cls(id, texts.name("/name", name))
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a booking occupies."""
+
+    id: UUID
+    name: str
+    kind: ResourceKind
+    min_party: int
+    max_party: int
+    area_id: UUID | None = None
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        name: str,
+        kind: ResourceKind,
+        min_party: int,
+        max_party: int,
+        area_id: UUID | None,
+    ) -> "Resource":
+        """A new resource. InvalidRequest when its name is blank or the smallest party exceeds the largest."""
+        _refuse_party_range(min_party, max_party)
+        return cls(id, texts.name("/name", name), kind, min_party, max_party, area_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A named set of resources that may be joined for one party. Its members stay bookable alone."""
+
+    id: UUID
+    name: str
+    resource_ids: tuple[UUID, ...]
+    min_party: int
+    max_party: int
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        name: str,
+        resource_ids: Sequence[UUID],
+        min_party: int,
+        max_party: int,
+    ) -> "Combination":
+        """A new combination.
+
+        Raises:
+            InvalidRequest: fewer than two different members, a blank name, or an upside-down party range.
+        """
+        members = tuple(sorted(set(resource_ids)))
+        if len(members) < 2 or len(members) != len(resource_ids):  # noqa: PLR2004
+            _refuse("/resource_ids", "must name two or more different resources")
+        _refuse_party_range(min_party, max_party)
+        return cls(id, texts.name("/name", name), members, min_party, max_party)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTime:
+    """How many elapsed minutes a party of up to some size stays."""
+
+    max_party: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRule:
+    """What is paid ahead by parties of `from_party` and more, and until when it is given back in full."""
+
+    from_party: int
+    per_person: Money
+    free_cancellation_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """What is booked."""
+
+    id: UUID
+    name: str
+    turn_times: tuple[TurnTime, ...]
+    deposit: DepositRule | None
+    slot_minutes: int
+    min_notice_minutes: int
+    max_advance_days: int
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        name: str,
+        turn_times: Sequence[TurnTime],
+        deposit: DepositRule | None,
+        slot_minutes: int,
+        min_notice_minutes: int,
+        max_advance_days: int,
+        currency: str,
+    ) -> "Offering":
+        """A new offering of a venue whose prices are in `currency`. 0 means 15 slot minutes, 90 days ahead.
+
+        Raises:
+            InvalidRequest: turn times that do not rise, or a deposit in another currency, of nothing, or of
+                more than one amount can hold.
+        """
+        sizes = [turn.max_party for turn in turn_times]
+        if any(later <= earlier for earlier, later in zip(sizes, sizes[1:], strict=False)):
+            _refuse("/turn_times", "must have rising max_party")
+        if deposit is not None:
+            _refuse_deposit(deposit, currency=currency, largest_party=sizes[-1])
+        return cls(
+            id=id,
+            name=texts.name("/name", name),
+            turn_times=tuple(turn_times),
+            deposit=deposit,
+            slot_minutes=slot_minutes or _DEFAULT_SLOT_MINUTES,
+            min_notice_minutes=min_notice_minutes,
+            max_advance_days=max_advance_days or _DEFAULT_ADVANCE_DAYS,
+        )
+
+    def turn_minutes(self, party_size: int) -> int | None:
+        """Elapsed minutes that a party stays; None for one larger than every turn time."""
+        return next((turn.minutes for turn in self.turn_times if party_size <= turn.max_party), None)
+
+    def deposit_for(self, party_size: int) -> Money | None:
+        """What a party pays ahead; None for nothing."""
+        if self.deposit is None or party_size < self.deposit.from_party:
+            return None
+        return self.deposit.per_person * party_size
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """When an offering can be booked: one window on each of some weekdays of the service day.
+
+    Times are minutes after local midnight of the service day; those of the next morning are 1440 and more. The
+    window is half-open; a party that starts by `last_start` may stay beyond `closes`.
+    """
+
+    id: UUID
+    offering_id: UUID
+    weekdays: tuple[int, ...]
+    """ISO: 1 Monday to 7 Sunday."""
+    opens: int
+    last_start: int
+    closes: int
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,  # noqa: A002
+        *,
+        offering_id: UUID,
+        weekdays: Iterable[int],
+        opens: str,
+        last_start: str,
+        closes: str,
+    ) -> "Shift":
+        """A new shift from local times "HH:MM". A last start before opening is after midnight, and so is a
+        closing that is not later than the opening.
+
+        Raises:
+            InvalidRequest: the last start is not before the closing.
+        """
+        opening, last, closing = (_minutes(text) for text in (opens, last_start, closes))
+        if last < opening:
+            last += DAY_MINUTES
+        if closing <= opening:
+            closing += DAY_MINUTES
+        if last >= closing:
+            _refuse("/last_start", "must be between the opening and the closing")
+        return cls(id, offering_id, tuple(sorted(set(weekdays))), opening, last, closing)
+
+    def overlaps(self, other: "Shift") -> bool:
+        """Whether both are open at some minute of the week."""
+        return any(
+            mine < theirs + other.closes - other.opens and theirs < mine + self.closes - self.opens
+            for mine in self._openings()
+            for opening in other._openings()
+            for theirs in (opening - _WEEK_MINUTES, opening, opening + _WEEK_MINUTES)
+        )
+
+    def _openings(self) -> list[int]:
+        return [(weekday - 1) * DAY_MINUTES + self.opens for weekday in self.weekdays]
+
+
+def clock_time(minutes: int) -> str:
+    """Minutes after the service day's midnight as a local time: "19:00", or "24:00" for the midnight after."""
+    if minutes == DAY_MINUTES:
+        return "24:00"
+    return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Every IANA zone that this platform can compute with."""
+    return frozenset(available_timezones() - _NO_ZONES)
+
+
+def _minutes(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _refuse_party_range(min_party: int, max_party: int) -> None:
+    if min_party > max_party:
+        _refuse("/min_party", "must not be greater than max_party")
+
+
+def _refuse_deposit(deposit: DepositRule, *, currency: str, largest_party: int) -> None:
+    if deposit.per_person.currency != currency:
+        _refuse("/deposit/per_person/currency", "must be the venue's currency")
+    if not 0 < deposit.per_person.amount * largest_party <= _MOST_MONEY:
+        _refuse("/deposit/per_person/amount", "must be positive and payable by the largest party")
+
+
+def _refuse(pointer: str, message: str) -> NoReturn:
+    raise InvalidRequest(violations=[Violation(pointer, message)])

@@ -1,0 +1,1 @@
+"""All SQL of booking: rows to domain objects and back, constraints to refusals."""

@@ -1,0 +1,202 @@
+"""Bookings with their guests, what they occupy, their history, and the secrets of their links."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from servicekit.database import Transaction
+from servicekit.money import Money
+from servicekit.paging import Page
+from sqlalchemy.dialects.postgresql import insert
+
+from booking.domain.bookings import Actor, Booking, CancelledBy, ChangeKind, Guest, Status
+from booking.store.days import Lost
+from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
+
+_MOMENT = sa.DateTime(timezone=True)
+_id = sa.bindparam("id", type_=sa.Uuid)
+_booking = sa.bindparam("booking", type_=sa.Uuid)
+
+_SELECT = (
+    sa.select(
+        BOOKINGS,
+        VENUES.c.time_zone,
+        GUESTS.c.name.label("guest_name"),
+        GUESTS.c.email.label("guest_email"),
+        GUESTS.c.phone.label("guest_phone"),
+        GUESTS.c.language.label("guest_language"),
+    )
+    .join(VENUES, VENUES.c.id == BOOKINGS.c.venue_id)
+    .join(GUESTS, GUESTS.c.id == BOOKINGS.c.guest_id)
+)
+_GET = _SELECT.where(BOOKINGS.c.id == _id)
+_LOCK = _GET.with_for_update(of=BOOKINGS)
+_LIST = (
+    _SELECT.where(
+        BOOKINGS.c.venue_id == sa.bindparam("venue", type_=sa.Uuid),
+        BOOKINGS.c.service_date == sa.bindparam("day", type_=sa.Date),
+    )
+    .order_by(BOOKINGS.c.start_at, BOOKINGS.c.id)
+    .limit(sa.bindparam("size", type_=sa.Integer))
+)
+_LIST_AFTER = _LIST.where(
+    sa.tuple_(BOOKINGS.c.start_at, BOOKINGS.c.id)
+    > sa.tuple_(sa.bindparam("start", type_=_MOMENT), sa.bindparam("id", type_=sa.Uuid))
+)
+_SAVE = (
+    sa.update(BOOKINGS)
+    .where(BOOKINGS.c.id == _booking)
+    .values(
+        {
+            name: sa.bindparam(name, type_=BOOKINGS.c[name].type)
+            for name in (
+                "status",
+                "start_at",
+                "end_at",
+                "service_date",
+                "resource_ids",
+                "deposit_paid_at",
+                "hold_expires_at",
+                "cancelled_by",
+                "version",
+            )
+        }
+    )
+)
+_RELEASE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking)
+_KEEP = sa.update(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking).values(expires_at=None)
+_OCCUPY = insert(ALLOCATIONS).on_conflict_do_nothing()
+_FIND_TOKEN = sa.select(MANAGE_TOKENS.c.organization_id, MANAGE_TOKENS.c.booking_id).where(
+    MANAGE_TOKENS.c.token_hash == sa.bindparam("hash", type_=sa.LargeBinary)
+)
+
+
+async def get_booking(tx: Transaction, booking_id: UUID) -> Booking | None:
+    """The tenant's booking as it was written; see `Booking.as_of`."""
+    return _one((await tx.execute(_GET, {"id": booking_id})).mappings().one_or_none())
+
+
+async def lock_booking(tx: Transaction, booking_id: UUID) -> Booking | None:
+    """The same, and nobody else changes it until the end of `tx`. Lock its service day first."""
+    return _one((await tx.execute(_LOCK, {"id": booking_id})).mappings().one_or_none())
+
+
+async def list_bookings(tx: Transaction, venue_id: UUID, day: date, page: Page) -> list[Booking]:
+    """One more than a page of a service day, by start. The page's keys are start and id."""
+    query, values = _LIST, {"venue": venue_id, "day": day, "size": page.size + 1}
+    if page.after:
+        start, booking_id = page.after
+        query = _LIST_AFTER
+        values |= {"start": datetime.fromisoformat(start), "id": UUID(booking_id)}
+    return [_of(row) for row in (await tx.execute(query, values)).mappings()]
+
+
+async def save_booking(tx: Transaction, booking: Booking, kind: ChangeKind, actor: Actor) -> None:
+    """Keeps a changed booking, and in its history who changed what."""
+    await tx.execute(
+        _SAVE,
+        {
+            "booking": booking.id,
+            "status": booking.status.value,
+            "start_at": booking.start,
+            "end_at": booking.end,
+            "service_date": booking.service_date,
+            "resource_ids": list(booking.resource_ids),
+            "deposit_paid_at": booking.deposit_paid_at,
+            "hold_expires_at": booking.hold_expires_at,
+            "cancelled_by": booking.cancelled_by and booking.cancelled_by.value,
+            "version": booking.version,
+        },
+    )
+    await tx.execute(
+        sa.insert(BOOKING_CHANGES),
+        {
+            "organization_id": tx.organization,
+            "booking_id": booking.id,
+            "version": booking.version,
+            "kind": kind.value,
+            "actor": actor.kind.value,
+            "user_id": actor.user,
+            "start_at": booking.start,
+        },
+    )
+
+
+async def occupy(tx: Transaction, booking: Booking) -> None:
+    """Takes what the booking is seated at.
+
+    Raises:
+        Lost: somebody has it.
+    """
+    rows = [
+        {
+            "organization_id": tx.organization,
+            "booking_id": booking.id,
+            "resource_id": each,
+            "venue_id": booking.venue_id,
+            "start_at": booking.start,
+            "end_at": booking.end,
+            "expires_at": booking.hold_expires_at,
+        }
+        for each in sorted(booking.resource_ids)
+    ]
+    for row in rows:
+        if not (await tx.execute(_OCCUPY, row)).rowcount:
+            raise Lost
+
+
+async def release(tx: Transaction, booking_id: UUID) -> None:
+    """Frees everything that the booking occupies."""
+    await tx.execute(_RELEASE, {"booking": booking_id})
+
+
+async def keep_for_good(tx: Transaction, booking_id: UUID) -> None:
+    """What was held does not run out any more."""
+    await tx.execute(_KEEP, {"booking": booking_id})
+
+
+async def insert_token(tx: Transaction, booking_id: UUID, token_hash: bytes) -> None:
+    """A further link to the booking."""
+    row = {"token_hash": token_hash, "organization_id": tx.organization, "booking_id": booking_id}
+    await tx.execute(sa.insert(MANAGE_TOKENS), row)
+
+
+async def find_token(tx: Transaction, token_hash: bytes) -> tuple[UUID, UUID] | None:
+    """Organization and booking of any link of the platform. For platform transactions."""
+    row = (await tx.execute(_FIND_TOKEN, {"hash": token_hash})).one_or_none()
+    return None if row is None else (row.organization_id, row.booking_id)
+
+
+def _one(row: sa.RowMapping | None) -> Booking | None:
+    return None if row is None else _of(row)
+
+
+def _of(row: sa.RowMapping) -> Booking:
+    amount = row["deposit_amount"]
+    return Booking(
+        id=row["id"],
+        venue_id=row["venue_id"],
+        time_zone=row["time_zone"],
+        offering_id=row["offering_id"],
+        guest=Guest(
+            row["guest_id"],
+            row["guest_name"],
+            row["guest_email"],
+            row["guest_phone"],
+            row["guest_language"],
+        ),
+        status=Status(row["status"]),
+        party_size=row["party_size"],
+        start=row["start_at"],
+        end=row["end_at"],
+        service_date=row["service_date"],
+        resource_ids=tuple(row["resource_ids"]),
+        notes=row["notes"],
+        deposit=None if amount is None else Money(amount, row["deposit_currency"]),
+        free_cancellation_hours=row["free_cancellation_hours"],
+        created_at=row["created_at"],
+        hold_expires_at=row["hold_expires_at"],
+        deposit_paid_at=row["deposit_paid_at"],
+        cancelled_by=CancelledBy(row["cancelled_by"]) if row["cancelled_by"] else None,
+        version=row["version"],
+    )

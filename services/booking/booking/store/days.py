@@ -1,0 +1,373 @@
+"""Service days: what a plan is made of, and committing to it. The two hot statements of the service."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from servicekit import idempotency, ids, telemetry
+from servicekit.database import Database, Transaction
+from servicekit.errors import Busy, IdempotencyKeyReused
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from booking.domain.availability import Allocation, Plan
+from booking.domain.bookings import Actor, Booking, Fact
+from booking.domain.venues import Combination, Resource, ResourceKind, Shift, VenueNotFound
+from booking.store.venues import offering_of
+from booking.tables import SERVICE_DAYS
+
+_MOST_PLANS = 2_000
+_LOST = "CB001"
+_MOMENT = sa.DateTime(timezone=True)
+
+
+class Lost(Busy):
+    """Somebody was quicker: what was planned holds no longer, and nothing was written. Plan again."""
+
+
+class Plans:
+    """Plans of venues by the version they were read at. Each read asks the database for the version."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[UUID, Plan] = OrderedDict()
+
+    def get(self, venue_id: UUID) -> Plan | None:
+        """The newest plan that this process has read."""
+        return self._plans.get(venue_id)
+
+    def put(self, venue_id: UUID, plan: Plan) -> None:
+        """Keeps a plan; forgets the one longest kept when there are too many."""
+        self._plans[venue_id] = plan
+        if len(self._plans) > _MOST_PLANS:
+            self._plans.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What a plan is made on: one snapshot of a venue and some of its service days."""
+
+    now: datetime
+    """The database's clock."""
+    plan: Plan
+    versions: Mapping[date, int]
+    allocations: Sequence[Allocation]
+    earlier_booking: UUID | None
+    """What the caller's Idempotency-Key made before."""
+
+    def version(self, day: date) -> int:
+        """The version of a service day; 0 before anything was booked on it."""
+        return self.versions.get(day, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which service days to read, and which allocations: those that touch [start, end), in epoch seconds."""
+
+    days: tuple[date, ...]
+    start: int
+    end: int
+
+
+def _parameters(**types: Any) -> list[sa.BindParameter[Any]]:
+    return [sa.bindparam(name, type_=kind) for name, kind in types.items()]
+
+
+_READ = sa.select(
+    *(
+        sa.column(name)
+        for name in (
+            "now", "venue_version", "day_dates", "day_versions", "resource_ids", "starts", "ends",
+            "booking_ids", "alive", "earlier_booking", "earlier_fingerprint",
+        )
+    ),
+    sa.column("plan", sa.Text),
+).select_from(
+    sa.func.read_service_days(
+        *_parameters(
+            organization=sa.Uuid,
+            venue=sa.Uuid,
+            known_version=sa.BigInteger,
+            dates=sa.ARRAY(sa.Date),
+            start=_MOMENT,
+            end=_MOMENT,
+            key=sa.Text,
+        )
+    ).table_valued()
+)  # fmt: skip
+
+_COMMIT = sa.select(
+    sa.func.commit_booking(
+        *_parameters(
+            guarded=sa.Boolean,
+            organization=sa.Uuid,
+            key=sa.Text,
+            fingerprint=sa.LargeBinary,
+            venue=sa.Uuid,
+            venue_version=sa.BigInteger,
+            date=sa.Date,
+            day_version=sa.BigInteger,
+            booking=sa.Uuid,
+            offering=sa.Uuid,
+            status=sa.Text,
+            party=sa.Integer,
+            start=_MOMENT,
+            end=_MOMENT,
+            resources=sa.ARRAY(sa.Uuid),
+            notes=sa.Text,
+            deposit=sa.BigInteger,
+            currency=sa.Text,
+            free_hours=sa.Integer,
+            created_at=_MOMENT,
+            hold_expires_at=_MOMENT,
+            guest=sa.Uuid,
+            name=sa.Text,
+            email=sa.Text,
+            phone=sa.Text,
+            language=sa.Text,
+            token_hash=sa.LargeBinary,
+            actor=sa.Text,
+            user=sa.Uuid,
+            event=sa.Uuid,
+            topic=sa.Text,
+            type=sa.Text,
+            payload=sa.LargeBinary,
+            traceparent=sa.Text,
+            timer=sa.Uuid,
+            timer_kind=sa.Text,
+            timer_due=_MOMENT,
+        ),
+        type_=sa.Boolean,
+    )
+)
+
+
+_LOCK = insert(SERVICE_DAYS).on_conflict_do_update(
+    index_elements=["organization_id", "venue_id", "service_date"],
+    set_={"version": SERVICE_DAYS.c.version + 1},
+)
+
+
+def _compiled(statement: sa.Select[Any]) -> tuple[str, Sequence[str]]:
+    """The same statement for the bare connection: its text and the order of its parameters."""
+    compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+_BARE_READ, _READ_ORDER = _compiled(_READ)
+_BARE_COMMIT, _COMMIT_ORDER = _compiled(_COMMIT)
+
+
+async def read_days(
+    db: Database, plans: Plans, organization: UUID, venue_id: UUID, window: Window, key: idempotency.Key | None
+) -> Days:
+    """One snapshot, in one round trip. A plan that is not known yet comes along with it.
+
+    Raises:
+        VenueNotFound: the organization has no such venue.
+        IdempotencyKeyReused: the key made something else before.
+    """
+    values = _read_values(plans, organization, venue_id, window, key)
+    async with db.driver() as connection:
+        row = await connection.fetchrow(_BARE_READ, *(values[name] for name in _READ_ORDER))
+    return _days(plans, venue_id, row, key)
+
+
+async def read_locked_days(tx: Transaction, plans: Plans, venue_id: UUID, window: Window) -> Days:
+    """The same inside a transaction, whose locks make it stay true."""
+    assert tx.organization is not None  # noqa: S101
+    values = _read_values(plans, tx.organization, venue_id, window, None)
+    row = (await tx.execute(_READ, values)).mappings().one_or_none()
+    return _days(plans, venue_id, row, None)
+
+
+async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
+    """Makes every other change of these service days wait for the end of `tx`, and their plans outdated.
+
+    In order of time, so that two callers cannot wait for each other. Bookings are locked after their days.
+
+    Raises:
+        Busy: somebody holds a day for too long.
+    """
+    for day in sorted(days):
+        await tx.execute(
+            _LOCK, {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A planned booking with everything that is written with it."""
+
+    booking: Booking
+    actor: Actor
+    token_hash: bytes
+    fact: Fact
+    timer: tuple[str, datetime] | None
+    """Kind and due time of the timer that ends a hold."""
+
+
+async def commit_booking(
+    db: Database, organization: UUID, draft: Draft, days: Days, *, key: idempotency.Key | None, guarded: bool
+) -> None:
+    """Writes a planned booking in one round trip, all of it or nothing.
+
+    Raises:
+        Lost: the day or the venue has changed since `days` was read, or the resources are taken.
+    """
+    values = _commit_values(organization, draft, days, key, guarded=guarded)
+    async with db.driver() as connection:
+        try:
+            done = await connection.fetchval(_BARE_COMMIT, *(values[name] for name in _COMMIT_ORDER))
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _LOST:
+                raise Lost from error
+            raise
+    if not done:
+        raise Lost
+
+
+async def commit_locked_booking(
+    tx: Transaction, draft: Draft, days: Days, *, key: idempotency.Key | None
+) -> None:
+    """The same inside a transaction that has locked the day. Raises Lost for it to roll back."""
+    assert tx.organization is not None  # noqa: S101
+    values = _commit_values(tx.organization, draft, days, key, guarded=True)
+    try:
+        done = (await tx.execute(_COMMIT, values)).scalar_one()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") == _LOST:
+            raise Lost from error
+        raise
+    if not done:
+        raise Lost
+
+
+def _read_values(
+    plans: Plans, organization: UUID, venue_id: UUID, window: Window, key: idempotency.Key | None
+) -> dict[str, Any]:
+    known = plans.get(venue_id)
+    return {
+        "organization": organization,
+        "venue": venue_id,
+        "known_version": known.version if known else None,
+        "dates": list(window.days),
+        "start": _moment(window.start),
+        "end": _moment(window.end),
+        "key": key.text if key else None,
+    }
+
+
+def _days(
+    plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idempotency.Key | None
+) -> Days:
+    if row is None:
+        raise VenueNotFound
+    if key and row["earlier_booking"] and row["earlier_fingerprint"] != key.fingerprint:
+        raise IdempotencyKeyReused
+    plan = plans.get(venue_id)
+    if row["plan"] is not None:
+        plan = _plan(row["venue_version"], json.loads(row["plan"]))
+        plans.put(venue_id, plan)
+    assert plan is not None  # noqa: S101  # the database sends the plan that we said we do not know
+    columns = (row[name] or () for name in ("resource_ids", "starts", "ends", "booking_ids", "alive"))
+    return Days(
+        now=row["now"],
+        plan=plan,
+        versions=dict(zip(row["day_dates"] or (), row["day_versions"] or (), strict=True)),
+        allocations=[
+            Allocation(resource_id, start, end, booking_id, live)
+            for resource_id, start, end, booking_id, live in zip(*columns, strict=True)
+        ],
+        earlier_booking=row["earlier_booking"],
+    )
+
+
+def _plan(version: int, document: Mapping[str, Any]) -> Plan:
+    """A plan from what `venue_plan` wrote; a venue without any has null for a list."""
+    currency = document["currency"]
+    return Plan.of(
+        version,
+        time_zone=document["time_zone"],
+        resources=[
+            Resource(UUID(each), name, ResourceKind(kind), least, most)
+            for each, name, kind, least, most in document["resources"] or ()
+        ],
+        combinations=[
+            Combination(UUID(each), name, tuple(map(UUID, members)), least, most)
+            for each, name, least, most, members in document["combinations"] or ()
+        ],
+        offerings=[
+            offering_of(
+                UUID(each),
+                name,
+                turn_times=turns,
+                slot_minutes=slot,
+                min_notice_minutes=notice,
+                max_advance_days=advance,
+                deposit=tuple(deposit),
+                currency=currency,
+            )
+            for each, name, turns, slot, notice, advance, *deposit in document["offerings"] or ()
+        ],
+        shifts=[
+            Shift(UUID(each), UUID(offering), tuple(weekdays), opens, last_start, closes)
+            for each, offering, weekdays, opens, last_start, closes in document["shifts"] or ()
+        ],
+    )
+
+
+def _commit_values(
+    organization: UUID, draft: Draft, days: Days, key: idempotency.Key | None, *, guarded: bool
+) -> dict[str, Any]:
+    booking, guest, fact = draft.booking, draft.booking.guest, draft.fact
+    timer_kind, timer_due = draft.timer or (None, None)
+    return {
+        "guarded": guarded,
+        "organization": organization,
+        "key": key.text if key else None,
+        "fingerprint": key.fingerprint if key else None,
+        "venue": booking.venue_id,
+        "venue_version": days.plan.version,
+        "date": booking.service_date,
+        "day_version": days.version(booking.service_date),
+        "booking": booking.id,
+        "offering": booking.offering_id,
+        "status": booking.status.value,
+        "party": booking.party_size,
+        "start": booking.start,
+        "end": booking.end,
+        "resources": list(booking.resource_ids),
+        "notes": booking.notes,
+        "deposit": booking.deposit.amount if booking.deposit else None,
+        "currency": booking.deposit.currency if booking.deposit else None,
+        "free_hours": booking.free_cancellation_hours,
+        "created_at": booking.created_at,
+        "hold_expires_at": booking.hold_expires_at,
+        "guest": guest.id,
+        "name": guest.name,
+        "email": guest.email,
+        "phone": guest.phone,
+        "language": guest.language,
+        "token_hash": draft.token_hash,
+        "actor": draft.actor.kind.value,
+        "user": draft.actor.user,
+        "event": fact.id,
+        "topic": fact.topic,
+        "type": fact.type,
+        "payload": fact.payload,
+        "traceparent": telemetry.header(),
+        "timer": ids.new() if timer_due else None,
+        "timer_kind": timer_kind,
+        "timer_due": timer_due,
+    }
+
+
+def _moment(instant: int) -> datetime:
+    return datetime.fromtimestamp(instant, UTC)

@@ -1,0 +1,1 @@
+"""Mails to guests and members, and webhooks to partners."""

@@ -1,0 +1,108 @@
+"""Asks the owners of the data what a mail needs, at the moment of sending. Keeps nothing."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.common.v1 import values_pb2
+from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
+from notification.domain.bookings import Booking, BookingStatus
+from notification.domain.errors import UnreadableEvent
+from servicekit import ids
+from servicekit.money import Money
+from servicekit.rpc.client import Peer
+
+_STATUS = {
+    booking_pb2.BOOKING_STATUS_HELD: BookingStatus.HELD,
+    booking_pb2.BOOKING_STATUS_CONFIRMED: BookingStatus.CONFIRMED,
+    booking_pb2.BOOKING_STATUS_CANCELLED: BookingStatus.CANCELLED,
+    booking_pb2.BOOKING_STATUS_EXPIRED: BookingStatus.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verification mail needs. `email` is empty when nothing is left to verify."""
+
+    email: str
+    name: str
+    language: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketMessage:
+    """What the mail about an answer needs."""
+
+    booking: UUID
+    subject: str
+    text: str
+
+
+class Directory:
+    """The three services that know people."""
+
+    def __init__(self, *, auth: Peer, booking: Peer, support: Peer) -> None:
+        self._auth = auth
+        self._booking = booking
+        self._support = support
+        self._accounts = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
+        self._bookings = booking.stub(booking_pb2_grpc.BookingDirectoryServiceStub)
+        self._tickets = support.stub(ticket_pb2_grpc.TicketDirectoryServiceStub)
+
+    async def describe_booking(self, organization: UUID, booking: UUID) -> Booking:
+        """A booking with a fresh manage token.
+
+        Raises:
+            AppError: the refusal of the booking service, NOT_FOUND among them, or that it did not answer.
+        """
+        request = booking_pb2.DescribeBookingRequest(
+            booking_id=ids.show("bkg", booking), issue_manage_token=True
+        )
+        answer = await self._booking.call(self._bookings.DescribeBooking, request, organization=organization)
+        return _booking(answer)
+
+    async def describe_message(self, organization: UUID, message: UUID) -> TicketMessage:
+        """A message of a ticket. Raises like `describe_booking`."""
+        request = ticket_pb2.DescribeMessageRequest(message_id=ids.show("tms", message))
+        answer = await self._support.call(self._tickets.DescribeMessage, request, organization=organization)
+        booking = ids.parse("bkg", answer.booking_id, UnreadableEvent)
+        return TicketMessage(booking, answer.subject, answer.message.text)
+
+    async def issue_verification(self, person: UUID) -> Verification:
+        """A fresh verification token. Raises like `describe_booking`."""
+        request = account_pb2.IssueVerificationRequest(user_id=ids.show("usr", person))
+        answer = await self._auth.call(self._accounts.IssueVerification, request)
+        return Verification(answer.email, answer.display_name, answer.language, answer.token)
+
+
+def _booking(answer: booking_pb2.DescribeBookingResponse) -> Booking:
+    booking, venue = answer.booking, answer.venue
+    deposit = Money(booking.deposit.amount, booking.deposit.currency) if booking.HasField("deposit") else None
+    holds = booking.HasField("hold_expires_at")
+    return Booking(
+        id=ids.parse("bkg", booking.id, UnreadableEvent),
+        reference=booking.id,
+        version=booking.version,
+        status=_STATUS[booking.status],
+        party_size=booking.party_size,
+        starts_at=_moment(booking.start),
+        ends_at=_moment(booking.end),
+        time_zone=booking.time_zone or venue.time_zone,
+        guest_name=booking.guest.name,
+        guest_email=booking.guest.email,
+        language=booking.guest.language,
+        offering=answer.offering_name,
+        venue=venue.name,
+        venue_address=venue.address,
+        manage_token=answer.manage_token,
+        deposit=deposit,
+        hold_expires_at=_moment(booking.hold_expires_at) if holds else None,
+        cancelled_by_venue=booking.cancelled_by == booking_pb2.CANCELLED_BY_VENUE,
+    )
+
+
+def _moment(value: values_pb2.OffsetDateTime) -> datetime:
+    return datetime.fromtimestamp(value.epoch_seconds, UTC)

@@ -1,0 +1,46 @@
+"""Events of other services → use cases."""
+
+from comptoir.auth.v1 import events_pb2 as auth_events
+from comptoir.booking.v1 import events_pb2 as booking_events
+from comptoir.payment.v1 import events_pb2 as payment_events
+from comptoir.support.v1 import events_pb2 as support_events
+from notification import events
+from notification.app import App
+from notification.usecases import facts
+from servicekit.consumer import Handlers
+from servicekit.events import Event
+
+
+async def on_booking_changed(app: App, event: Event) -> None:
+    """A booking was held, confirmed, moved, cancelled, or its hold ran out."""
+    await facts.note_booking_change(app, event, events.booking_change(event), events.partner_event(event))
+
+
+async def on_partner_event(app: App, event: Event) -> None:
+    """Something only partners are told of."""
+    await facts.note_partner_event(app, event, events.partner_event(event))
+
+
+async def on_ticket_answered(app: App, event: Event) -> None:
+    """Staff answered a guest."""
+    message, booking = events.answer(event)
+    await facts.note_answer(app, event, events.partner_event(event), message=message, booking=booking)
+
+
+async def on_verification_requested(app: App, event: Event) -> None:
+    """Somebody is to be sent a link."""
+    await facts.note_verification_request(app, event, events.person(event))
+
+
+HANDLERS: Handlers[App] = {
+    auth_events.VerificationRequested: on_verification_requested,
+    booking_events.BookingHeld: on_booking_changed,
+    booking_events.BookingConfirmed: on_booking_changed,
+    booking_events.BookingMoved: on_booking_changed,
+    booking_events.BookingCancelled: on_booking_changed,
+    booking_events.BookingExpired: on_booking_changed,
+    payment_events.PaymentSucceeded: on_partner_event,
+    payment_events.PaymentRefunded: on_partner_event,
+    support_events.TicketOpened: on_partner_event,
+    support_events.TicketAnswered: on_ticket_answered,
+}

@@ -1,0 +1,1 @@
+"""The rules of notification: standard library and servicekit's errors, ids and money only."""

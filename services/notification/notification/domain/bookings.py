@@ -1,0 +1,64 @@
+"""What notification knows about bookings: an event's change, and a booking as its owner describes it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from servicekit.money import Money
+
+
+class BookingStatus(StrEnum):
+    """Where a booking stands."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class ChangeKind(StrEnum):
+    """What an event says has happened to a booking."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class BookingChange:
+    """An event about a booking. It holds nothing about the guest."""
+
+    kind: ChangeKind
+    booking: UUID
+    version: int
+    status: BookingStatus
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A booking as the booking service describes it at the moment of sending. Never stored."""
+
+    id: UUID
+    reference: str
+    """The id as people see it, "bkg_…"."""
+    version: int
+    status: BookingStatus
+    party_size: int
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    """The venue's IANA zone."""
+    guest_name: str
+    guest_email: str
+    language: str
+    offering: str
+    venue: str
+    venue_address: str
+    manage_token: str
+    deposit: Money | None = None
+    hold_expires_at: datetime | None = None
+    cancelled_by_venue: bool = False

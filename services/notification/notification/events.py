@@ -1,0 +1,121 @@
+"""Events of other services in our words: what happened to a booking, and what partners are told of it."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from comptoir.booking.v1 import booking_pb2, events_pb2
+from comptoir.common.v1 import values_pb2
+from comptoir.payment.v1 import events_pb2 as payment_events_pb2
+from comptoir.support.v1 import events_pb2 as support_events_pb2
+from notification.domain.bookings import BookingChange, BookingStatus, ChangeKind
+from notification.domain.errors import UnreadableEvent
+from notification.domain.webhooks import PartnerEvent
+from servicekit import contract, ids
+from servicekit.events import Event
+
+_CHANGES: Mapping[str, ChangeKind] = {
+    events_pb2.BookingHeld.DESCRIPTOR.full_name: ChangeKind.HELD,
+    events_pb2.BookingConfirmed.DESCRIPTOR.full_name: ChangeKind.CONFIRMED,
+    events_pb2.BookingMoved.DESCRIPTOR.full_name: ChangeKind.MOVED,
+    events_pb2.BookingCancelled.DESCRIPTOR.full_name: ChangeKind.CANCELLED,
+    events_pb2.BookingExpired.DESCRIPTOR.full_name: ChangeKind.EXPIRED,
+}
+
+
+@cache
+def partner_types() -> frozenset[str]:
+    """The types partners may subscribe to: those that the contract marks."""
+    return frozenset(event.rules.webhook for event in contract.events().values() if event.rules.webhook)
+
+
+def booking_change(event: Event) -> BookingChange:
+    """What an event says of a booking."""
+    snapshot = event.message.booking
+    return BookingChange(
+        kind=_CHANGES[event.type],
+        booking=ids.parse("bkg", snapshot.booking_id, UnreadableEvent),
+        version=snapshot.version,
+        status=BookingStatus(_word(snapshot.status)),
+        starts_at=datetime.fromtimestamp(snapshot.start.epoch_seconds, UTC),
+    )
+
+
+def partner_event(event: Event) -> PartnerEvent:
+    """What partners are told: thin, and nothing about the guest."""
+    data: dict[str, Any]
+    match event.message:
+        case payment_events_pb2.PaymentSucceeded() as paid:
+            data = {
+                "payment_id": paid.payment_id,
+                "booking_id": paid.booking_id,
+                "amount": _money(paid.amount),
+            }
+        case payment_events_pb2.PaymentRefunded() as refunded:
+            data = {
+                "payment_id": refunded.payment_id,
+                "booking_id": refunded.booking_id,
+                "refunded": _money(refunded.refunded),
+            }
+        case support_events_pb2.TicketOpened() as opened:
+            data = {"ticket_id": opened.ticket_id, "booking_id": opened.booking_id}
+        case support_events_pb2.TicketAnswered() as answered:
+            data = {
+                "ticket_id": answered.ticket_id,
+                "booking_id": answered.booking_id,
+                "message_id": answered.message_id,
+            }
+        case about_booking:
+            data = _booking(about_booking.booking)
+    data["organization_id"] = ids.show("org", event.tenant)
+    return PartnerEvent(contract.events()[event.type].rules.webhook, event.time, data)
+
+
+def body(event: PartnerEvent) -> bytes:
+    """The bytes that are signed and posted (Standard Webhooks 1.0.0: type, timestamp, data)."""
+    content = {
+        "type": event.type,
+        "timestamp": event.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": event.data,
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def person(event: Event) -> UUID:
+    """Who must be sent a verification link."""
+    return ids.parse("usr", event.message.user_id, UnreadableEvent)
+
+
+def answer(event: Event) -> tuple[UUID, UUID]:
+    """The message that staff wrote, and the booking it is about."""
+    message = ids.parse("tms", event.message.message_id, UnreadableEvent)
+    return message, ids.parse("bkg", event.message.booking_id, UnreadableEvent)
+
+
+def _booking(snapshot: events_pb2.BookingSnapshot) -> dict[str, Any]:
+    return {
+        "booking_id": snapshot.booking_id,
+        "venue_id": snapshot.venue_id,
+        "status": _word(snapshot.status),
+        "party_size": snapshot.party_size,
+        "start": _rfc3339(snapshot.start),
+        "end": _rfc3339(snapshot.end),
+        "service_date": snapshot.service_date,
+        "version": snapshot.version,
+    }
+
+
+def _word(status: booking_pb2.BookingStatus.ValueType) -> str:
+    return booking_pb2.BookingStatus.Name(status).removeprefix("BOOKING_STATUS_").lower()
+
+
+def _money(money: values_pb2.Money) -> dict[str, Any]:
+    return {"amount": money.amount, "currency": money.currency}
+
+
+def _rfc3339(moment: values_pb2.OffsetDateTime) -> str:
+    offset = timezone(timedelta(minutes=moment.offset_minutes))
+    return datetime.fromtimestamp(moment.epoch_seconds, offset).isoformat()

@@ -1,0 +1,133 @@
+"""What each mail says: plain text in its parts, in the reader's language. Knows no HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from notification.domain.bookings import Booking, BookingStatus
+from notification.domain.mails import MailKind
+from notification.mails.formats import Formats
+from notification.mails.texts import language_of, load
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the box with the booking."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail before it takes a form. Everything is plain text."""
+
+    language: str
+    recipient: str
+    recipient_name: str
+    sender: str
+    """Who writes, as the head of the mail shows it: the venue, or Comptoir."""
+    subject: str
+    title: str
+    greeting: str
+    lead: str
+    quotation: str
+    """What staff wrote; empty for none. Line breaks count."""
+    facts: Sequence[Fact]
+    button: str
+    link: str
+    link_hint: str
+    note: str
+    small_print: Sequence[str]
+    colon: str
+    """How the language sets one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of staff that a mail carries."""
+
+    ticket: str
+    text: str
+
+
+def about_booking(
+    kind: MailKind, booking: Booking, *, public_url: str, answer: Answer | None = None
+) -> Letter:
+    """The letter about a booking, or about an answer to a question about one."""
+    language = language_of(booking.language)
+    texts, formats = load(language), Formats(language)
+    shared, own = texts["shared"], texts[kind.value]
+    start, zone = booking.starts_at, booking.time_zone
+    when = shared["moment"].format(date=formats.short(start, zone), time=formats.time(start, zone))
+    names = {"venue": booking.venue, "when": when, "ticket": answer.ticket if answer else ""}
+    by_venue = kind is MailKind.BOOKING_CANCELLED and booking.cancelled_by_venue
+    return Letter(
+        language=language,
+        recipient=booking.guest_email,
+        recipient_name=booking.guest_name,
+        sender=booking.venue,
+        subject=own["subject"].format(**names),
+        title=own["title"].format(**names),
+        greeting=shared["greeting"].format(name=booking.guest_name),
+        lead=own["lead_by_venue" if by_venue else "lead"].format(**names),
+        quotation=answer.text if answer else "",
+        facts=_facts(booking, formats, shared),
+        button=own["button"],
+        link=f"{public_url.rstrip('/')}/manage/{quote(booking.manage_token, safe='')}",
+        link_hint=shared["link_hint"],
+        note=own["note"],
+        small_print=[
+            shared["link_private"],
+            shared["footer"].format(email=booking.guest_email, venue=booking.venue),
+        ],
+        colon=shared["colon"],
+    )
+
+
+def verification(*, email: str, name: str, language: str, token: str, public_url: str) -> Letter:
+    """The letter with the link that verifies an address."""
+    language = language_of(language)
+    texts = load(language)
+    shared, own = texts["shared"], texts[MailKind.EMAIL_VERIFICATION.value]
+    return Letter(
+        language=language,
+        recipient=email,
+        recipient_name=name,
+        sender="Comptoir",
+        subject=own["subject"],
+        title=own["title"],
+        greeting=shared["greeting"].format(name=name),
+        lead=own["lead"],
+        quotation="",
+        facts=(),
+        button=own["button"],
+        link=f"{public_url.rstrip('/')}/verify-email?token={quote(token, safe='')}",
+        link_hint=shared["link_hint"],
+        note=own["note"],
+        small_print=[shared["footer_account"].format(email=email)],
+        colon=shared["colon"],
+    )
+
+
+def _facts(booking: Booking, formats: Formats, shared: dict[str, str]) -> list[Fact]:
+    start, zone = booking.starts_at, booking.time_zone
+    guests: dict[str, str] = shared["guests"]  # type: ignore[assignment]  # the one table among the texts
+    when = shared["in_zone"].format(date=formats.date(start, zone), time=formats.time(start, zone))
+    party = guests[formats.plural(booking.party_size)].format(count=booking.party_size)
+    facts = [
+        Fact(shared["when"], when, formats.zone(start, zone)),
+        Fact(shared["party"], party),
+        Fact(shared["what"], booking.offering),
+        Fact(shared["where"], booking.venue, booking.venue_address),
+    ]
+    if booking.deposit is not None:
+        facts.append(Fact(shared["deposit"], formats.money(booking.deposit)))
+    if booking.status is BookingStatus.HELD and booking.hold_expires_at is not None:
+        until, expiry = booking.hold_expires_at, formats.time(booking.hold_expires_at, zone)
+        facts.append(
+            Fact(shared["until"], shared["moment"].format(date=formats.date(until, zone), time=expiry))
+        )
+    facts.append(Fact(shared["reference"], booking.reference))
+    return [fact for fact in facts if fact.value]

@@ -1,0 +1,1 @@
+"""All SQL of notification: rows to domain and back."""

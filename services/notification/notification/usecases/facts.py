@@ -1,0 +1,121 @@
+"""What follows from events: mails and deliveries are written down and timed; nothing is sent here."""
+
+from uuid import UUID
+
+from notification import events
+from notification.app import App
+from notification.domain.bookings import BookingChange
+from notification.domain.mails import Mail, MailKind, mail_of_change, reminder_due
+from notification.domain.webhooks import PartnerEvent
+from notification.store import deliveries as delivery_store
+from notification.store import endpoints as endpoint_store
+from notification.store import mails as mail_store
+from servicekit import ids, inbox, timers
+from servicekit.database import Transaction
+from servicekit.events import Event
+
+SEND_MAIL = "send_mail"
+BOOKING_REMINDER = "booking_reminder"
+DELIVER_WEBHOOK = "deliver_webhook"
+MAIL = "mail"
+"""The key of a reminder timer's payload: which mail it sends."""
+
+
+async def note_booking_change(app: App, event: Event, change: BookingChange, told: PartnerEvent) -> None:
+    """Tells guest and partners of a change. What is no newer than what was seen is told to partners only."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _announce(tx, event, told)
+        if not await mail_store.see_version(tx, change):
+            return
+        kind = mail_of_change(change.kind)
+        if kind is not None:
+            mail = Mail(
+                id=ids.new(),
+                organization=event.tenant,
+                kind=kind,
+                subject=change.booking,
+                version=change.version,
+                due_at=tx.now,
+                booking=change.booking,
+                starts_at=change.starts_at,
+            )
+            await _send_soon(tx, mail)
+        await _remind(tx, change)
+
+
+async def note_partner_event(app: App, event: Event, told: PartnerEvent) -> None:
+    """Tells partners of a fact that no mail follows from."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _announce(tx, event, told)
+
+
+async def note_answer(app: App, event: Event, told: PartnerEvent, *, message: UUID, booking: UUID) -> None:
+    """Mails an answer of staff to the guest, and tells partners that there is one."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _announce(tx, event, told)
+        mail = Mail(
+            id=ids.new(),
+            organization=event.tenant,
+            kind=MailKind.TICKET_ANSWERED,
+            subject=message,
+            version=1,
+            due_at=tx.now,
+            booking=booking,
+        )
+        await _send_soon(tx, mail)
+
+
+async def note_verification_request(app: App, event: Event, person: UUID) -> None:
+    """Has a verification link mailed. The request's time is its version: asking again mails again."""
+    async with app.db.begin_platform(reason="mail about an account") as tx:
+        await inbox.claim(tx, event)
+        mail = Mail(
+            id=ids.new(),
+            organization=None,
+            kind=MailKind.EMAIL_VERIFICATION,
+            subject=person,
+            version=int(event.time.timestamp() * 1000),
+            due_at=tx.now,
+        )
+        await _send_soon(tx, mail)
+
+
+async def _send_soon(tx: Transaction, mail: Mail) -> None:
+    if await mail_store.insert_mail(tx, mail):
+        await timers.schedule(tx, SEND_MAIL, str(mail.id), mail.due_at)
+
+
+async def _remind(tx: Transaction, change: BookingChange) -> None:
+    """Puts the reminder of the booking's newest version in the place of any earlier one."""
+    await mail_store.cancel_reminders(tx, change.booking)
+    due_at = reminder_due(change, tx.now)
+    if due_at is None:
+        await timers.cancel(tx, BOOKING_REMINDER, str(change.booking))
+        return
+    mail = Mail(
+        id=ids.new(),
+        organization=tx.organization,
+        kind=MailKind.BOOKING_REMINDER,
+        subject=change.booking,
+        version=change.version,
+        due_at=due_at,
+        booking=change.booking,
+        starts_at=change.starts_at,
+    )
+    if await mail_store.insert_mail(tx, mail):
+        await timers.schedule(tx, BOOKING_REMINDER, str(change.booking), due_at, {MAIL: str(mail.id)})
+
+
+async def _announce(tx: Transaction, event: Event, told: PartnerEvent) -> None:
+    """One delivery for each endpoint that listens. Each has its own timer: none waits for another."""
+    body = events.body(told)
+    for endpoint in await endpoint_store.list_listening(tx, told.type):
+        delivery = ids.new()
+        added = await delivery_store.insert_delivery(
+            tx, delivery, endpoint=endpoint, event=event.id, event_type=told.type, body=body
+        )
+        if added:
+            await timers.schedule(tx, DELIVER_WEBHOOK, str(delivery), tx.now)

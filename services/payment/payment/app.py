@@ -1,0 +1,29 @@
+"""What the use cases need."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from payment.clients.provider import Provider
+from payment.clients.stripe_api import StripeProvider
+from payment.settings import Settings
+from servicekit.database import Database
+from servicekit.runtime import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The dependencies of payment."""
+
+    db: Database
+    provider: Provider
+
+
+@asynccontextmanager
+async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
+    """Opens the way to Stripe; closes it afterwards."""
+    provider = StripeProvider(resources.settings.stripe)
+    try:
+        yield App(resources.db, provider)
+    finally:
+        await provider.close()

@@ -1,0 +1,1 @@
+"""Calls to vendors: the payment provider."""

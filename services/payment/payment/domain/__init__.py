@@ -1,0 +1,1 @@
+"""The rules about money: states, transitions and refusals. No database, no network, no provider by name."""

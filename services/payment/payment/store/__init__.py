@@ -1,0 +1,1 @@
+"""All SQL of payment: rows to domain and back."""

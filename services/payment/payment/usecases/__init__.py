@@ -1,0 +1,1 @@
+"""What payment does, one function per request or event."""

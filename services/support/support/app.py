@@ -1,0 +1,24 @@
+"""What the use cases need."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from servicekit.database import Database
+from servicekit.runtime import Resources
+from support.clients import Bookings
+from support.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The dependencies of support."""
+
+    db: Database
+    bookings: Bookings
+
+
+@asynccontextmanager
+async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
+    """The app on what the runtime opened; there is nothing of its own to close."""
+    yield App(resources.db, Bookings(resources.peer("booking")))
