@@ -158,7 +158,9 @@ ENDPOINT = notification_pb2.CreateWebhookEndpointRequest
         (OFFERING, {"name": "a\x00"}, "/name", "must not hold the character U+0000"),
         (OFFERING, {"name": "\ud800"}, "/name", "must be Unicode without lone surrogates"),
         (OFFERING, {"slot_minutes": "1"}, "/slot_minutes", "must be an integer"),
-        (OFFERING, {"slot_minutes": 1.0}, "/slot_minutes", "must be an integer"),
+        (OFFERING, {"slot_minutes": 1.5}, "/slot_minutes", "must be an integer"),
+        (OFFERING, {"slot_minutes": math.inf}, "/slot_minutes", "must be an integer"),
+        (OFFERING, {"slot_minutes": 1e10}, "/slot_minutes", "must be between -2147483648 and 2147483647"),
         (OFFERING, {"slot_minutes": False}, "/slot_minutes", "must be an integer"),
         (OFFERING, {"slot_minutes": 2**31}, "/slot_minutes", "must be between -2147483648 and 2147483647"),
         (OFFERING, {"turn_times": {}}, "/turn_times", "must be an array"),
@@ -199,6 +201,12 @@ def test_what_does_not_fit_is_refused_at_its_place(
     make: type[Message], value: Any, pointer: str, message: str
 ) -> None:
     assert refusals(make, value) == [Violation(pointer, message)]
+
+
+def test_a_number_without_a_fraction_is_an_integer_however_it_is_written() -> None:
+    message, violations = OFFERING(), list[Violation]()
+    reader(message.DESCRIPTOR)(message, documents.load(b'{"slot_minutes": 15.0}'), "", violations)
+    assert (message.slot_minutes, violations) == (15, [])
 
 
 def test_everything_wrong_is_named_at_once() -> None:

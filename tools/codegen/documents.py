@@ -4,9 +4,24 @@ from collections.abc import Callable
 from importlib import import_module
 from types import MappingProxyType
 
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.openapi.comments import comment
 from servicekit import contract, errors, topics
 from servicekit.contract import CONTEXTS
-from tools.codegen import comments, openapi, permissions
+from tools.codegen import openapi, permissions
+
+_SCALARS = MappingProxyType(
+    {
+        FieldDescriptor.TYPE_STRING: "string",
+        FieldDescriptor.TYPE_BYTES: "bytes",
+        FieldDescriptor.TYPE_BOOL: "bool",
+        FieldDescriptor.TYPE_INT32: "int32",
+        FieldDescriptor.TYPE_INT64: "int64",
+        FieldDescriptor.TYPE_SINT32: "int32",
+        FieldDescriptor.TYPE_ENUM: "enum",
+    }
+)
 
 
 def render_events() -> str:
@@ -28,13 +43,13 @@ def render_events() -> str:
 
 
 def _event(event: contract.EventType) -> list[str]:
-    comment = comments.of(event.name)
+    said = comment(event.name)
     told = f" Partners see it as `{event.rules.webhook}`." if event.rules.webhook else ""
-    lines = ["", f"### {event.descriptor.name}", "", f"{comment} Key: the {event.rules.aggregate}.{told}", ""]
+    lines = ["", f"### {event.descriptor.name}", "", f"{said} Key: the {event.rules.aggregate}.{told}", ""]
     lines += ["| field | type | meaning |", "|---|---|---|"]
     for field in event.descriptor.fields:
-        kind = field.message_type.name if field.message_type else comments.SCALARS[field.type]
-        lines.append(f"| `{field.name}` | {kind} | {comments.of(field.full_name)} |")
+        kind = field.message_type.name if field.message_type else _SCALARS[field.type]
+        lines.append(f"| `{field.name}` | {kind} | {comment(field.full_name)} |")
     return lines
 
 

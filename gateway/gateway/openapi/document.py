@@ -15,7 +15,8 @@ from gateway.transcoding import Parameter
 _ABOUT = """The HTTP face of Comptoir, the open-source booking platform.
 
 Times are RFC 3339 with an offset, money is in minor units, ids are texts with a typed prefix, enums are
-lower-case words. Fields that are not set are left out of answers; unknown fields in requests are refused.
+lower-case words. Fields that are not set are left out of answers; unknown fields in requests are refused, and
+so are strings with the character U+0000.
 Every error is an RFC 9457 problem whose `reason` is stable."""
 
 _PROBLEM: Schema = {

@@ -13,7 +13,10 @@ from gateway.transcoding.words import words
 Schema = dict[str, Any]
 
 _OFFSET_DATE_TIME = "comptoir.common.v1.OffsetDateTime"
-_WHOLE_SECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_WHOLE_SECONDS = (
+    "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([Zz]|[+-](0[0-9]|1[0-7]):[0-5][0-9])$"
+)
 _SIMPLE: dict[int, Schema] = {
     FieldDescriptor.TYPE_STRING: {"type": "string"},
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},

@@ -243,7 +243,9 @@ ALLOCATIONS = sa.Table(
     sa.Column("venue_id", sa.Uuid, nullable=False),
     sa.Column("start_at", _MOMENT, nullable=False),
     sa.Column("end_at", _MOMENT, nullable=False),
-    sa.Column("during", TSTZRANGE, sa.Computed("tstzrange(start_at, end_at)", persisted=True), nullable=False),
+    sa.Column(
+        "during", TSTZRANGE, sa.Computed("tstzrange(start_at, end_at)", persisted=True), nullable=False
+    ),
     # A hold's end; NULL stands for ever.
     sa.Column("expires_at", _MOMENT),
     # The last line: nothing is sold twice, whatever the program does.
@@ -264,9 +266,7 @@ ALLOCATIONS = sa.Table(
 )
 # What is taken at a venue between two instants. On plain columns, because row-level security lets no operator of
 # ranges into an index scan (it is not leakproof), and on the start alone, because no allocation is longer than a day.
-sa.Index(
-    "allocations_venue", ALLOCATIONS.c.organization_id, ALLOCATIONS.c.venue_id, ALLOCATIONS.c.start_at
-)
+sa.Index("allocations_venue", ALLOCATIONS.c.organization_id, ALLOCATIONS.c.venue_id, ALLOCATIONS.c.start_at)
 
 # The hash of a link's secret. A booking has as many as were asked for.
 MANAGE_TOKENS = sa.Table(

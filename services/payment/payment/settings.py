@@ -30,7 +30,11 @@ class Settings(ServiceSettings):
     """Settings of payment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PAYMENT_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="PAYMENT_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     stripe: StripeSettings

@@ -122,9 +122,7 @@ class StandIn:
         operations: dict[str, Callable[[], Any]] = {
             "POST /v1/payment_intents": lambda: self._make(sent),
             "GET /v1/payment_intents/{id}": lambda: self._intent(named),
-            "POST /v1/payment_intents/{id}": lambda: self._choose(
-                self._intent(named), sent["payment_method"]
-            ),
+            "POST /v1/payment_intents/{id}": lambda: self._choose(self._intent(named), sent),
             "POST /v1/payment_intents/{id}/confirm": lambda: self._confirm(self._intent(named)),
             "POST /v1/payment_intents/{id}/cancel": lambda: self._cancel(self._intent(named)),
             "POST /v1/payment_methods": lambda: self._card(sent["card"]["number"]),
@@ -163,8 +161,10 @@ class StandIn:
         self._cards[method] = number
         return {"id": method, "object": "payment_method"}
 
-    def _choose(self, intent: dict[str, Any], method: str) -> dict[str, Any]:
-        intent |= {"payment_method": method, "status": "requires_confirmation"}
+    def _choose(self, intent: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
+        if intent["status"] in ("succeeded", "canceled"):
+            raise Refused(400, "payment_intent_unexpected_state")
+        intent |= {"payment_method": sent["payment_method"], "status": "requires_confirmation"}
         return intent
 
     def _confirm(self, intent: dict[str, Any]) -> dict[str, Any]:

@@ -123,9 +123,7 @@ async def test_a_declined_card_is_not_a_payment(failing_till: Till) -> None:
     assert await settle(failing_till, payment.booking_id) is PaymentStatus.CANCELLED
 
 
-async def test_a_deposit_paid_while_it_is_being_settled_is_paid(
-    failing_till: Till, stand_in: StandIn
-) -> None:
+async def test_a_deposit_paid_while_being_settled_is_paid(failing_till: Till, stand_in: StandIn) -> None:
     payment = await failing_till.offer()
     looked = stand_in.hold("GET /v1/payment_intents/{id}")
     settling = asyncio.create_task(settle(failing_till, payment.booking_id))

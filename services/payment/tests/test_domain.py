@@ -39,7 +39,7 @@ def owed(amount: int = 7000) -> Refund:
 
 
 @given(st.lists(st.sampled_from(IntentStatus)))
-def test_whatever_order_the_news_come_in_money_counts_most_then_being_closed(
+def test_in_whatever_order_the_news_come_in_money_counts_most(
     news: list[IntentStatus],
 ) -> None:
     payment = due().bind("pi_1")

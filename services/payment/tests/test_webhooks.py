@@ -38,7 +38,7 @@ async def test_a_webhook_about_a_paid_intent_makes_the_payment_known(till: Till)
     assert len(await outbox.published(till.app.db)) == 1
 
 
-async def test_a_webhook_that_claims_a_payment_the_provider_does_not_know_of_changes_nothing(
+async def test_a_webhook_that_claims_what_the_provider_does_not_say_changes_nothing(
     till: Till,
 ) -> None:
     payment = await till.offer()
@@ -67,7 +67,7 @@ async def test_the_same_webhook_many_times_at_once_is_kept_and_handled_once(till
     assert len(await outbox.published(till.app.db)) == 1
 
 
-async def test_webhooks_in_the_wrong_order_and_two_handlers_at_once_tell_of_the_payment_once(
+async def test_webhooks_in_any_order_and_two_handlers_at_once_tell_of_the_payment_once(
     till: Till,
 ) -> None:
     payment = await till.offer()
@@ -95,7 +95,7 @@ async def test_a_webhook_about_something_unknown_is_kept_and_asks_nobody(
 ) -> None:
     await failing_till.receive(webhook("payment_intent.succeeded", "pi_of_another_account"))
     await failing_till.receive(
-        b'{"id": "evt_2", "type": "customer.created", "data": {"object": {"id": "cus_1", "object": "customer"}}}'
+        b'{"id": "evt_2", "type": "x", "data": {"object": {"id": "cus_1", "object": "customer"}}}'
     )
     assert await failing_till.run_due(HANDLE_PROVIDER_EVENT) == 1
     assert await failing_till.outcomes() == {"evt_1": "unknown", "evt_2": "ignored"}
@@ -143,9 +143,9 @@ async def test_localstripes_own_signed_webhook_reports_the_payment(
     payment = await till.offer()
     await till.guest.pay(reference(payment))
 
-    async def handled() -> bool:
+    async def followed() -> bool:
         await till.run_due(HANDLE_PROVIDER_EVENT)
-        return (await till.payment(payment)).status is PaymentStatus.SUCCEEDED
+        return "followed" in (await till.outcomes()).values()
 
-    assert await eventually(handled)
-    assert "followed" in (await till.outcomes()).values()
+    assert await eventually(followed)
+    assert (await till.payment(payment)).status is PaymentStatus.SUCCEEDED

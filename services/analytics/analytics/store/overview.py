@@ -59,7 +59,7 @@ _FIGURES = sa.text("""
         (SELECT count(*) FROM served WHERE status = 'confirmed') AS bookings,
         (SELECT coalesce(sum(party_size), 0) FROM served WHERE status = 'confirmed') AS covers,
         (SELECT count(*) FROM served
-            WHERE status = 'cancelled') AS cancellations,
+            WHERE status = 'cancelled' AND confirmed_at IS NOT NULL) AS cancellations,
         (SELECT coalesce(sum(seats), 0) FROM seats) AS seats,
         (SELECT coalesce(sum(seats.seats * extract(epoch FROM
                     least(served.ends_at, hours.closes) - greatest(served.starts_at, hours.opens))), 0)
@@ -77,7 +77,7 @@ _FIGURES = sa.text("""
             JOIN booking_facts AS booked USING (organization_id, booking_id)
             WHERE paid.organization_id = :organization AND paid.currency = :currency
               AND paid.paid_at >= :since AND paid.paid_at < :until
-              AND booked.venue_id = :venue) AS deposits,
+              ) AS deposits,
         (SELECT coalesce(sum(greatest(refunded.by_then - coalesce(before.refunded, 0), 0)), 0)
             FROM refunded_that_day AS refunded
             JOIN booking_facts AS booked USING (organization_id, booking_id)

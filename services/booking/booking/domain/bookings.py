@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.money import Money
 
 from booking.domain import texts
+from booking.domain.venues import Offering
 
 _TOKEN_BYTES = 32
 _TOKEN_AFTERLIFE = timedelta(days=30)
@@ -110,6 +111,22 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to book. `start` is in epoch seconds."""
+
+    offering_id: UUID
+    start: int
+    party_size: int
+    guest: Guest
+    notes: str
+
+    @classmethod
+    def of(cls, guest: Guest, *, offering_id: UUID, start: int, party_size: int, notes: str) -> "Wish":
+        """A guest's wish. InvalidRequest when the notes hold what no mail would show."""
+        return cls(offering_id, start, party_size, guest, texts.several_lines("/notes", notes))
+
+
+@dataclass(frozen=True, slots=True)
 class Booking:
     """A promise to a guest. `version` rises with every change."""
 
@@ -134,6 +151,47 @@ class Booking:
     deposit_paid_at: datetime | None = None
     cancelled_by: CancelledBy | None = None
     version: int = 1
+
+    @classmethod
+    def promise(
+        cls,
+        id: UUID,  # noqa: A002
+        wish: Wish,
+        *,
+        venue_id: UUID,
+        time_zone: str,
+        offering: Offering,
+        service_date: date,
+        end: int,
+        resource_ids: tuple[UUID, ...],
+        hold_ttl: timedelta,
+        now: datetime,
+    ) -> "Booking":
+        """A new booking: held for `hold_ttl` when a deposit is due, else confirmed at once.
+
+        The price and the rule of cancellation are kept as they stand now.
+        """
+        deposit = offering.deposit_for(wish.party_size)
+        return cls(
+            id=id,
+            venue_id=venue_id,
+            time_zone=time_zone,
+            offering_id=offering.id,
+            guest=wish.guest,
+            status=Status.HELD if deposit else Status.CONFIRMED,
+            party_size=wish.party_size,
+            start=datetime.fromtimestamp(wish.start, UTC),
+            end=datetime.fromtimestamp(end, UTC),
+            service_date=service_date,
+            resource_ids=resource_ids,
+            notes=wish.notes,
+            deposit=deposit,
+            free_cancellation_hours=offering.deposit.free_cancellation_hours
+            if deposit and offering.deposit
+            else None,
+            created_at=now,
+            hold_expires_at=now + hold_ttl if deposit else None,
+        )
 
     @property
     def live(self) -> bool:
@@ -217,9 +275,7 @@ class Booking:
         return now < self.end + _TOKEN_AFTERLIFE
 
     def _ran_out(self, now: datetime) -> bool:
-        return (
-            self.status is Status.HELD and self.hold_expires_at is not None and self.hold_expires_at <= now
-        )
+        return self.status is Status.HELD and self.hold_expires_at is not None and self.hold_expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)

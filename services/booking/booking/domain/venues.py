@@ -1,5 +1,6 @@
 """Venues, what they have and when they are open. Knows nothing of bookings."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ _MOST_MONEY = 100_000_000_000
 """What the contract lets one amount be, in minor units."""
 _NO_ZONES = frozenset({"localtime", "Factory"})
 """Names that mean another thing on every machine, or nothing."""
+_SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class VenueNotFound(AppError):
@@ -77,6 +79,21 @@ class ShiftsOverlap(AppError):
     kind = Kind.REFUSED
     reason = "SHIFTS_OVERLAP"
     detail = "The offering has a shift at the same time already."
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRef:
+    """How a caller names a venue: by id, or by slug when there is none."""
+
+    id: UUID | None
+    slug: str = ""
+
+    @classmethod
+    def by_slug(cls, slug: str) -> "VenueRef":
+        """Raises VenueNotFound for a text that is no slug: it names no venue."""
+        if not _SLUG.fullmatch(slug):
+            raise VenueNotFound
+        return cls(None, slug)
 
 
 class ResourceKind(StrEnum):

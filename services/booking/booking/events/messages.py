@@ -11,7 +11,16 @@ from servicekit.money import Money
 
 from booking.domain.bookings import Booking, CancelledBy, Status
 from booking.domain.calendar import offset_minutes
-from booking.domain.venues import Area, Combination, Offering, Resource, ResourceKind, Shift, Venue, clock_time
+from booking.domain.venues import (
+    Area,
+    Combination,
+    Offering,
+    Resource,
+    ResourceKind,
+    Shift,
+    Venue,
+    clock_time,
+)
 
 STATUSES = {
     Status.HELD: booking_pb2.BOOKING_STATUS_HELD,

@@ -165,7 +165,12 @@ _BARE_COMMIT, _COMMIT_ORDER = _compiled(_COMMIT)
 
 
 async def read_days(
-    db: Database, plans: Plans, organization: UUID, venue_id: UUID, window: Window, key: idempotency.Key | None
+    db: Database,
+    plans: Plans,
+    organization: UUID,
+    venue_id: UUID,
+    window: Window,
+    key: idempotency.Key | None,
 ) -> Days:
     """One snapshot, in one round trip. A plan that is not known yet comes along with it.
 
@@ -179,12 +184,14 @@ async def read_days(
     return _days(plans, venue_id, row, key)
 
 
-async def read_locked_days(tx: Transaction, plans: Plans, venue_id: UUID, window: Window) -> Days:
-    """The same inside a transaction, whose locks make it stay true."""
+async def read_days_in(
+    tx: Transaction, plans: Plans, venue_id: UUID, window: Window, key: idempotency.Key | None = None
+) -> Days:
+    """The same inside a transaction, whose locks make it stay true. Raises like `read_days`."""
     assert tx.organization is not None  # noqa: S101
-    values = _read_values(plans, tx.organization, venue_id, window, None)
+    values = _read_values(plans, tx.organization, venue_id, window, key)
     row = (await tx.execute(_READ, values)).mappings().one_or_none()
-    return _days(plans, venue_id, row, None)
+    return _days(plans, venue_id, dict(row) if row else None, key)
 
 
 async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
@@ -197,7 +204,8 @@ async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
     """
     for day in sorted(days):
         await tx.execute(
-            _LOCK, {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1}
+            _LOCK,
+            {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1},
         )
 
 
@@ -264,9 +272,7 @@ def _read_values(
     }
 
 
-def _days(
-    plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idempotency.Key | None
-) -> Days:
+def _days(plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idempotency.Key | None) -> Days:
     if row is None:
         raise VenueNotFound
     if key and row["earlier_booking"] and row["earlier_fingerprint"] != key.fingerprint:

@@ -48,9 +48,7 @@ _REFUSALS: dict[str, type[AppError]] = {
     "combination_members_in_venue": ResourceNotFound,
     "shifts_of_offering": OfferingNotFound,
 }
-_VENUE = [
-    VENUES.c[each] for each in ("id", "name", "slug", "time_zone", "currency", "address", "version")
-]
+_VENUE = [VENUES.c[each] for each in ("id", "name", "slug", "time_zone", "currency", "address", "version")]
 _id = sa.bindparam("id", type_=sa.Uuid)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
 
@@ -238,9 +236,7 @@ async def list_areas(tx: Transaction, venue_id: UUID) -> list[Area]:
 async def list_resources(tx: Transaction, venue_id: UUID) -> list[Resource]:
     """All resources by name."""
     return [
-        Resource(
-            row.id, row.name, ResourceKind(row.kind), row.min_party, row.max_party, area_id=row.area_id
-        )
+        Resource(row.id, row.name, ResourceKind(row.kind), row.min_party, row.max_party, area_id=row.area_id)
         for row in await tx.execute(_RESOURCES, {"venue": venue_id})
     ]
 

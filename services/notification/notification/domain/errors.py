@@ -4,7 +4,7 @@ from servicekit.errors import AppError, Kind
 
 
 class BookingNotFound(AppError):
-    """The booking does not exist, or belongs to somebody else."""
+    """No booking has this id, or it belongs to another organization."""
 
     kind = Kind.NOT_FOUND
     reason = "BOOKING_NOT_FOUND"

@@ -1,0 +1,20 @@
+"""Facts of other services, each to its one use case."""
+
+from types import MappingProxyType
+
+from comptoir.payment.v1 import events_pb2
+from servicekit import ids
+from servicekit.events import Event
+
+from booking.app import App
+from booking.domain.bookings import BookingNotFound
+from booking.usecases import payments
+
+
+async def on_payment_succeeded(app: App, event: Event) -> None:
+    """A deposit was paid."""
+    booking_id = ids.parse("bkg", event.message.booking_id, BookingNotFound)
+    await payments.take_payment(app, event, booking_id)
+
+
+HANDLERS = MappingProxyType({events_pb2.PaymentSucceeded: on_payment_succeeded})

@@ -1,0 +1,183 @@
+"""VenueService: messages to use cases and back."""
+
+from typing import Any, TypeAlias
+
+import grpc
+from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
+from servicekit import identity, ids
+from servicekit.money import Money
+
+from booking.app import App
+from booking.domain.venues import (
+    AreaNotFound,
+    DepositRule,
+    OfferingNotFound,
+    ResourceNotFound,
+    TurnTime,
+)
+from booking.events.messages import (
+    KINDS,
+    area_message,
+    combination_message,
+    offering_message,
+    resource_message,
+    shift_message,
+    venue_message,
+)
+from booking.servicer.reading import page_by_name, venue_ref
+from booking.usecases import venues
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_KINDS = {number: kind for kind, number in KINDS.items()}
+
+
+class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
+    """Everything an organization sets up."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def CreateVenue(
+        self, request: venue_pb2.CreateVenueRequest, _context: _Context
+    ) -> venue_pb2.CreateVenueResponse:
+        """Opens a venue."""
+        venue = await venues.create_venue(
+            self._app,
+            identity.caller().tenant,
+            name=request.name,
+            slug=request.slug,
+            time_zone=request.time_zone,
+            currency=request.currency,
+            address=request.address,
+        )
+        return venue_pb2.CreateVenueResponse(venue=venue_message(venue))
+
+    async def GetVenue(
+        self, request: venue_pb2.GetVenueRequest, _context: _Context
+    ) -> venue_pb2.GetVenueResponse:
+        """Reads any venue."""
+        venue = await venues.get_venue(self._app, venue_ref(request.venue_id))
+        return venue_pb2.GetVenueResponse(venue=venue_message(venue))
+
+    async def ListVenues(
+        self, request: venue_pb2.ListVenuesRequest, _context: _Context
+    ) -> venue_pb2.ListVenuesResponse:
+        """Lists the caller's venues."""
+        page = page_by_name(request.page_size, request.page_token)
+        found, token = await venues.list_venues(self._app, identity.caller().tenant, page)
+        return venue_pb2.ListVenuesResponse(items=map(venue_message, found), next_page_token=token)
+
+    async def CreateArea(
+        self, request: venue_pb2.CreateAreaRequest, _context: _Context
+    ) -> venue_pb2.CreateAreaResponse:
+        """Adds an area."""
+        area = await venues.add_area(
+            self._app, identity.caller().tenant, venue_ref(request.venue_id), name=request.name
+        )
+        return venue_pb2.CreateAreaResponse(area=area_message(area))
+
+    async def ListAreas(
+        self, request: venue_pb2.ListAreasRequest, _context: _Context
+    ) -> venue_pb2.ListAreasResponse:
+        """Lists a venue's areas."""
+        found = await venues.list_areas(self._app, identity.caller().tenant, venue_ref(request.venue_id))
+        return venue_pb2.ListAreasResponse(items=map(area_message, found))
+
+    async def CreateResource(
+        self, request: venue_pb2.CreateResourceRequest, _context: _Context
+    ) -> venue_pb2.CreateResourceResponse:
+        """Adds a resource."""
+        resource = await venues.add_resource(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            name=request.name,
+            kind=_KINDS[request.kind],
+            min_party=request.min_party,
+            max_party=request.max_party,
+            area_id=ids.parse("are", request.area_id, AreaNotFound) if request.area_id else None,
+        )
+        return venue_pb2.CreateResourceResponse(resource=resource_message(resource))
+
+    async def ListResources(
+        self, request: venue_pb2.ListResourcesRequest, _context: _Context
+    ) -> venue_pb2.ListResourcesResponse:
+        """Lists a venue's resources."""
+        found = await venues.list_resources(self._app, identity.caller().tenant, venue_ref(request.venue_id))
+        return venue_pb2.ListResourcesResponse(items=map(resource_message, found))
+
+    async def CreateCombination(
+        self, request: venue_pb2.CreateCombinationRequest, _context: _Context
+    ) -> venue_pb2.CreateCombinationResponse:
+        """Adds a combination."""
+        combination = await venues.add_combination(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            name=request.name,
+            resource_ids=[ids.parse("res", each, ResourceNotFound) for each in request.resource_ids],
+            min_party=request.min_party,
+            max_party=request.max_party,
+        )
+        return venue_pb2.CreateCombinationResponse(combination=combination_message(combination))
+
+    async def ListCombinations(
+        self, request: venue_pb2.ListCombinationsRequest, _context: _Context
+    ) -> venue_pb2.ListCombinationsResponse:
+        """Lists a venue's combinations."""
+        found = await venues.list_combinations(
+            self._app, identity.caller().tenant, venue_ref(request.venue_id)
+        )
+        return venue_pb2.ListCombinationsResponse(items=map(combination_message, found))
+
+    async def CreateOffering(
+        self, request: venue_pb2.CreateOfferingRequest, _context: _Context
+    ) -> venue_pb2.CreateOfferingResponse:
+        """Adds an offering."""
+        offering = await venues.add_offering(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            name=request.name,
+            turn_times=[TurnTime(turn.max_party, turn.minutes) for turn in request.turn_times],
+            deposit=_deposit(request.deposit) if request.HasField("deposit") else None,
+            slot_minutes=request.slot_minutes,
+            min_notice_minutes=request.min_notice_minutes,
+            max_advance_days=request.max_advance_days,
+        )
+        return venue_pb2.CreateOfferingResponse(offering=offering_message(offering))
+
+    async def ListOfferings(
+        self, request: venue_pb2.ListOfferingsRequest, _context: _Context
+    ) -> venue_pb2.ListOfferingsResponse:
+        """Lists any venue's offerings."""
+        found = await venues.list_public_offerings(self._app, venue_ref(request.venue_id))
+        return venue_pb2.ListOfferingsResponse(items=map(offering_message, found))
+
+    async def CreateShift(
+        self, request: venue_pb2.CreateShiftRequest, _context: _Context
+    ) -> venue_pb2.CreateShiftResponse:
+        """Adds a shift."""
+        shift = await venues.add_shift(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            offering_id=ids.parse("off", request.offering_id, OfferingNotFound),
+            weekdays=request.weekdays,
+            opens=request.opens,
+            last_start=request.last_start,
+            closes=request.closes,
+        )
+        return venue_pb2.CreateShiftResponse(shift=shift_message(shift))
+
+    async def ListShifts(
+        self, request: venue_pb2.ListShiftsRequest, _context: _Context
+    ) -> venue_pb2.ListShiftsResponse:
+        """Lists a venue's shifts."""
+        found = await venues.list_shifts(self._app, identity.caller().tenant, venue_ref(request.venue_id))
+        return venue_pb2.ListShiftsResponse(items=map(shift_message, found))
+
+
+def _deposit(rule: venue_pb2.DepositRule) -> DepositRule:
+    per_person = Money(rule.per_person.amount, rule.per_person.currency)
+    return DepositRule(rule.from_party, per_person, rule.free_cancellation_hours)

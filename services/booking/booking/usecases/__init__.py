@@ -1,0 +1,1 @@
+"""What people and events ask of booking: one function each, one transaction each."""

@@ -1,0 +1,52 @@
+"""From the name of a venue to whose it is. For callers who belong to no organization."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from servicekit.database import Transaction
+
+from booking.app import App
+from booking.domain.venues import Venue, VenueNotFound, VenueRef
+from booking.store import venues as store
+
+_CACHE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A venue and its tenant. Never changes, so it may come from a cache."""
+
+    organization: UUID
+    venue_id: UUID
+
+
+async def find_place(app: App, ref: VenueRef) -> Place:
+    """Whose venue it is.
+
+    Raises:
+        VenueNotFound: nobody has such a venue.
+    """
+
+    async def load() -> bytes:
+        async with app.db.begin_platform(reason="resolve a public venue") as tx:
+            found = await store.find_in_directory(tx, venue_id=ref.id, slug=ref.slug)
+        if found is None:
+            raise VenueNotFound
+        organization, venue_id = found
+        return organization.bytes + venue_id.bytes
+
+    entry = await app.cache.get_or_load(f"venue:{ref.id or ref.slug}", load, ttl=_CACHE_SECONDS)
+    return Place(UUID(bytes=entry[:16]), UUID(bytes=entry[16:]))
+
+
+async def find_own_venue(tx: Transaction, ref: VenueRef) -> Venue:
+    """The tenant's own venue.
+
+    Raises:
+        VenueNotFound: the tenant has none of this name; somebody else may.
+    """
+    venue_id = ref.id or await store.find_by_slug(tx, ref.slug)
+    venue = await store.get_venue(tx, venue_id) if venue_id else None
+    if venue is None:
+        raise VenueNotFound
+    return venue

@@ -1,0 +1,116 @@
+"""What the secret of a link opens: one booking, for its guest and for the services that write to the guest."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from servicekit.database import Transaction
+from servicekit.money import Money
+
+from booking.app import App
+from booking.domain.bookings import (
+    Actor,
+    ActorKind,
+    Booking,
+    CancelledBy,
+    ManageTokenNotFound,
+    new_token,
+    token_hash,
+)
+from booking.domain.venues import Venue, VenueRef
+from booking.store import bookings as store
+from booking.store import venues as venue_store
+from booking.usecases import changes, holds
+from booking.usecases.directory import find_own_venue
+
+_GUEST = Actor(ActorKind.GUEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A booking as its guest sees it."""
+
+    booking: Booking
+    venue: Venue
+    refund_if_cancelled: Money | None
+    """None when nothing was paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A booking with what a mail about it needs."""
+
+    booking: Booking
+    venue: Venue
+    offering_name: str
+    manage_token: str
+    """Empty unless asked for."""
+
+
+async def get_managed_booking(app: App, token: str) -> Managed:
+    """The booking of a link, and what cancelling it now would give back. Raises ManageTokenNotFound."""
+    organization, booking_id = await _open(app, token)
+    async with app.db.begin(organization) as tx:
+        booking = await _still_open(tx, booking_id)
+        venue = await find_own_venue(tx, VenueRef(booking.venue_id))
+        booking = booking.as_of(tx.now)
+        refund = booking.refund_if_cancelled(CancelledBy.GUEST, now=tx.now)
+    return Managed(booking, venue, refund)
+
+
+async def move_managed_booking(app: App, token: str, start: int) -> Booking:
+    """Moves the booking of a link. Raises ManageTokenNotFound, and like `move_booking`."""
+    organization, booking_id = await _opened(app, token)
+    return await changes.move_booking(app, organization, booking_id, start, actor=_GUEST)
+
+
+async def cancel_managed_booking(app: App, token: str) -> Booking:
+    """Cancels the booking of a link. Raises ManageTokenNotFound, and like `cancel_booking`."""
+    organization, booking_id = await _opened(app, token)
+    return await changes.cancel_booking(app, organization, booking_id, by=CancelledBy.GUEST, actor=_GUEST)
+
+
+async def resolve_manage_token(app: App, token: str) -> tuple[UUID, Booking]:
+    """The organization and the booking of a link. Raises ManageTokenNotFound."""
+    organization, booking_id = await _open(app, token)
+    async with app.db.begin(organization) as tx:
+        return organization, (await _still_open(tx, booking_id)).as_of(tx.now)
+
+
+async def describe_booking(
+    app: App, organization: UUID, booking_id: UUID, *, issue_manage_token: bool
+) -> Described:
+    """A booking as it stands, with a further link if asked for. Raises BookingNotFound."""
+    token = new_token() if issue_manage_token else ""
+    async with app.db.begin(organization) as tx:
+        booking = await holds.see_booking(tx, booking_id)
+        venue = await find_own_venue(tx, VenueRef(booking.venue_id))
+        offerings = await venue_store.list_offerings(tx, booking.venue_id)
+        if token:
+            await store.insert_token(tx, booking_id, token_hash(token))
+        booking = booking.as_of(tx.now)
+    name = next(each.name for each in offerings if each.id == booking.offering_id)
+    return Described(booking, venue, name, token)
+
+
+async def _open(app: App, token: str) -> tuple[UUID, UUID]:
+    """Whose link it is, by the hash of its secret."""
+    async with app.db.begin_platform(reason="open a manage link") as tx:
+        found = await store.find_token(tx, token_hash(token))
+    if found is None:
+        raise ManageTokenNotFound
+    return found
+
+
+async def _opened(app: App, token: str) -> tuple[UUID, UUID]:
+    """The same, when the link still holds."""
+    organization, booking_id = await _open(app, token)
+    async with app.db.begin(organization) as tx:
+        await _still_open(tx, booking_id)
+    return organization, booking_id
+
+
+async def _still_open(tx: Transaction, booking_id: UUID) -> Booking:
+    booking = await holds.see_booking(tx, booking_id)
+    if not booking.token_holds(tx.now):
+        raise ManageTokenNotFound
+    return booking
