@@ -16,7 +16,11 @@ from testkit.plugin import OpenDatabase
 
 STRONG = "x7Kp2mQ9vR4tW8zB1nC6"
 LIVE: dict[str, object] = {"api_key": f"sk_live_{STRONG}", "webhook_secret": f"whsec_{STRONG}"}
-TEST: dict[str, object] = {"api_key": "sk_test_x", "webhook_secret": "whsec_x", "api_base": "http://127.0.0.1:8420"}
+TEST: dict[str, object] = {
+    "api_key": "sk_test_x",
+    "webhook_secret": "whsec_x",
+    "api_base": "http://127.0.0.1:8420",
+}
 
 
 def settings(keys: Keys, environment: str, stripe: dict[str, object], **more: object) -> Settings:

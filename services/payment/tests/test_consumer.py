@@ -132,9 +132,7 @@ async def test_a_refund_of_money_that_never_came_is_not_made(failing_till: Till,
 
 
 @pytest.mark.parametrize("paid", [True, False])
-async def test_a_booking_that_asks_for_more_than_was_paid_is_refused(
-    till: Till, *, paid: bool
-) -> None:
+async def test_a_booking_that_asks_for_more_than_was_paid_is_refused(till: Till, *, paid: bool) -> None:
     payment = await till.paid() if paid else await till.offer()
     event = closed(events_pb2.BookingCancelled, till, of(payment), 7001)
     for _ in range(2):

@@ -1,7 +1,8 @@
 """Webhooks: believed only when signed, kept once, handled in any order, never trusted for what they say."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -147,5 +148,6 @@ async def test_localstripes_own_signed_webhook_reports_the_payment(
         await till.run_due(HANDLE_PROVIDER_EVENT)
         return "followed" in (await till.outcomes()).values()
 
-    assert await eventually(followed)
+    probe: Callable[[], Any] = followed
+    assert await eventually(probe)
     assert (await till.payment(payment)).status is PaymentStatus.SUCCEEDED
