@@ -12,10 +12,10 @@ COPY gateway gateway
 COPY services services
 COPY tools/image tools/image
 # Only what this member needs, at the locked versions and hashes: no embedded engine, no test tool.
-RUN python tools/image/requirements.py "${SERVICE}" > /tmp/requirements.txt \
+RUN python tools/image/member.py requirements "${SERVICE}" > /tmp/requirements.txt \
     && python -m venv /app \
     && /app/bin/pip install --require-hashes --no-deps -r /tmp/requirements.txt \
-    && python tools/image/sources.py "${SERVICE}" /app
+    && python tools/image/member.py sources "${SERVICE}" /app
 
 FROM python:${PYTHON}
 ARG SERVICE

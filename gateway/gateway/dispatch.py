@@ -108,6 +108,8 @@ def decode(text: bytes) -> str:
 
 
 def _segments(path: bytes) -> list[str]:
+    if b"%" not in path:
+        return decode(path).split("/")[1:]
     return [decode(segment) for segment in path.split(b"/")[1:]]
 
 

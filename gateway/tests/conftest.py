@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -264,3 +264,34 @@ async def client(edge: HttpEdge, backend: Backend) -> AsyncIterator[httpx.AsyncC
 def bearer(access: AccessTokens) -> dict[str, str]:
     """The headers of an owner."""
     return access.bearer()
+
+
+@pytest.fixture
+def wish() -> dict[str, Any]:
+    """A body that books."""
+    return {
+        "venue_id": "ven_1",
+        "offering_id": "off_1",
+        "start": "2027-10-31T02:30:00+02:00",
+        "party_size": 2,
+        "guest": {"name": "Zoé", "email": "zoe@example.com", "language": "fr"},
+    }
+
+
+@pytest.fixture
+def problem() -> Callable[[httpx.Response, int, str], dict[str, Any]]:
+    """Checks what all problems share, and hands out the body."""
+
+    def check(answer: httpx.Response, status: int, reason: str) -> dict[str, Any]:
+        assert answer.headers["content-type"] == "application/problem+json"
+        body: dict[str, Any] = answer.json()
+        assert (answer.status_code, body["status"], body["reason"]) == (status, status, reason)
+        assert body["type"] == f"/errors/{reason}"
+        assert body["title"]
+        assert body["detail"]
+        assert body["request_id"] == answer.headers["x-request-id"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        return body
+
+    return check

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tools.checks import commands, drift, rules, spine, texts
+from tools.checks import commands, compose, dashboards, drift, links, rules, spine, texts
 
 CHECKS = {
     "ruff": commands.ruff,
@@ -14,6 +14,9 @@ CHECKS = {
     "rules": rules.check,
     "spine": spine.check,
     "texts": texts.check,
+    "links": links.check,
+    "compose": compose.check,
+    "dashboards": dashboards.check,
     "secrets": commands.secrets,
     "dockerfile": commands.hadolint,
 }

@@ -5,7 +5,7 @@ import sys
 from tools.codegen import protos
 
 if __name__ == "__main__":
-    protos.generate(protos.GENERATED)
+    protos.update()
     if sys.argv[1:] != ["protos"]:
         from tools.codegen.documents import DOCUMENTS  # needs the packages that were just written
 

@@ -27,13 +27,29 @@ _FOREIGN_MODULES = (
 )
 
 
+def update() -> None:
+    """Brings libs/protos up to date, touching only what changed: others may be importing it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch)
+        generate(fresh)
+        wanted = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+        for name in wanted:
+            target = GENERATED / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists() or target.read_bytes() != (fresh / name).read_bytes():
+                shutil.copyfile(fresh / name, target)
+        for package in PACKAGES:
+            for path in (GENERATED / package).rglob("*"):
+                stale = path.is_file() and "__pycache__" not in path.parts
+                if stale and path.relative_to(GENERATED) not in wanted:
+                    path.unlink()
+
+
 def generate(target: Path) -> None:
-    """Writes the generated packages below `target`, replacing what is there."""
+    """Writes the generated packages below the empty folder `target`."""
     with tempfile.TemporaryDirectory() as scratch:
         foreign = Path(scratch) / "foreign.binpb"
         foreign.write_bytes(_foreign_descriptors().SerializeToString())
-        for package in PACKAGES:
-            shutil.rmtree(target / package, ignore_errors=True)
         own = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
         _protoc(foreign, [f"--python_out={target}", f"--mypy_out=quiet:{target}", _RULES])
         outputs = [

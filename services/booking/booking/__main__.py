@@ -1,12 +1,11 @@
 """The booking service: `python -m booking <role>`."""
 
-from servicekit import runtime
-
 from booking.app import open_app
 from booking.consumer import HANDLERS
 from booking.servicer import servicers
 from booking.settings import Settings
 from booking.timers import TIMERS
+from servicekit import runtime
 
 SERVICE = runtime.Service(
     name="booking",

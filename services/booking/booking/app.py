@@ -5,13 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from servicekit.cache import Cache
-from servicekit.database import Database
-from servicekit.runtime import Resources
-
 from booking.clients import Deposits
 from booking.settings import Settings
 from booking.store.days import Plans
+from servicekit.cache import Cache
+from servicekit.database import Database
+from servicekit.runtime import Resources
 
 
 @dataclass(frozen=True, slots=True)

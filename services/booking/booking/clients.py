@@ -3,14 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from booking.domain.bookings import DepositPayment, Settlement
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit import ids
 from servicekit.errors import AppError, DeadlineExceeded, Unavailable
 from servicekit.money import Money
 from servicekit.rpc.client import Peer
-
-from booking.domain.bookings import DepositPayment, Settlement
 
 _SETTLEMENTS = {
     payment_pb2.PAYMENT_STATUS_UNSPECIFIED: Settlement.CLOSED,

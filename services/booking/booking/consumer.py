@@ -2,13 +2,13 @@
 
 from types import MappingProxyType
 
-from comptoir.payment.v1 import events_pb2
-from servicekit import ids
-from servicekit.events import Event
-
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
 from booking.usecases import payments
+from comptoir.payment.v1 import events_pb2
+from servicekit import ids
+from servicekit.consumer import Handlers
+from servicekit.events import Event
 
 
 async def on_payment_succeeded(app: App, event: Event) -> None:
@@ -17,4 +17,4 @@ async def on_payment_succeeded(app: App, event: Event) -> None:
     await payments.take_payment(app, event, booking_id)
 
 
-HANDLERS = MappingProxyType({events_pb2.PaymentSucceeded: on_payment_succeeded})
+HANDLERS: Handlers[App] = MappingProxyType({events_pb2.PaymentSucceeded: on_payment_succeeded})

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
+
 from servicekit.settings import Environment, ServiceSettings
 
 
@@ -17,8 +18,8 @@ class Settings(ServiceSettings):
     hold_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
     """How long room is kept for a guest who has to pay a deposit."""
     unsafe_no_lock: bool = False
-    """Negative control of the torture test: commits plans without looking whether the day has changed, so that
-    only the database's constraint stands between two guests and one table. Never outside development."""
+    """Negative control of the torture test: commits plans without looking whether the day has changed, so
+    that only the database's constraint stands between two guests and one table. Development only."""
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:

@@ -1,8 +1,9 @@
 """The tables of booking. What must never happen is a constraint; each index says which query needs it."""
 
 import sqlalchemy as sa
-from servicekit.migrations import platform_tables
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
+
+from servicekit.migrations import platform_tables
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)
@@ -155,8 +156,8 @@ SHIFTS = sa.Table(
 # The plan of a venue, and the list of its shifts.
 sa.Index("shifts_venue", SHIFTS.c.organization_id, SHIFTS.c.venue_id)
 
-# One row for each day that anything was ever booked on. Its version is what plans are made on, and its lock is what
-# changes of a day queue at.
+# One row for each day that anything was ever booked on. Its version is what plans are made on, and its lock
+# is what changes of a day queue at.
 SERVICE_DAYS = sa.Table(
     "service_days",
     METADATA,
@@ -167,7 +168,8 @@ SERVICE_DAYS = sa.Table(
     _of_venue("service_days_of_venue"),
 )
 
-# Who booked: personal data has this one place, one row a booking. What a stranger types in changes no row of another.
+# Who booked: personal data has this one place, one row a booking, so that what a stranger types in under
+# somebody's address changes nothing of theirs.
 GUESTS = sa.Table(
     "guests",
     METADATA,
@@ -264,8 +266,8 @@ ALLOCATIONS = sa.Table(
     # A longer stay would be several rows; see the index.
     sa.CheckConstraint("end_at - start_at <= interval '24 hours'", name="allocations_at_most_a_day"),
 )
-# What is taken at a venue between two instants. On plain columns, because row-level security lets no operator of
-# ranges into an index scan (it is not leakproof), and on the start alone, because no allocation is longer than a day.
+# What is taken at a venue between two instants. On plain columns, because row-level security lets no operator
+# of ranges into an index scan (none is leakproof); on the start alone, because nothing is longer than a day.
 sa.Index("allocations_venue", ALLOCATIONS.c.organization_id, ALLOCATIONS.c.venue_id, ALLOCATIONS.c.start_at)
 
 # The hash of a link's secret. A booking has as many as were asked for.

@@ -136,10 +136,17 @@ def webhook(kind: str, intent: str, event_id: str = "evt_1") -> bytes:
     return json.dumps({"id": event_id, "object": "event", "type": kind, "data": {"object": about}}).encode()
 
 
-@pytest.fixture
-async def stand_in() -> AsyncIterator[StandIn]:
+@pytest.fixture(scope="session")
+async def served_stand_in() -> AsyncIterator[StandIn]:
     async with StandIn().serve() as served:
         yield served
+
+
+@pytest.fixture
+def stand_in(served_stand_in: StandIn) -> StandIn:
+    """The stand-in that fails on demand, without anything in it."""
+    served_stand_in.forget()
+    return served_stand_in
 
 
 @pytest.fixture(params=["localstripe", "stand-in"])

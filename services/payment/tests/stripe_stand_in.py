@@ -57,6 +57,10 @@ class StandIn:
 
     def __init__(self) -> None:
         self.url = ""
+        self.forget()
+
+    def forget(self) -> None:
+        """As new, at the same address."""
         self.idempotent = True
         self.refunds_start_as = "succeeded"
         self.intents: dict[str, dict[str, Any]] = {}

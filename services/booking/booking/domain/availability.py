@@ -1,4 +1,4 @@
-"""Which starts a party can have, why not the others, and what it is seated at. Pure: a plan and allocations in."""
+"""Which starts a party can have, why not the others, and where it sits. Pure: a plan and allocations in."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +8,10 @@ from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from servicekit.errors import AppError, Kind
-from servicekit.money import Money
-
 from booking.domain import calendar
 from booking.domain.venues import Combination, Offering, OfferingNotFound, Resource, Shift
+from servicekit.errors import AppError, Kind
+from servicekit.money import Money
 
 
 class Refusal(StrEnum):
@@ -181,7 +180,10 @@ def search(
     allocations: Iterable[Allocation],
     now: int,
 ) -> list[Slot]:
-    """The starts of a service day by time. One pass over the allocations for each offering, none for each start."""
+    """The starts of a service day by time.
+
+    One pass over the allocations for each offering, none for each start.
+    """
     taken = list(allocations)
     slots: list[Slot] = []
     for offering in offerings:
@@ -227,7 +229,8 @@ def bookable_service_date(
     """The service day of a start that the rules allow, and the end of the stay (epoch seconds).
 
     Raises:
-        SlotClosed, SlotTooSoon, SlotTooFarAhead, NoTableForParty: the first that holds, in the order of `search`.
+        SlotClosed, SlotTooSoon, SlotTooFarAhead, NoTableForParty: the first that holds, in the order of
+            `search`.
     """
     service_date = plan.service_date(offering, start)
     if service_date is None:

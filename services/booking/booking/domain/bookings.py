@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from servicekit.errors import AppError, Kind
-from servicekit.money import Money
-
 from booking.domain import texts
 from booking.domain.venues import Offering
+from servicekit.errors import AppError, Kind
+from servicekit.money import Money
 
 _TOKEN_BYTES = 32
 _TOKEN_AFTERLIFE = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""From a venue's local rules to instants. Wall clocks decide when a start is, elapsed time how long it lasts."""
+"""From a venue's local rules to instants. Wall clocks decide when a start is, elapsed time how long it is."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -19,8 +19,8 @@ def starts_of(
 ) -> Sequence[int]:
     """The starts of an offering on a service day, as rising epoch seconds.
 
-    Every `slot_minutes` of wall clock from opening to last start: a local time that a change of the clocks skips
-    is no start, one that comes twice is two.
+    Every `slot_minutes` of wall clock from opening to last start: a local time that a change of the clocks
+    skips is no start, one that comes twice is two.
     """
     weekday = service_date.isoweekday()
     found: set[int] = set()
@@ -33,9 +33,7 @@ def starts_of(
 
 
 def service_dates_of(zone: ZoneInfo, start: int) -> tuple[date, date]:
-    """The service days that an instant may belong to: its own local day, and the one before for the time after
-    midnight.
-    """
+    """The service days that an instant may belong to: its local day, and the one before, past midnight."""
     day = local_date(zone, start)
     return day, day - timedelta(days=1)
 

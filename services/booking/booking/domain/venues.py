@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import NoReturn
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from booking.domain import texts
 from servicekit.errors import AppError, InvalidRequest, Kind, Violation
 from servicekit.money import Money
-
-from booking.domain import texts
 
 DAY_MINUTES = 1440
 _WEEK_MINUTES = 7 * DAY_MINUTES
@@ -264,7 +264,7 @@ class Offering:
                 more than one amount can hold.
         """
         sizes = [turn.max_party for turn in turn_times]
-        if any(later <= earlier for earlier, later in zip(sizes, sizes[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(sizes)):
             _refuse("/turn_times", "must have rising max_party")
         if deposit is not None:
             _refuse_deposit(deposit, currency=currency, largest_party=sizes[-1])
@@ -293,8 +293,8 @@ class Offering:
 class Shift:
     """When an offering can be booked: one window on each of some weekdays of the service day.
 
-    Times are minutes after local midnight of the service day; those of the next morning are 1440 and more. The
-    window is half-open; a party that starts by `last_start` may stay beyond `closes`.
+    Times are minutes after local midnight of the service day; those of the next morning are 1440 and more.
+    The window is half-open; a party that starts by `last_start` may stay beyond `closes`.
     """
 
     id: UUID
@@ -316,8 +316,9 @@ class Shift:
         last_start: str,
         closes: str,
     ) -> "Shift":
-        """A new shift from local times "HH:MM". A last start before opening is after midnight, and so is a
-        closing that is not later than the opening.
+        """A new shift from local times "HH:MM".
+
+        A last start before the opening is after midnight; so is a closing that is not later than it.
 
         Raises:
             InvalidRequest: the last start is not before the closing.
@@ -335,17 +336,18 @@ class Shift:
         """Whether both are open at some minute of the week."""
         return any(
             mine < theirs + other.closes - other.opens and theirs < mine + self.closes - self.opens
-            for mine in self._openings()
-            for opening in other._openings()
+            for mine in self.openings()
+            for opening in other.openings()
             for theirs in (opening - _WEEK_MINUTES, opening, opening + _WEEK_MINUTES)
         )
 
-    def _openings(self) -> list[int]:
+    def openings(self) -> list[int]:
+        """When it opens, in minutes after Monday 00:00."""
         return [(weekday - 1) * DAY_MINUTES + self.opens for weekday in self.weekdays]
 
 
 def clock_time(minutes: int) -> str:
-    """Minutes after the service day's midnight as a local time: "19:00", or "24:00" for the midnight after."""
+    """Minutes after the service day's midnight as a local time: "19:00"; "24:00" is the midnight after."""
     if minutes == DAY_MINUTES:
         return "24:00"
     return f"{minutes // 60 % 24:02}:{minutes % 60:02}"

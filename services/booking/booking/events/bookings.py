@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from comptoir.booking.v1 import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from servicekit import contract, ids, outbox
-from servicekit.database import Transaction
-from servicekit.money import Money
 
 from booking.domain.bookings import Booking, Fact, Status
 from booking.events.messages import CANCELLERS, STATUSES, moment, money, occupied
+from comptoir.booking.v1 import events_pb2
+from comptoir.common.v1 import values_pb2
+from servicekit import contract, ids, outbox
+from servicekit.database import Transaction
+from servicekit.money import Money
 
 
 def booking_made(booking: Booking) -> Fact:
@@ -57,7 +58,7 @@ def _made(booking: Booking) -> events_pb2.BookingHeld | events_pb2.BookingConfir
             assert_never(never)
 
 
-def _due(refund: Money | None) -> object:
+def _due(refund: Money | None) -> values_pb2.Money | None:
     return money(refund) if refund and refund.amount else None
 
 

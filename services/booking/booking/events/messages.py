@@ -4,11 +4,6 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from comptoir.booking.v1 import booking_pb2, venue_pb2
-from comptoir.common.v1 import values_pb2
-from servicekit import ids
-from servicekit.money import Money
-
 from booking.domain.bookings import Booking, CancelledBy, Status
 from booking.domain.calendar import offset_minutes
 from booking.domain.venues import (
@@ -21,6 +16,10 @@ from booking.domain.venues import (
     Venue,
     clock_time,
 )
+from comptoir.booking.v1 import booking_pb2, venue_pb2
+from comptoir.common.v1 import values_pb2
+from servicekit import ids
+from servicekit.money import Money
 
 STATUSES = {
     Status.HELD: booking_pb2.BOOKING_STATUS_HELD,

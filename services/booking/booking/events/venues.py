@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
+from booking.domain.venues import Resource, Shift, Venue
+from booking.events.messages import resource_message, shift_message, venue_message
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids, outbox
 from servicekit.database import Transaction
-
-from booking.domain.venues import Resource, Shift, Venue
-from booking.events.messages import resource_message, shift_message, venue_message
 
 
 async def venue_changed(tx: Transaction, venue: Venue) -> None:

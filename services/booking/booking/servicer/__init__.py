@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from comptoir.booking.v1 import booking_pb2_grpc, venue_pb2_grpc
-from servicekit.rpc.server import Registration
-
 from booking.app import App
 from booking.servicer.bookings import AvailabilityServicer, BookingServicer
 from booking.servicer.links import BookingDirectoryServicer, GuestBookingServicer
 from booking.servicer.venues import VenueServicer
+from comptoir.booking.v1 import booking_pb2_grpc, venue_pb2_grpc
+from servicekit.rpc.server import Registration
 
 
 def servicers(app: App) -> Sequence[Registration]:

@@ -5,9 +5,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import grpc
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
-from servicekit import identity, ids
-from servicekit.identity import Caller, CallerKind
 
 from booking.app import App
 from booking.domain.availability import Refusal, Slot
@@ -24,6 +21,9 @@ from booking.domain.venues import OfferingNotFound
 from booking.events.messages import booking_message, moment, money
 from booking.servicer.reading import calendar_day, page_by_start, venue_ref
 from booking.usecases import availability, bookings, changes
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from servicekit import identity, ids
+from servicekit.identity import Caller
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _REASONS = {

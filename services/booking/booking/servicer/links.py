@@ -3,13 +3,13 @@
 from typing import Any, TypeAlias
 
 import grpc
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
-from servicekit import identity, ids
 
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
 from booking.events.messages import booking_message, money, venue_message
 from booking.usecases import links
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from servicekit import identity, ids
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 

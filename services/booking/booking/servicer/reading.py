@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
+from booking.domain.calendar import FIRST_DAY, LAST_DAY
+from booking.domain.venues import VenueNotFound, VenueRef
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
 from servicekit.paging import Page
-
-from booking.domain.calendar import FIRST_DAY, LAST_DAY
-from booking.domain.venues import VenueNotFound, VenueRef
 
 T = TypeVar("T")
 

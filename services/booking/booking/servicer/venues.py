@@ -3,9 +3,6 @@
 from typing import Any, TypeAlias
 
 import grpc
-from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
-from servicekit import identity, ids
-from servicekit.money import Money
 
 from booking.app import App
 from booking.domain.venues import (
@@ -26,6 +23,9 @@ from booking.events.messages import (
 )
 from booking.servicer.reading import page_by_name, venue_ref
 from booking.usecases import venues
+from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
+from servicekit import identity, ids
+from servicekit.money import Money
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _KINDS = {number: kind for kind, number in KINDS.items()}

@@ -1,17 +1,18 @@
 """Bookings with their guests, what they occupy, their history, and the secrets of their links."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from servicekit.database import Transaction
-from servicekit.money import Money
-from servicekit.paging import Page
 from sqlalchemy.dialects.postgresql import insert
 
 from booking.domain.bookings import Actor, Booking, CancelledBy, ChangeKind, Guest, Status
 from booking.store.days import Lost
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
+from servicekit.database import Transaction
+from servicekit.money import Money
+from servicekit.paging import Page
 
 _MOMENT = sa.DateTime(timezone=True)
 _id = sa.bindparam("id", type_=sa.Uuid)
@@ -43,26 +44,7 @@ _LIST_AFTER = _LIST.where(
     sa.tuple_(BOOKINGS.c.start_at, BOOKINGS.c.id)
     > sa.tuple_(sa.bindparam("start", type_=_MOMENT), sa.bindparam("id", type_=sa.Uuid))
 )
-_SAVE = (
-    sa.update(BOOKINGS)
-    .where(BOOKINGS.c.id == _booking)
-    .values(
-        {
-            name: sa.bindparam(name, type_=BOOKINGS.c[name].type)
-            for name in (
-                "status",
-                "start_at",
-                "end_at",
-                "service_date",
-                "resource_ids",
-                "deposit_paid_at",
-                "hold_expires_at",
-                "cancelled_by",
-                "version",
-            )
-        }
-    )
-)
+_SAVE = sa.update(BOOKINGS).where(BOOKINGS.c.id == _booking)
 _RELEASE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking)
 _KEEP = sa.update(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking).values(expires_at=None)
 _OCCUPY = insert(ALLOCATIONS).on_conflict_do_nothing()
@@ -83,7 +65,8 @@ async def lock_booking(tx: Transaction, booking_id: UUID) -> Booking | None:
 
 async def list_bookings(tx: Transaction, venue_id: UUID, day: date, page: Page) -> list[Booking]:
     """One more than a page of a service day, by start. The page's keys are start and id."""
-    query, values = _LIST, {"venue": venue_id, "day": day, "size": page.size + 1}
+    query = _LIST
+    values: dict[str, Any] = {"venue": venue_id, "day": day, "size": page.size + 1}
     if page.after:
         start, booking_id = page.after
         query = _LIST_AFTER

@@ -10,9 +10,6 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from servicekit import idempotency, ids, telemetry
-from servicekit.database import Database, Transaction
-from servicekit.errors import Busy, IdempotencyKeyReused
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +19,9 @@ from booking.domain.bookings import Actor, Booking, Fact
 from booking.domain.venues import Combination, Resource, ResourceKind, Shift, VenueNotFound
 from booking.store.venues import offering_of
 from booking.tables import SERVICE_DAYS
+from servicekit import idempotency, ids, telemetry
+from servicekit.database import Database, Transaction
+from servicekit.errors import Busy, IdempotencyKeyReused
 
 _MOST_PLANS = 2_000
 _LOST = "CB001"
@@ -79,7 +79,7 @@ def _parameters(**types: Any) -> list[sa.BindParameter[Any]]:
     return [sa.bindparam(name, type_=kind) for name, kind in types.items()]
 
 
-_READ = sa.select(
+_READ: sa.Select[*tuple[Any, ...]] = sa.select(
     *(
         sa.column(name)
         for name in (
@@ -154,7 +154,7 @@ _LOCK = insert(SERVICE_DAYS).on_conflict_do_update(
 )
 
 
-def _compiled(statement: sa.Select[Any]) -> tuple[str, Sequence[str]]:
+def _compiled(statement: sa.Select[*tuple[Any, ...]]) -> tuple[str, Sequence[str]]:
     """The same statement for the bare connection: its text and the order of its parameters."""
     compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
     return str(compiled), tuple(compiled.positiontup or ())
@@ -170,7 +170,8 @@ async def read_days(
     organization: UUID,
     venue_id: UUID,
     window: Window,
-    key: idempotency.Key | None,
+    *,
+    key: idempotency.Key | None = None,
 ) -> Days:
     """One snapshot, in one round trip. A plan that is not known yet comes along with it.
 
@@ -185,7 +186,7 @@ async def read_days(
 
 
 async def read_days_in(
-    tx: Transaction, plans: Plans, venue_id: UUID, window: Window, key: idempotency.Key | None = None
+    tx: Transaction, plans: Plans, venue_id: UUID, window: Window, *, key: idempotency.Key | None = None
 ) -> Days:
     """The same inside a transaction, whose locks make it stay true. Raises like `read_days`."""
     assert tx.organization is not None  # noqa: S101

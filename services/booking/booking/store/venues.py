@@ -6,10 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from servicekit.database import Transaction, constraint
-from servicekit.errors import AppError
-from servicekit.money import Money
-from servicekit.paging import Page
 from sqlalchemy.exc import IntegrityError
 
 from booking.domain.venues import (
@@ -37,6 +33,10 @@ from booking.tables import (
     SHIFTS,
     VENUES,
 )
+from servicekit.database import Transaction, constraint
+from servicekit.errors import AppError
+from servicekit.money import Money
+from servicekit.paging import Page
 
 _REFUSALS: dict[str, type[AppError]] = {
     "venues_slug_taken": VenueSlugTaken,
@@ -49,16 +49,15 @@ _REFUSALS: dict[str, type[AppError]] = {
     "shifts_of_offering": OfferingNotFound,
 }
 _VENUE = [VENUES.c[each] for each in ("id", "name", "slug", "time_zone", "currency", "address", "version")]
-_id = sa.bindparam("id", type_=sa.Uuid)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
 
-_DIRECTORY_BY_ID = sa.select(VENUES.c.organization_id, VENUES.c.id).where(VENUES.c.id == _id)
+_DIRECTORY_BY_ID = sa.select(VENUES.c.organization_id, VENUES.c.id).where(VENUES.c.id == _venue)
 _DIRECTORY_BY_SLUG = sa.select(VENUES.c.organization_id, VENUES.c.id).where(
     VENUES.c.slug == sa.bindparam("slug", type_=sa.Text)
 )
-_GET = sa.select(*_VENUE).where(VENUES.c.id == _id)
+_GET = sa.select(*_VENUE).where(VENUES.c.id == _venue)
 _FIND_SLUG = sa.select(VENUES.c.id).where(VENUES.c.slug == sa.bindparam("slug", type_=sa.Text))
-_BUMP = sa.update(VENUES).where(VENUES.c.id == _id).values(version=VENUES.c.version + 1).returning(*_VENUE)
+_BUMP = sa.update(VENUES).where(VENUES.c.id == _venue).values(version=VENUES.c.version + 1).returning(*_VENUE)
 _LIST = sa.select(*_VENUE).order_by(VENUES.c.name, VENUES.c.id).limit(sa.bindparam("size", type_=sa.Integer))
 _LIST_AFTER = _LIST.where(
     sa.tuple_(VENUES.c.name, VENUES.c.id)
@@ -100,7 +99,7 @@ def _named_refusals() -> Iterator[None]:
 async def find_in_directory(tx: Transaction, *, venue_id: UUID | None, slug: str) -> tuple[UUID, UUID] | None:
     """The organization and the id of any venue of the platform. For platform transactions."""
     query, values = (
-        (_DIRECTORY_BY_SLUG, {"slug": slug}) if venue_id is None else (_DIRECTORY_BY_ID, {"id": venue_id})
+        (_DIRECTORY_BY_SLUG, {"slug": slug}) if venue_id is None else (_DIRECTORY_BY_ID, {"venue": venue_id})
     )
     row = (await tx.execute(query, values)).one_or_none()
     return None if row is None else (row.organization_id, row.id)
@@ -114,19 +113,20 @@ async def find_by_slug(tx: Transaction, slug: str) -> UUID | None:
 
 async def get_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
     """The tenant's venue."""
-    row = (await tx.execute(_GET, {"id": venue_id})).mappings().one_or_none()
+    row = (await tx.execute(_GET, {"venue": venue_id})).mappings().one_or_none()
     return None if row is None else Venue(**row)
 
 
 async def bump_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
     """The venue with its next version; nobody else changes it until the end of `tx`."""
-    row = (await tx.execute(_BUMP, {"id": venue_id})).mappings().one_or_none()
+    row = (await tx.execute(_BUMP, {"venue": venue_id})).mappings().one_or_none()
     return None if row is None else Venue(**row)
 
 
 async def list_venues(tx: Transaction, page: Page) -> list[Venue]:
     """One more than a page, by name. The page's keys are name and id."""
-    query, values = _LIST, {"size": page.size + 1}
+    query = _LIST
+    values: dict[str, Any] = {"size": page.size + 1}
     if page.after:
         name, venue_id = page.after
         query, values = _LIST_AFTER, values | {"name": name, "id": UUID(venue_id)}
@@ -285,7 +285,7 @@ def offering_of(
     deposit: tuple[int | None, int | None, int | None],
     currency: str,
 ) -> Offering:
-    """An offering from its columns. `deposit`: from which party, how much a person, free until how many hours."""
+    """An offering from its columns. `deposit`: its party, amount each, and free hours."""
     from_party, per_person, free_hours = deposit
     rule = None
     if from_party is not None and per_person is not None and free_hours is not None:

@@ -1,7 +1,7 @@
 """Finding a time. Reads one snapshot; what it shows may be gone the next moment."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -49,11 +49,11 @@ async def search_availability(
 
 
 async def _read(app: App, place: Place, service_date: date) -> Days:
-    """The day, read with a window that fits the plan: once as a rule, again when the venue has just changed."""
+    """The day, with a window that fits the plan: read once as a rule, again when the venue just changed."""
     known = app.plans.get(place.venue_id)
     for _ in range(_READS):
         window = _window(known, service_date)
-        days = await store.read_days(app.db, app.plans, place.organization, place.venue_id, window, None)
+        days = await store.read_days(app.db, app.plans, place.organization, place.venue_id, window)
         if known is None or days.plan is known:
             break
         known = days.plan
@@ -72,5 +72,5 @@ def _window(plan: Plan | None, service_date: date) -> Window:
             (turn.minutes for each in plan.offerings.values() for turn in each.turn_times), default=0
         )
         first, last = min(starts, default=midnight), max(starts, default=midnight)
-        return Window((service_date,), first, last + timedelta(minutes=longest) // timedelta(seconds=1))
+        return Window((service_date,), first, last + longest * 60)
     return Window((service_date,), first, last + _DAY)

@@ -5,11 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from servicekit import idempotency, ids, outbox, timers
-from servicekit.errors import Busy
-from servicekit.identity import Caller, CallerKind
-from servicekit.paging import Page
-
 from booking.app import App
 from booking.domain import availability
 from booking.domain.availability import Choice, Plan, SlotClosed, SlotTaken, SlotTooFarAhead, SlotTooSoon
@@ -31,6 +26,10 @@ from booking.store import days as day_store
 from booking.store.days import Days, Draft, Lost, Window
 from booking.usecases import holds
 from booking.usecases.directory import Place, find_own_venue, find_place
+from servicekit import idempotency, ids, outbox, timers
+from servicekit.errors import Busy
+from servicekit.identity import Caller, CallerKind
+from servicekit.paging import Page
 
 _UNLOCKED_ATTEMPTS = 2
 _ATTEMPTS = 6
@@ -50,8 +49,8 @@ class Made:
 async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller) -> Made:
     """Books a start: confirmed at once, or held until its deposit is paid.
 
-    The same booking again, with a further link, for the same Idempotency-Key. The payment is asked for after the
-    booking is safe; when payment is down, the hold stays and a repeated call asks again.
+    The same booking again, with a further link, for the same Idempotency-Key. The payment is asked for after
+    the booking is safe; when payment is down, the hold stays and a repeated call asks again.
 
     Raises:
         VenueNotFound, OfferingNotFound: nobody offers that.
@@ -109,7 +108,7 @@ async def _plan_and_commit(app: App, place: Place, wish: Wish, actor: Actor) -> 
     key = idempotency.key()
     known = app.plans.get(place.venue_id)
     window = _window(known, wish)
-    days = await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window, key)
+    days = await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window, key=key)
     if days.earlier_booking:
         return await _made_before(app, place.organization, days.earlier_booking)
     if known is not None and days.plan is not known:
@@ -134,7 +133,7 @@ async def _plan_locked(app: App, place: Place, wish: Wish, actor: Actor) -> tupl
         if service_date is None:
             raise SlotClosed
         await day_store.lock_days(tx, place.venue_id, {service_date})
-        days = await day_store.read_days_in(tx, app.plans, place.venue_id, _window(known, wish), key)
+        days = await day_store.read_days_in(tx, app.plans, place.venue_id, _window(known, wish), key=key)
         earlier = days.earlier_booking
         if earlier is None:
             if days.plan is not known:

@@ -6,9 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from servicekit.database import Transaction
-from servicekit.errors import Busy
-
 from booking.app import App
 from booking.domain import availability
 from booking.domain.availability import SlotTaken, SlotTooFarAhead, SlotTooSoon
@@ -19,6 +16,8 @@ from booking.store import bookings as store
 from booking.store import days as day_store
 from booking.store.days import Days, Lost, Window
 from booking.usecases import holds
+from servicekit.database import Transaction
+from servicekit.errors import Busy
 
 _ATTEMPTS = 5
 _DAY = 86_400

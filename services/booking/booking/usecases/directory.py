@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from servicekit.database import Transaction
-
 from booking.app import App
 from booking.domain.venues import Venue, VenueNotFound, VenueRef
 from booking.store import venues as store
+from servicekit.database import Transaction
 
 _CACHE_SECONDS = 60
 

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from servicekit.database import Transaction
-
 from booking.domain.availability import Choice
 from booking.domain.bookings import Actor, ActorKind, Booking, BookingNotFound, ChangeKind, Status
 from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store.days import Lost, lock_days
+from servicekit.database import Transaction
 
 HOLD_EXPIRY = "hold_expiry"
 """The timer that ends a hold."""

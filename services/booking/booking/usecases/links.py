@@ -1,10 +1,7 @@
-"""What the secret of a link opens: one booking, for its guest and for the services that write to the guest."""
+"""What the secret of a link opens: one booking, for its guest and for services that write to the guest."""
 
 from dataclasses import dataclass
 from uuid import UUID
-
-from servicekit.database import Transaction
-from servicekit.money import Money
 
 from booking.app import App
 from booking.domain.bookings import (
@@ -21,6 +18,8 @@ from booking.store import bookings as store
 from booking.store import venues as venue_store
 from booking.usecases import changes, holds
 from booking.usecases.directory import find_own_venue
+from servicekit.database import Transaction
+from servicekit.money import Money
 
 _GUEST = Actor(ActorKind.GUEST)
 

@@ -1,11 +1,6 @@
-"""What money does to a booking. Whatever the order of events, it is confirmed or the money goes back: once."""
+"""What money does to a booking. Whatever comes first, it is confirmed or the money goes back, once."""
 
 from uuid import UUID
-
-from servicekit import inbox, timers
-from servicekit.database import Transaction
-from servicekit.events import Event
-from servicekit.timers import Timer
 
 from booking.app import App
 from booking.domain import availability
@@ -16,6 +11,10 @@ from booking.store import bookings as store
 from booking.store import days as day_store
 from booking.store.days import Window
 from booking.usecases import holds
+from servicekit import inbox, timers
+from servicekit.database import Transaction
+from servicekit.events import Event
+from servicekit.timers import Timer
 
 _PAYMENT = Actor(ActorKind.PAYMENT)
 
@@ -23,8 +22,8 @@ _PAYMENT = Actor(ActorKind.PAYMENT)
 async def take_payment(app: App, event: Event, booking_id: UUID) -> None:
     """The deposit of a booking was paid.
 
-    Held: it is confirmed. Expired: its tables are taken again, or others at the same start; when there are none,
-    the money goes back. Cancelled: the money goes back.
+    Held: it is confirmed. Expired: its tables are taken again, or others at the same start; when there are
+    none, the money goes back. Cancelled: the money goes back.
 
     Raises:
         BookingNotFound: the tenant has no such booking.
@@ -40,8 +39,8 @@ async def take_payment(app: App, event: Event, booking_id: UUID) -> None:
 async def end_hold(app: App, timer: Timer) -> None:
     """A hold's time is over: asks payment how the deposit ended, and confirms or gives up.
 
-    Nothing waits for this to run: an expired hold is in nobody's way. It ends what payment still has open, and
-    writes down what is so.
+    Nothing waits for this to run: an expired hold is in nobody's way. It ends what payment still has open,
+    and writes down what is so.
 
     Raises:
         Unavailable, DeadlineExceeded: payment does not know yet.
@@ -94,9 +93,7 @@ async def _confirm(tx: Transaction, booking: Booking) -> None:
 
 
 async def _take_again(app: App, tx: Transaction, booking: Booking) -> Booking | None:
-    """Room for a booking that had lost it: the same tables if they are free. None when there is none, or it has
-    begun.
-    """
+    """Room for a booking that had lost it, the same if free; None when there is none, or it has begun."""
     if booking.start <= tx.now:
         return None
     start, end = int(booking.start.timestamp()), int(booking.end.timestamp())

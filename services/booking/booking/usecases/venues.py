@@ -1,4 +1,4 @@
-"""Setting a venue up, and reading what was set up. Every change raises the venue's version and is published."""
+"""Setting a venue up, and reading it. Every change raises the venue's version and is published."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
@@ -6,9 +6,6 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from babel.core import get_global
-from servicekit import idempotency, ids
-from servicekit.database import Transaction
-from servicekit.paging import Page
 
 from booking.app import App
 from booking.domain.venues import (
@@ -28,6 +25,9 @@ from booking.domain.venues import (
 from booking.events import venues as events
 from booking.store import venues as store
 from booking.usecases.directory import find_own_venue, find_place
+from servicekit import idempotency, ids
+from servicekit.database import Transaction
+from servicekit.paging import Page
 
 
 class _Part(Protocol):

@@ -1,6 +1,7 @@
 """Venues and what they have, bookings and what they occupy."""
 
 from alembic import op
+
 from servicekit.migrations import create_platform_tables, isolate
 
 revision = "0001"
@@ -121,7 +122,9 @@ _STATEMENTS = (
         CONSTRAINT offerings_name_taken UNIQUE (organization_id, venue_id, name),
         CONSTRAINT offerings_in_venue UNIQUE (organization_id, venue_id, id),
         CONSTRAINT offerings_slots_advance CHECK (slot_minutes > 0),
-        CONSTRAINT offerings_deposit_whole CHECK (num_nulls(deposit_from_party, deposit_per_person, free_cancellation_hours) IN (0, 3))
+        CONSTRAINT offerings_deposit_whole CHECK (
+                num_nulls(deposit_from_party, deposit_per_person, free_cancellation_hours) IN (0, 3)
+            )
     )
     """,
     """
@@ -137,7 +140,9 @@ _STATEMENTS = (
         PRIMARY KEY (organization_id, id),
         CONSTRAINT shifts_of_offering FOREIGN KEY(organization_id, venue_id, offering_id)
             REFERENCES offerings (organization_id, venue_id, id),
-        CONSTRAINT shifts_in_order CHECK (0 <= opens AND opens <= last_start AND last_start < closes AND closes <= opens + 1440)
+        CONSTRAINT shifts_in_order CHECK (
+                0 <= opens AND opens <= last_start AND last_start < closes AND closes <= opens + 1440
+            )
     )
     """,
     """

@@ -1,18 +1,20 @@
-"""The two statements that every booking needs, each one round trip: read a service day, commit to a plan of it."""
+"""The two statements that every booking needs, a round trip each: read service days, commit to a plan."""
 
 from alembic import op
 
 revision = "0002"
 down_revision = "0001"
 
-# STABLE: all its parts see the snapshot of the calling statement, so versions and allocations belong together. It
+# STABLE: all its parts see the calling statement's snapshot, so versions and allocations belong together. It
 # sets the tenant itself, for callers on a bare connection; row-level security then binds it like everybody.
 _READ = """
 CREATE FUNCTION read_service_days(
     p_organization uuid, p_venue uuid, p_known_version bigint, p_dates date[],
     p_from timestamptz, p_to timestamptz, p_key text,
-    OUT now timestamptz, OUT venue_version bigint, OUT plan text, OUT day_dates date[], OUT day_versions bigint[],
-    OUT resource_ids uuid[], OUT starts bigint[], OUT ends bigint[], OUT booking_ids uuid[], OUT alive boolean[],
+    OUT now timestamptz, OUT venue_version bigint, OUT plan text,
+    OUT day_dates date[], OUT day_versions bigint[],
+    OUT resource_ids uuid[], OUT starts bigint[], OUT ends bigint[], OUT booking_ids uuid[],
+    OUT alive boolean[],
     OUT earlier_booking uuid, OUT earlier_fingerprint bytea
 ) RETURNS SETOF record LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -21,7 +23,9 @@ BEGIN
     SELECT
         statement_timestamp(),
         v.version,
-        CASE WHEN v.version IS DISTINCT FROM p_known_version THEN venue_plan(p_organization, p_venue)::text END,
+        CASE
+            WHEN v.version IS DISTINCT FROM p_known_version THEN venue_plan(p_organization, p_venue)::text
+        END,
         d.dates, d.versions,
         a.resource_ids, a.starts, a.ends, a.booking_ids, a.alive,
         k.resource_id, k.fingerprint
@@ -72,7 +76,9 @@ CREATE FUNCTION venue_plan(p_organization uuid, p_venue uuid) RETURNS json LANGU
             FROM offerings o WHERE o.organization_id = p_organization AND o.venue_id = p_venue
         ),
         'shifts', (
-            SELECT json_agg(json_build_array(s.id, s.offering_id, s.weekdays, s.opens, s.last_start, s.closes))
+            SELECT json_agg(
+                json_build_array(s.id, s.offering_id, s.weekdays, s.opens, s.last_start, s.closes)
+            )
             FROM shifts s WHERE s.organization_id = p_organization AND s.venue_id = p_venue
         )
     )
@@ -80,9 +86,10 @@ CREATE FUNCTION venue_plan(p_organization uuid, p_venue uuid) RETURNS json LANGU
 $$
 """
 
-# False: the day has changed since the plan was made, and nothing was written. Whoever loses later, after rows were
-# written, is raised as CB001, so that they vanish. `p_guarded` is false in the negative control of the torture test
-# only. Allocations go in by ON CONFLICT and in order, which cannot deadlock, and are counted: all or none.
+# False: the day has changed since the plan was made, and nothing was written. Whoever loses later, after rows
+# were written, is raised as CB001, so that they vanish. `p_guarded` is false only in the negative control of
+# the torture test. Allocations go in by ON CONFLICT and in order, which cannot deadlock, and are counted: all
+# or none.
 _COMMIT = """
 CREATE FUNCTION commit_booking(
     p_guarded boolean, p_organization uuid, p_key text, p_fingerprint bytea,
@@ -120,9 +127,9 @@ BEGIN
     INSERT INTO guests (organization_id, id, name, email, phone, language)
     VALUES (p_organization, p_guest, p_name, p_email, p_phone, p_language);
     INSERT INTO bookings (
-        organization_id, id, venue_id, offering_id, guest_id, status, party_size, start_at, end_at, service_date,
-        resource_ids, notes, deposit_amount, deposit_currency, free_cancellation_hours, hold_expires_at,
-        version, created_at
+        organization_id, id, venue_id, offering_id, guest_id, status, party_size, start_at, end_at,
+        service_date, resource_ids, notes, deposit_amount, deposit_currency, free_cancellation_hours,
+        hold_expires_at, version, created_at
     ) VALUES (
         p_organization, p_booking, p_venue, p_offering, p_guest, p_status, p_party, p_start, p_end, p_date,
         p_resources, p_notes, p_deposit, p_currency, p_free_hours, p_hold_expires_at,

@@ -145,11 +145,12 @@ class StripeProvider:
         left = deadline.remaining()
         budget = BUDGET_SECONDS if left is None else min(left, BUDGET_SECONDS)
         started = time.perf_counter()
-        outcome = "OK"
+        outcome = "CANCELLED"
         try:
             with telemetry.span(f"stripe {operation}", kind=SpanKind.CLIENT), _mapped(operation):
                 async with asyncio.timeout(budget):
                     yield
+            outcome = "OK"
         except AppError as error:
             outcome = error.reason
             raise

@@ -221,7 +221,7 @@ class CreateDepositRequest(_message.Message):
     booking_id: _builtins.str
     """The booking."""
     description: _builtins.str
-    """What the guest reads on the statement."""
+    """What it is for, as staff read it at the provider."""
     @_builtins.property
     def amount(self) -> _values_pb2.Money:
         """The amount."""

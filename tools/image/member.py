@@ -1,10 +1,11 @@
-"""Prints the part of requirements.lock that one member needs: its own dependencies and theirs, with hashes.
+"""Takes one member out of the workspace, for its image. Runs on the standard library alone.
 
-`python tools/image/requirements.py booking`. Reads names from the members' pyproject.toml and from the
-dependency comments of the lock; fails when a name is not locked.
+`python tools/image/member.py requirements booking` prints the part of requirements.lock that it needs, hashed;
+`python tools/image/member.py sources booking DIR` copies its packages into the environment at DIR.
 """
 
 import re
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -81,5 +82,21 @@ def requirements(name: str, lock: str) -> str:
     return "\n".join(entries[each] for each in sorted(wanted)) + "\n"
 
 
+def copy_sources(name: str, environment: Path) -> None:
+    """Puts the member, those it stands on and its migrations below the environment's one site-packages."""
+    (target,) = environment.glob("lib/python3*/site-packages")
+    for member in members(name):
+        folder = member_folder(member)
+        for package in folder.iterdir():
+            if (package / "__init__.py").exists() and package.name != "tests":
+                shutil.copytree(package, target / package.name, dirs_exist_ok=True)
+        if (folder / "migrations").exists():
+            shutil.copytree(folder / "migrations", target / member / "migrations")
+
+
 if __name__ == "__main__":
-    print(requirements(sys.argv[1], (ROOT / "requirements.lock").read_text()), end="")
+    verb, member_name = sys.argv[1:3]
+    if verb == "requirements":
+        print(requirements(member_name, (ROOT / "requirements.lock").read_text()), end="")
+    else:
+        copy_sources(member_name, Path(sys.argv[3]))

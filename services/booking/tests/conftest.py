@@ -1,0 +1,270 @@
+"""A restaurant, people who book there, and a payment service that does what a test tells it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import grpc
+import pytest
+import sqlalchemy as sa
+
+from booking.app import App
+from booking.clients import Deposits
+from booking.domain.bookings import Guest, Wish
+from booking.domain.venues import (
+    Combination,
+    DepositRule,
+    Offering,
+    Resource,
+    ResourceKind,
+    TurnTime,
+    VenueRef,
+)
+from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS
+from booking.usecases import bookings, venues
+from booking.usecases.bookings import Made
+from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
+from servicekit import idempotency, ids
+from servicekit.cache import Cache
+from servicekit.identity import Caller
+from servicekit.money import Money
+from servicekit.settings import RedisSettings
+from testkit.callers import anonymous
+from testkit.plugin import OpenDatabase, StartEdge
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+@dataclass
+class Payments(payment_pb2_grpc.DepositServiceServicer):
+    """Payment's side of the contract. Every deposit is pending until a test pays it."""
+
+    paid: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+    down: bool = False
+
+    async def CreateDeposit(  # noqa: N802
+        self, request: payment_pb2.CreateDepositRequest, context: Any
+    ) -> payment_pb2.CreateDepositResponse:
+        await self._answer(context)
+        self.asked.append(request.booking_id)
+        payment = payment_pb2.Payment(
+            id=ids.show("pay", ids.new()), booking_id=request.booking_id, amount=request.amount
+        )
+        return payment_pb2.CreateDepositResponse(
+            payment=payment, client_secret=f"secret of {request.booking_id}", provider="stripe"
+        )
+
+    async def SettleDeposit(  # noqa: N802
+        self, request: payment_pb2.SettleDepositRequest, context: Any
+    ) -> payment_pb2.SettleDepositResponse:
+        await self._answer(context)
+        if request.booking_id in self.paid:
+            return payment_pb2.SettleDepositResponse(status=payment_pb2.PAYMENT_STATUS_SUCCEEDED)
+        self.closed.add(request.booking_id)
+        return payment_pb2.SettleDepositResponse(status=payment_pb2.PAYMENT_STATUS_CANCELLED)
+
+    async def ReceiveStripeEvent(  # noqa: N802
+        self, request: payment_pb2.ReceiveStripeEventRequest, context: Any
+    ) -> payment_pb2.ReceiveStripeEventResponse:
+        raise NotImplementedError
+
+    async def _answer(self, context: Any) -> None:
+        if self.down:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "down for a test")
+
+
+@dataclass
+class House:
+    """A venue and how to book there, through the use cases."""
+
+    app: App
+    organization: UUID
+    venue_id: UUID
+    offering: Offering
+    tables: dict[str, Resource]
+    combinations: dict[str, Combination]
+    payments: Payments
+
+    @property
+    def ref(self) -> VenueRef:
+        """How callers name it."""
+        return VenueRef(self.venue_id)
+
+    def start(self, hour: int = 19, minute: int = 0, *, days: int = 7) -> int:
+        """A local time in some days, as epoch seconds."""
+        day = datetime.now(PARIS).date() + timedelta(days=days)
+        return int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=PARIS).timestamp())
+
+    def day(self, days: int = 7) -> date:
+        """The service day of `start`."""
+        return datetime.now(PARIS).date() + timedelta(days=days)
+
+    def wish(self, party_size: int = 2, start: int | None = None) -> Wish:
+        """A wish of somebody called Claire."""
+        guest = Guest.meet(
+            ids.new(), name="Claire", email="claire@example.org", phone="+33612345678", language="fr"
+        )
+        return Wish.of(
+            guest,
+            offering_id=self.offering.id,
+            start=self.start() if start is None else start,
+            party_size=party_size,
+            notes="By the window\nif possible",
+        )
+
+    async def book(
+        self,
+        party_size: int = 2,
+        start: int | None = None,
+        *,
+        caller: Caller | None = None,
+        key: str | None = None,
+        app: App | None = None,
+    ) -> Made:
+        """Books, as anybody who is not signed in."""
+        fingerprint = f"{party_size} {start}".encode()
+        idempotency.bind(idempotency.Key(key, fingerprint) if key else None)
+        try:
+            return await bookings.create_booking(
+                app or self.app, self.ref, self.wish(party_size, start), caller=caller or anonymous()
+            )
+        finally:
+            idempotency.bind(None)
+
+    async def run_out(self, made: Made) -> None:
+        """Lets the time of a hold be over, for the database too."""
+        over = datetime.now(UTC) - timedelta(seconds=1)
+        async with self.app.db.begin(self.organization) as tx:
+            await tx.execute(
+                sa.update(BOOKINGS).where(BOOKINGS.c.id == made.booking.id).values(hold_expires_at=over)
+            )
+            await tx.execute(
+                sa.update(ALLOCATIONS)
+                .where(ALLOCATIONS.c.booking_id == made.booking.id)
+                .values(expires_at=over)
+            )
+
+    async def occupied(self) -> list[tuple[UUID, datetime, datetime]]:
+        """What is occupied, by anything live or not."""
+        query = sa.select(ALLOCATIONS.c.resource_id, ALLOCATIONS.c.start_at, ALLOCATIONS.c.end_at)
+        async with self.app.db.begin(self.organization) as tx:
+            return [(row.resource_id, row.start_at, row.end_at) for row in await tx.execute(query)]
+
+    async def history(self, booking_id: UUID) -> list[tuple[str, str]]:
+        """What happened to a booking and who did it."""
+        query = (
+            sa.select(BOOKING_CHANGES.c.kind, BOOKING_CHANGES.c.actor)
+            .where(BOOKING_CHANGES.c.booking_id == booking_id)
+            .order_by(BOOKING_CHANGES.c.version)
+        )
+        async with self.app.db.begin(self.organization) as tx:
+            return [(row.kind, row.actor) for row in await tx.execute(query)]
+
+    async def double_bookings(self) -> int:
+        """Pairs of live allocations of one resource that overlap. Never more than none."""
+        one, other = ALLOCATIONS.alias(), ALLOCATIONS.alias()
+        query = sa.select(sa.func.count()).where(
+            one.c.resource_id == other.c.resource_id,
+            one.c.booking_id < other.c.booking_id,
+            one.c.start_at < other.c.end_at,
+            other.c.start_at < one.c.end_at,
+        )
+        async with self.app.db.begin(self.organization) as tx:
+            found: int = (await tx.execute(query)).scalar_one()
+        return found
+
+
+@pytest.fixture
+def payments() -> Payments:
+    return Payments()
+
+
+@pytest.fixture
+async def app(service_database: OpenDatabase, rpc_edge: StartEdge, payments: Payments) -> AsyncIterator[App]:
+    edge = await rpc_edge(
+        "payment",
+        [lambda server: payment_pb2_grpc.add_DepositServiceServicer_to_server(payments, server)],
+    )
+    peer = edge.peer_of("booking")
+    cache = Cache(RedisSettings(), prefix="booking:")
+    yield App(await service_database("booking"), cache, Deposits(peer), hold_ttl=timedelta(minutes=15))
+    await peer.close()
+
+
+@pytest.fixture
+async def house(app: App, payments: Payments) -> House:
+    return await open_house(app, payments)
+
+
+async def open_house(
+    app: App,
+    payments: Payments,
+    *,
+    tables: tuple[tuple[str, int, int], ...] = (("T1", 1, 2), ("T2", 1, 2), ("T3", 2, 4), ("T4", 4, 6)),
+    joined: tuple[tuple[str, str, int, int], ...] = (("T3", "T4", 7, 10),),
+    slug: str = "",
+) -> House:
+    """Chez Paulette, smaller: dinner every day from 19:00 to 22:00, 10 EUR a person ahead from six up."""
+    organization = ids.new()
+    venue = await venues.create_venue(
+        app,
+        organization,
+        name="Chez Paulette",
+        slug=slug or f"chez-{organization.hex[-12:]}",
+        time_zone="Europe/Paris",
+        currency="EUR",
+        address="12 rue des Martyrs, 75009 Paris",
+    )
+    ref = VenueRef(venue.id)
+    made = {
+        name: await venues.add_resource(
+            app,
+            organization,
+            ref,
+            name=name,
+            kind=ResourceKind.TABLE,
+            min_party=least,
+            max_party=most,
+            area_id=None,
+        )
+        for name, least, most in tables
+    }
+    combinations = {
+        f"{first}+{second}": await venues.add_combination(
+            app,
+            organization,
+            ref,
+            name=f"{first}+{second}",
+            resource_ids=[made[first].id, made[second].id],
+            min_party=least,
+            max_party=most,
+        )
+        for first, second, least, most in joined
+    }
+    offering = await venues.add_offering(
+        app,
+        organization,
+        ref,
+        name="Dinner",
+        turn_times=[TurnTime(2, 90), TurnTime(4, 120), TurnTime(10, 150)],
+        deposit=DepositRule(6, Money(1000, "EUR"), 24),
+        slot_minutes=15,
+        min_notice_minutes=60,
+        max_advance_days=90,
+    )
+    await venues.add_shift(
+        app,
+        organization,
+        ref,
+        offering_id=offering.id,
+        weekdays=range(1, 8),
+        opens="19:00",
+        last_start="22:00",
+        closes="23:30",
+    )
+    return House(app, organization, venue.id, offering, made, combinations, payments)
