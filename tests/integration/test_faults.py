@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from storm import Storm, assert_nothing_lost_or_doubled, blow
 
-from conftest import new_owner, new_restaurant
 from devstack.demo import guest as guests
 from devstack.demo.api import Api, Sink
 from devstack.demo.guest import Guest
@@ -17,6 +15,9 @@ from devstack.demo.partner import Partner
 from devstack.platform import Platform
 from devstack.process import ManagedProcess
 from testkit import eventually
+
+from .conftest import new_owner, new_restaurant
+from .storm import Storm, assert_nothing_lost_or_doubled, blow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ import pytest
 from google.api import annotations_pb2
 
 from comptoir.api.v1 import policy_pb2
-from conftest import new_owner
 from devstack.demo import guest as guests
 from devstack.demo.api import Api, Sink
 from devstack.demo.guest import Guest
 from devstack.demo.owner import Owner, Venue
 from servicekit import contract, permissions
 from servicekit.contract import Rpc
+
+from .conftest import new_owner
 
 MEMBER_RPCS = [
     rpc

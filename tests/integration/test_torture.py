@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from conftest import new_owner, new_restaurant
 from devstack.demo import guest as guests
 from devstack.demo.api import Api, Sink
 from devstack.demo.owner import Owner, Venue
 from devstack.platform import Platform
 from devstack.psql import run_sql
+
+from .conftest import new_owner, new_restaurant
 
 GUESTS = 50
 

@@ -77,7 +77,7 @@ _FIGURES = sa.text("""
             JOIN booking_facts AS booked USING (organization_id, booking_id)
             WHERE paid.organization_id = :organization AND paid.currency = :currency
               AND paid.paid_at >= :since AND paid.paid_at < :until
-              ) AS deposits,
+              AND booked.venue_id = :venue) AS deposits,
         (SELECT coalesce(sum(greatest(refunded.by_then - coalesce(before.refunded, 0), 0)), 0)
             FROM refunded_that_day AS refunded
             JOIN booking_facts AS booked USING (organization_id, booking_id)
