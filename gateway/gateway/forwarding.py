@@ -102,7 +102,7 @@ class Endpoint:
         violations = tuple(
             type(each)(self._reader.pointer(each.pointer), each.message) for each in error.violations
         )
-        return Remote(error.kind, error.reason, error.detail, violations)
+        return Remote(error.kind, error.reason, error.detail, violations=violations, metadata=error.metadata)
 
 
 def _idempotency_key(value: bytes) -> str:

@@ -1,6 +1,7 @@
 """A request as ASGI gives it and an answer as ASGI takes it. Decides nothing."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 * 1024 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SAFE = {
     b"x-content-type-options": b"nosniff",
@@ -83,6 +86,7 @@ class Request:
         """
         declared = self.headers.get(b"content-length", b"0")
         if len(declared) > 15 or (declared.isdigit() and int(declared) > limit):  # noqa: PLR2004
+            await self._discard()
             raise PayloadTooLarge
         try:
             async with asyncio.timeout(seconds):
@@ -98,9 +102,21 @@ class Request:
                 raise Disconnected
             received += message.get("body", b"")
             if len(received) > limit:
+                await self._discard()
                 raise PayloadTooLarge
             if not message.get("more_body", False):
                 return bytes(received)
+
+    async def _discard(self) -> None:
+        """Reads on for a while: a client that is still sending would be cut off before it reads the refusal."""
+        discarded = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while discarded < _LINGER_BYTES:
+                    message = await self.receive()
+                    if not message.get("more_body", False):
+                        return
+                    discarded += len(message.get("body", b""))
 
 
 def safe(headers: Iterable[Header], *, cache_control: bytes | None = None) -> tuple[Header, ...]:

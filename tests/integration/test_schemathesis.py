@@ -37,7 +37,7 @@ def test_the_gateway_keeps_its_document(who: str, platform: Platform, owner: Own
         "all",
     ]
     if who == "owner":
-        token = owner.api.http.headers["authorization"]
+        token = owner.api.headers["authorization"]
         command += ["--header", f"Authorization: {token}", "--exclude-path", "/v1/auth/logout"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -88,12 +88,8 @@ def _call(caller: Owner, rpc: Rpc, ids: dict[str, str]) -> httpx.Response:
     rest |= VALID.get(rpc.method.name, {})
     url = path.format(**fields)
     if verb == "GET":
-        return caller.api.http.get(url, params=rest)
-    return (
-        caller.api.http.request(verb, url, json=rest)
-        if verb == "POST"
-        else caller.api.http.request(verb, url)
-    )
+        return caller.api.request("GET", url, params=rest)
+    return caller.api.request(verb, url, json=rest) if verb == "POST" else caller.api.request(verb, url)
 
 
 @pytest.mark.parametrize("rpc", [pytest.param(rpc, id=rpc.method.name) for rpc in WITH_ID])
@@ -129,7 +125,7 @@ def test_without_a_token_every_member_call_is_unauthenticated(
     rpc: Rpc, api: Api, theirs: dict[str, str]
 ) -> None:
     verb, path = _http(rpc)
-    answer = api.http.request(verb, re.sub(r"{\w+}", "x", path))
+    answer = api.request(verb, re.sub(r"{\w+}", "x", path))
     assert answer.status_code == 401, answer.text
 
 

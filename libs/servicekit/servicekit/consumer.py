@@ -180,6 +180,7 @@ class Consumer(Generic[A]):
 
     async def _partitions(self, reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
         await broker.ensure_topics(self._kafka, [topic])
+        reader.unsubscribe()  # from the partitions of the topic before
         reader.subscribe([topic])
         await reader.getmany(timeout_ms=_READ_MS)
         return [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]

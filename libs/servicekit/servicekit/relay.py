@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -73,26 +74,33 @@ class Relay:
         """Publishes until `stop` is set. Waits for the broker and the database as long as they are away."""
         while not stop.is_set():
             try:
-                async with self._leading() as connection:
-                    await self._publish_until(stop, connection)
+                async with self._connected() as connection:
+                    if await self._lead(connection, stop):
+                        await self._publish_until(stop, connection)
             except _Failures as error:
                 _log.warning("relay_interrupted", error=type(error).__name__)
                 await wait_for_any(stop, timeout=_RETRY_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def _leading(self) -> Any:
-        """A connection that holds the advisory lock: at most one relay works, and a dead one lets go."""
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of its own, as the platform role."""
         connection = await asyncpg.connect(
             self._url, timeout=5, server_settings={"application_name": f"{self._service}-relay"}
         )
         try:
             await connection.execute(f"SET ROLE {self._service}_platform")
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
-                await asyncio.sleep(_RETRY_SECONDS)
             yield connection
         finally:
             with contextlib.suppress(*_Failures):
                 await connection.close(timeout=2)
+
+    async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> bool:
+        """Waits for the advisory lock: at most one relay works, and a dead one lets go. False when stopped."""
+        while not stop.is_set():
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                return True
+            await wait_for_any(stop, timeout=_RETRY_SECONDS)
+        return False
 
     async def _publish_until(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
         await broker.ensure_topics(self._kafka, self._topics)

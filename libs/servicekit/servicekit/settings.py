@@ -89,7 +89,9 @@ class TelemetrySettings(Part):
 class ServiceSettings(BaseSettings):
     """What every service reads. A subclass sets `env_prefix` and adds its own."""
 
-    model_config = SettingsConfigDict(env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     environment: Environment = Environment.PRODUCTION
     database: DatabaseSettings

@@ -143,3 +143,19 @@ async def test_what_fails_for_good_becomes_a_dead_letter_that_can_be_replayed(
 
 async def _letters(consumer: Consumer[Seen]) -> list[Any]:
     return [letter async for letter in consumer.dead_letters()]
+
+
+async def test_a_relay_that_does_not_lead_stops_at_once_and_takes_over_otherwise(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
+    seen, first, consumer = parts(db, database_settings, kafka)
+    _, second, _ = parts(db, database_settings, kafka)
+    name = f"pay-{ids.new()}"
+    async with running(first.run):
+        await say(db, ids.new(), "led")
+        await eventually(lambda: all_published(db), timeout=30)
+        async with asyncio.timeout(5), running(second.run):
+            await asyncio.sleep(0)
+    async with running(second.run, consumer.run):
+        await say(db, ids.new(), name)
+        await eventually(lambda: seen.payments[name], timeout=40)

@@ -79,7 +79,7 @@ def test_a_time_that_is_skipped_is_read_with_the_offset_before_the_change() -> N
 
 def test_windows_that_overlap_or_touch_count_once() -> None:
     day = SPRING + timedelta(weeks=1)
-    lunch = (("12:00", "14:00"), ("13:00", "15:00"), ("15:00", "16:00"), ("12:30", "13:00"))
+    lunch = (("12:00", "14:00"), ("13:00", "15:00"), ("15:00", "16:00"), ("14:15", "14:30"))
     assert _open_minutes(day, *lunch, ("19:00", "01:00")) == [240, 360]
 
 

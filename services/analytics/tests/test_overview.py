@@ -168,8 +168,11 @@ async def test_occupancy_counts_the_seats_of_the_table_and_only_open_time(
     await counter.tell(
         house, _confirmed(house, "2027-01-05 21:00", "2027-01-05 23:30", table), at("2027-01-02 09:00")
     )
+    await counter.tell(
+        house, _confirmed(house, "2027-01-05 17:00", "2027-01-05 18:30", table), at("2027-01-02 09:00")
+    )
     overview = await counter.overview(house, date(2027, 1, 5))
-    assert (overview.service.covers, overview.service.occupancy) == (2, 2_500)
+    assert (overview.service.covers, overview.service.occupancy) == (4, 2_500 + 1_250)
 
 
 async def test_occupancy_is_never_more_than_everything(counter: Counter, house: House) -> None:
@@ -235,6 +238,25 @@ async def test_a_second_part_of_a_refund_leaves_the_day_of_the_first_alone(
         (await counter.overview(house, date(2027, 2, day))).activity.refunds.amount for day in (1, 2, 3, 4)
     ]
     assert amounts == [0, 1_000, 1_500, 0]
+
+
+async def test_money_of_another_currency_or_venue_is_not_added(counter: Counter, house: House) -> None:
+    table, neighbour = await _dinner(counter, house), House(house.organization)
+    for where, currency in ((house, "EUR"), (house, "JPY"), (neighbour, "EUR")):
+        booking, payment = ids.new(), ids.new()
+        made = where.booking(
+            events_pb2.BookingConfirmed,
+            booking,
+            version=1,
+            start=at("2027-02-14 19:00"),
+            end=at("2027-02-14 21:00"),
+            resources=(table,),
+        )
+        await counter.tell(where, made, at("2027-02-01 09:00"))
+        await counter.tell(where, paid(payment, booking, 3_000, currency), at("2027-02-01 09:01"))
+        await counter.tell(where, refunded(payment, booking, 1_000, currency), at("2027-02-01 09:02"))
+    activity = (await counter.overview(house, date(2027, 2, 1))).activity
+    assert (activity.deposits.amount, activity.refunds.amount) == (3_000, 1_000)
 
 
 async def test_a_venue_without_capacity_has_no_occupancy(counter: Counter, house: House) -> None:

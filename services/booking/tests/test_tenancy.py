@@ -1,0 +1,119 @@
+"""The tables as migrated: as described in tables.py, forced to be private, and fast in spite of it."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import alembic.command
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy.exc import ProgrammingError
+
+from booking.app import App
+from booking.tables import METADATA, TENANT_TABLES
+from servicekit import ids, migrations
+from testkit.databases import ServiceDatabases, migrations_of
+
+from .conftest import House, Payments, open_house
+
+
+async def test_the_migrations_make_what_the_tables_say(app: App) -> None:
+    def compare(connection: sa.Connection) -> Sequence[object]:
+        found: Sequence[object] = compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_server_default": False}), METADATA
+        )
+        return [each for each in found if "alembic_version" not in str(each)]
+
+    async with app.db.engine.connect() as connection:
+        assert await connection.run_sync(compare) == []
+
+
+async def test_row_level_security_is_forced_on_every_table_of_ours(app: App) -> None:
+    query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
+    async with app.db.driver() as connection:
+        forced = {row["relname"] for row in await connection.fetch(query)}
+    assert set(METADATA.tables) - forced == {"relay_confirmations"}
+    assert set(TENANT_TABLES) <= forced
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_tenant(
+    app: App, payments: Payments, table: str
+) -> None:
+    houses = [await open_house(app, payments), await open_house(app, payments)]
+    columns = METADATA.tables[table].c
+    if table == "areas":
+        for house in houses:
+            async with app.db.begin(house.organization) as tx:
+                row = {
+                    "organization_id": house.organization,
+                    "id": ids.new(),
+                    "venue_id": house.venue_id,
+                    "name": "Terrace",
+                }
+                await tx.execute(sa.insert(METADATA.tables[table]), row)
+    for house in houses:
+        await house.book()
+    for house in houses:
+        async with app.db.begin(house.organization) as tx:
+            seen = set((await tx.execute(sa.select(columns.organization_id))).scalars())
+            assert seen == {house.organization}
+    async with app.db.driver() as connection:
+        assert await connection.fetch(f"SELECT * FROM {table}") == []  # noqa: S608
+
+
+async def test_a_tenant_cannot_book_at_the_resources_of_another(app: App, payments: Payments) -> None:
+    mine, theirs = await open_house(app, payments), await open_house(app, payments)
+    booked = await mine.book()
+    row = {
+        "organization_id": theirs.organization,
+        "booking_id": booked.booking.id,
+        "resource_id": theirs.tables["T1"].id,
+        "venue_id": theirs.venue_id,
+        "start_at": booked.booking.start,
+        "end_at": booked.booking.end,
+    }
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with app.db.begin(mine.organization) as tx:
+            await tx.execute(sa.insert(METADATA.tables["allocations"]), row)
+
+
+async def test_the_hot_read_uses_the_index_of_the_venue_in_spite_of_row_level_security(house: House) -> None:
+    await house.book()
+    query = (
+        "EXPLAIN (FORMAT JSON) SELECT resource_id FROM allocations"
+        " WHERE organization_id = :organization AND venue_id = :venue"
+        " AND start_at > now() - interval '24 hours' AND start_at < now() AND end_at > now()"
+    )
+    async with house.app.db.begin(house.organization) as tx:
+        await tx.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        await tx.execute(sa.text("SET LOCAL enable_bitmapscan = off"))
+        values = {"organization": house.organization, "venue": house.venue_id}
+        plan = (await tx.execute(sa.text(query), values)).scalar_one()
+    text = json.dumps(plan)
+    assert "allocations_venue" in text
+    condition = next(line for line in json.dumps(plan, indent=1).splitlines() if "Index Cond" in line)
+    assert "venue_id" in condition
+    assert "start_at" in condition
+
+
+async def test_the_migrations_can_be_undone_and_done_again(service_databases: ServiceDatabases) -> None:
+    settings = service_databases.settings("booking", copy="_undone")
+    assert settings.owner_url is not None
+    url = settings.owner_url.get_secret_value()
+    config = Config()
+    config.set_main_option("script_location", str(migrations_of("booking")))
+    config.attributes["url"] = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(alembic.command.downgrade, config, "base").result()
+    left = (
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')"
+    )
+    owner = await asyncpg.connect(url)
+    assert await owner.fetchval(left) == 1  # alembic's own
+    await owner.close()
+    migrations.upgrade(migrations_of("booking"), url)
