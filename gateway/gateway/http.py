@@ -108,7 +108,7 @@ class Request:
                 return bytes(received)
 
     async def _discard(self) -> None:
-        """Reads on for a while: a client that is still sending would be cut off before it reads the refusal."""
+        """Reads on for a while: a client still sending would be cut off before it reads the refusal."""
         discarded = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):

@@ -20,7 +20,7 @@ from servicekit.events import Event, Undecodable, from_record
 from servicekit.inbox import INBOX, AlreadyHandled
 from servicekit.settings import KafkaSettings
 from servicekit.telemetry import metrics
-from servicekit.waiting import wait_for_any
+from servicekit.waiting import finished_before, wait_for_any
 
 A = TypeVar("A")
 Handler = Callable[[A, Event], Awaitable[None]]
@@ -58,8 +58,8 @@ class Consumer(Generic[A]):
             consumer = broker.group_consumer(self._kafka, self._service, self._topics)
             try:
                 await broker.ensure_topics(self._kafka, self._topics)
-                await consumer.start()
-                await self._consume(consumer, stop)
+                if await finished_before(stop, consumer.start()):  # it waits for the group to settle
+                    await self._consume(consumer, stop)
             except (KafkaError, OSError) as error:
                 _log.warning("consumer_interrupted", error=type(error).__name__)
                 await wait_for_any(stop, timeout=_RECONNECT_SECONDS)

@@ -95,7 +95,7 @@ class Relay:
                 await connection.close(timeout=2)
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> bool:
-        """Waits for the advisory lock: at most one relay works, and a dead one lets go. False when stopped."""
+        """Waits for the advisory lock: at most one relay works, a dead one lets go. False when stopped."""
         while not stop.is_set():
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 return True

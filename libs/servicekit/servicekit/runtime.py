@@ -151,7 +151,10 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
         )
         await _wait_for_database(opened.db, stop)
         app = await stack.enter_async_context(service.open(opened))
-        loops = [asyncio.create_task(loop(stop)) for loop in _loops(service, app, opened, roles)]
+        loops = [
+            asyncio.create_task(loop(stop), name=name)
+            for name, loop in _loops(service, app, opened, roles).items()
+        ]
         if "serve" in roles:
             verifier = Verifier(settings.identity.trusted_keys_file, service.name)
             served, readiness, port = await server.start(
@@ -167,22 +170,42 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
         if "serve" in roles:
             await readiness.enter_graceful_shutdown()
             await served.stop(_GRACE_SECONDS)
-        await asyncio.wait_for(asyncio.gather(*loops), _GRACE_SECONDS * 2)
+        await _drain(loops)
     _log.info("stopped")
 
 
 def _loops(
     service: Service[A, S], app: A, opened: Resources[S], roles: Sequence[str]
-) -> list[Callable[[asyncio.Event], Any]]:
+) -> dict[str, Callable[[asyncio.Event], Any]]:
     settings = opened.settings
-    loops: list[Callable[[asyncio.Event], Any]] = []
+    loops: dict[str, Callable[[asyncio.Event], Any]] = {}
     if "consume" in roles and service.handlers:
-        loops.append(Consumer(service.name, app, opened.db, settings.kafka, service.handlers).run)
+        consumer = Consumer(service.name, app, opened.db, settings.kafka, service.handlers)
+        loops["consume"] = consumer.run
     if "relay" in roles:
-        loops.append(Relay(service.name, settings.database, settings.kafka).run)
+        loops["relay"] = Relay(service.name, settings.database, settings.kafka).run
     if "timers" in roles and service.timers:
-        loops.append(TimerLoop(app, opened.db, service.timers).run)
+        loops["timers"] = TimerLoop(app, opened.db, service.timers).run
     return loops
+
+
+async def _drain(loops: Sequence[asyncio.Task[None]]) -> None:
+    """Lets loops finish what they have begun; what takes too long is cut off, which no transaction minds."""
+    if not loops:
+        return
+    done, late = await asyncio.wait(loops, timeout=_GRACE_SECONDS)
+    for task in late:
+        _log.warning("cut_off", role=task.get_name(), at=_place(task))
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _place(task: asyncio.Task[None]) -> str:
+    """Where a task waits, for the log."""
+    frames = task.get_stack()
+    return f"{frames[-1].f_code.co_qualname}:{frames[-1].f_lineno}" if frames else ""
 
 
 async def _until_stopped(stop: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:

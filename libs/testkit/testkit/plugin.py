@@ -3,19 +3,55 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from devstack.engines import BrokerEngine, PostgresEngine, SinkEngine, StripeEngine, ValkeyEngine
+from devstack.engines.apache_kafka import DEFAULT_JARS, ApacheKafkaEngine
 from servicekit.database import Database
 from servicekit.rpc.server import Registration
+from testkit import containers
+from testkit.brokers import APACHE, EMBEDDED, GIVEN, Broker
 from testkit.databases import ServiceDatabases
 from testkit.edge import Edge
+from testkit.engines import BROKER, POSTGRES, VALKEY, Availability, EngineKind, RunningEngine, Source, choose
 from testkit.keys import Keys
 
 OpenDatabase = Callable[[str], Awaitable[Database]]
 StartEdge = Callable[[str, Sequence[Registration]], Awaitable[Edge]]
+
+_TEST_KAFKA = "COMPTOIR_TEST_KAFKA"
+
+
+def _source(kind: EngineKind, *, url: str | None) -> Source:
+    """Skips the test when there is no source; in CI it fails."""
+    in_ci = os.environ.get("CI", "").lower() in {"true", "1"}
+    available = Availability(url=url, wheel=kind.has_wheel, docker=containers.docker_answers, ci=in_ci)
+    source = choose(kind.name, available)
+    if source is Source.NONE:
+        pytest.skip(f"{kind.name}: set {kind.variable}, or start a Docker engine")
+    return source
+
+
+@contextmanager
+def _started(engine: RunningEngine) -> Iterator[RunningEngine]:
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@contextmanager
+def _running(
+    kind: EngineKind, embedded: Callable[[], RunningEngine], container: Callable[[], RunningEngine]
+) -> Iterator[RunningEngine]:
+    """An engine of this run, never somebody else's by URL, so that tests may kill it."""
+    source = _source(kind, url=None)
+    with _started(embedded() if source is Source.WHEEL else container()) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -35,19 +71,17 @@ def postgres_engine(engine_directory: Path) -> Iterator[PostgresEngine]:
 
 
 @pytest.fixture(scope="session")
-def valkey_engine(engine_directory: Path) -> Iterator[ValkeyEngine]:
-    engine = ValkeyEngine(engine_directory / "valkey")
-    engine.start()
-    yield engine
-    engine.stop()
+def valkey_engine(engine_directory: Path) -> Iterator[RunningEngine]:
+    """A cache that a test may kill."""
+    with _running(VALKEY, lambda: ValkeyEngine(engine_directory / "valkey"), containers.valkey) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
-def broker_engine(engine_directory: Path) -> Iterator[BrokerEngine]:
-    engine = BrokerEngine(engine_directory / "broker")
-    engine.start()
-    yield engine
-    engine.stop()
+def broker_engine(engine_directory: Path) -> Iterator[RunningEngine]:
+    """A broker that a test may kill."""
+    with _running(BROKER, lambda: BrokerEngine(engine_directory / "broker"), containers.kafka) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +101,40 @@ def sink_engine(engine_directory: Path) -> Iterator[SinkEngine]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(request: pytest.FixtureRequest) -> str:
-    """The superuser's URL: COMPTOIR_POSTGRES_URL if set, else the embedded server."""
-    given = os.environ.get("COMPTOIR_POSTGRES_URL")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The superuser's URL: COMPTOIR_POSTGRES_URL if set, else of the embedded server, else of a container."""
+    given = os.environ.get(POSTGRES.variable)
+    match _source(POSTGRES, url=given):
+        case Source.URL:
+            yield str(given)
+        case Source.WHEEL:
+            yield request.getfixturevalue("postgres_engine").superuser_url
+        case _:
+            with _started(containers.postgres()) as engine:
+                yield engine.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """COMPTOIR_REDIS_URL if set, else the URL of `valkey_engine`."""
+    return os.environ.get(VALKEY.variable) or str(request.getfixturevalue("valkey_engine").url)
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest, engine_directory: Path) -> Iterator[Broker]:
+    """The broker of the contract suite: by URL, Apache Kafka if asked for, else `broker_engine`."""
+    given, wanted = os.environ.get(BROKER.variable), os.environ.get(_TEST_KAFKA, "")
+    if wanted not in {"", "apache"}:
+        raise pytest.UsageError(f"{_TEST_KAFKA} knows only apache")
     if given:
-        return given
-    engine: PostgresEngine = request.getfixturevalue("postgres_engine")
-    return engine.superuser_url
+        yield Broker(given, GIVEN, engine=None)
+    elif wanted:
+        jars = request.config.rootpath / DEFAULT_JARS
+        with _started(ApacheKafkaEngine(engine_directory / "apache-kafka", jars=jars)) as apache:
+            yield Broker(apache.url, APACHE, apache)
+    else:
+        engine: RunningEngine = request.getfixturevalue("broker_engine")
+        yield Broker(engine.url, EMBEDDED if isinstance(engine, BrokerEngine) else APACHE, engine)
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,22 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _PAUSE = 0.05
 
 
-async def eventually(probe: Callable[[], T | Awaitable[T]], *, timeout: float = 10.0) -> T:  # noqa: ASYNC109
+@overload
+async def eventually(probe: Callable[[], Awaitable[T]], *, timeout: float = ...) -> T: ...  # noqa: ASYNC109
+
+
+@overload
+async def eventually(probe: Callable[[], T], *, timeout: float = ...) -> T: ...  # noqa: ASYNC109
+
+
+async def eventually(probe: Callable[[], Any], *, timeout: float = 10.0) -> Any:  # noqa: ASYNC109
     """The first truthy answer of `probe`. An AssertionError of the probe counts as "not yet".
 
     Raises:
@@ -22,7 +30,7 @@ async def eventually(probe: Callable[[], T | Awaitable[T]], *, timeout: float = 
         failure: AssertionError | None = None
         try:
             answer = probe()
-            found: T = await answer if inspect.isawaitable(answer) else answer
+            found = await answer if inspect.isawaitable(answer) else answer
             if found:
                 return found
         except AssertionError as error:

@@ -26,6 +26,11 @@ _POM = f"""\
       <artifactId>kafka_2.13</artifactId>
       <version>{VERSION}</version>
     </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
+    </dependency>
   </dependencies>
 </project>
 """
@@ -105,7 +110,8 @@ class ApacheKafkaEngine(Engine):
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _java(self, main: str, *arguments: str) -> Command:
-        return Command(["java", "-Xmx512m", "-cp", f"{self._jars}/*", main, *arguments], directory=self.data_dir)
+        options = ["-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{self._jars}/*"]
+        return Command(["java", *options, main, *arguments], directory=self.data_dir)
 
     def _fetch_jars(self) -> None:
         """Appears complete or not at all, also when two start at once."""

@@ -11,7 +11,7 @@ _ANSWER_BYTES = 10  # length, correlation id, error code
 
 
 def answers(port: int) -> bool:
-    """Whether an ApiVersions request is answered without an error code. Raises: OSError when nobody listens."""
+    """Whether an ApiVersions request is answered without an error code. Raises: OSError: nobody listens."""
     header = struct.pack(">hhih", _API_VERSIONS, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
         connection.sendall(struct.pack(">i", len(header)) + header)

@@ -1,0 +1,148 @@
+"""What services expect of a broker, proven on the embedded one and on Apache Kafka alike."""
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from servicekit import broker as kafka_clients
+from servicekit import ids
+from servicekit.broker import ensure_topics
+from servicekit.settings import KafkaSettings
+from testkit import eventually
+from testkit.brokers import Broker, KafkaClients, send, take
+
+pytestmark = pytest.mark.kafka
+
+
+def partitions(topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in range(3)]
+
+
+def numbered(count: int, prefix: str = "") -> list[bytes]:
+    return [f"{prefix}{number}".encode() for number in range(count)]
+
+
+async def test_records_with_one_key_stay_in_order(topic: str, clients: KafkaClients) -> None:
+    keys = numbered(20, "key-")
+    producer = await clients.producer()
+    sends = [await producer.send(topic, key=key, value=value) for value in numbered(30) for key in keys]
+    await asyncio.gather(*sends)
+    records = await take(await clients.member(topic), 600)
+    for key in keys:
+        own = [record for record in records if record.key == key]
+        assert [record.value for record in own] == numbered(30)
+        assert len({record.partition for record in own}) == 1
+    assert {record.partition for record in records} == {0, 1, 2}
+
+
+async def test_members_of_a_group_share_the_partitions(topic: str, clients: KafkaClients) -> None:
+    group, producer = f"contract-{ids.new()}", await clients.producer()
+    first = await clients.member(topic, group)
+    await eventually(lambda: len(first.assignment()) == 3, timeout=30)
+
+    second = await clients.member(topic, group)
+    await eventually(lambda: _share(topic, first, second), timeout=30)
+    await send(producer, topic, numbered(60))
+    taken: list[bytes] = []
+    async with asyncio.timeout(30):
+        while len(taken) < 60:
+            for member in (first, second):
+                taken += [record.value for record in await take(member, 0)]
+    assert sorted(taken) == sorted(numbered(60))
+    for member in (first, second):
+        await member.commit()
+
+    await clients.leave(second)
+    await eventually(lambda: len(first.assignment()) == 3, timeout=30)
+    await send(producer, topic, numbered(60, "later-"))
+    assert sorted(record.value for record in await take(first, 60)) == sorted(numbered(60, "later-"))
+
+
+def _share(topic: str, first: AIOKafkaConsumer, second: AIOKafkaConsumer) -> bool:
+    mine, yours = first.assignment(), second.assignment()
+    return bool(mine and yours) and not mine & yours and mine | yours == set(partitions(topic))
+
+
+async def test_a_member_goes_on_after_what_its_group_has_committed(topic: str, clients: KafkaClients) -> None:
+    group, producer = f"contract-{ids.new()}", await clients.producer()
+    await send(producer, topic, numbered(10), partition=0)
+    member = await clients.member(topic, group)
+    await take(member, 10)
+    await member.commit({TopicPartition(topic, 0): 6})
+    await clients.leave(member)
+    records = await take(await clients.member(topic, group), 4)
+    assert [(record.offset, record.value) for record in records] == list(enumerate(numbered(10)))[6:]
+
+
+async def test_a_group_without_offsets_starts_at_the_beginning(topic: str, clients: KafkaClients) -> None:
+    await send(await clients.producer(), topic, numbered(50))
+    for _ in range(2):
+        member = await clients.member(topic)
+        assert sorted(record.value for record in await take(member, 50)) == sorted(numbered(50))
+        await member.commit()
+
+
+async def test_a_member_can_go_back_to_the_beginning(topic: str, clients: KafkaClients) -> None:
+    await send(await clients.producer(), topic, numbered(50), partition=1)
+    member = await clients.member(topic)
+    await take(member, 50)
+    await member.seek_to_beginning()
+    assert [record.value for record in await take(member, 50)] == numbered(50)
+    member.seek(TopicPartition(topic, 1), 45)
+    assert [record.value for record in await take(member, 5)] == numbered(50)[45:]
+
+
+async def test_a_large_batch_arrives_completely(topic: str, clients: KafkaClients) -> None:
+    values = [value.ljust(1_000, b".") for value in numbered(10_000)]
+    await send(await clients.producer(), topic, values)
+    member = await clients.member(topic)
+    taken = await take(member, 10_000, timeout=60)
+    assert sorted(record.value for record in taken) == sorted(values)
+    assert sum((await member.end_offsets(partitions(topic))).values()) == 10_000
+
+
+async def test_headers_and_absent_keys_and_values_come_back_as_they_were(
+    topic: str, clients: KafkaClients
+) -> None:
+    headers = [("ce_id", b"1"), ("ce_id", b"2"), ("empty", b""), ("binary", bytes(range(256)))]
+    producer = await clients.producer()
+    await producer.send_and_wait(topic, key=None, value=b"no key", headers=headers, partition=2)
+    await producer.send_and_wait(topic, key=b"no value", value=None, partition=2)
+    await producer.send_and_wait(topic, key=b"", value=b"", partition=2)
+    records = await take(await clients.member(topic), 3)
+    assert [(record.key, record.value) for record in records] == [
+        (None, b"no key"),
+        (b"no value", None),
+        (b"", b""),
+    ]
+    assert [list(record.headers) for record in records] == [headers, [], []]
+
+
+async def test_making_topics_again_changes_nothing(
+    topic: str, kafka: KafkaSettings, clients: KafkaClients
+) -> None:
+    await send(await clients.producer(), topic, numbered(5))
+    other = f"contract-{ids.new()}"
+    await ensure_topics(kafka, [topic, other])
+    await ensure_topics(kafka.model_copy(update={"partitions": 5}), [topic, other])
+    member = await clients.member(topic)
+    assert sorted(record.value for record in await take(member, 5)) == numbered(5)
+    assert member.partitions_for_topic(topic) == {0, 1, 2}
+    second = await clients.member(other)
+    assert await eventually(lambda: second.partitions_for_topic(other)) == {0, 1, 2}
+
+
+async def test_a_producer_gets_an_id_where_the_broker_knows_them(
+    broker: Broker, topic: str, kafka: KafkaSettings, clients: KafkaClients
+) -> None:
+    asking = kafka_clients.producer(kafka.model_copy(update={"idempotent_producer": True}), "contract")
+    if broker.traits.idempotent_producer:
+        clients.opened.append(asking)
+        await asking.start()
+        await send(asking, topic, numbered(3), partition=0)
+        assert [record.value for record in await take(await clients.member(topic), 3)] == numbered(3)
+    else:
+        with pytest.raises(KafkaError):
+            await asking.start()
