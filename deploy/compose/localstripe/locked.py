@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from requirements import parse
+from member import parse
 
 _WANTED = "localstripe"
 

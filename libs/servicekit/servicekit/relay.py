@@ -31,9 +31,12 @@ _MARK = (
     " FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS d (position, partition, log_offset)"
     " WHERE o.position = d.position"
 )
-_HIGHEST = (
-    "SELECT topic, partition, max(log_offset) AS highest FROM outbox"
-    " WHERE log_offset IS NOT NULL GROUP BY topic, partition"
+# Rows that were published together share published_at.
+_LAST = (
+    "SELECT DISTINCT ON (topic, partition) topic, partition,"
+    " min(log_offset) AS first, max(max(log_offset)) OVER (PARTITION BY topic, partition) AS highest"
+    " FROM outbox WHERE log_offset IS NOT NULL AND published_at IS NOT NULL"
+    " GROUP BY topic, partition, published_at ORDER BY topic, partition, published_at DESC"
 )
 _CONFIRM = (
     "INSERT INTO relay_confirmations AS c (topic, partition, log_offset) VALUES ($1, $2, $3)"
@@ -67,6 +70,9 @@ class Relay:
         self._topics = topics.published_by(service)
         self._wake = asyncio.Event()
         self._highest: dict[TopicPartition, int] = {}
+        self._first: dict[TopicPartition, int] = {}
+        """The first offset of what was last published together. The embedded broker reports the end of a log
+        as the first offset of its last batch plus one: an end at or below this one is shorter on any broker."""
         self._inspected = self._pruned = 0.0
         outbox.on_nudge(self._wake.set)
 
@@ -104,8 +110,9 @@ class Relay:
 
     async def _publish_until(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
         await broker.ensure_topics(self._kafka, self._topics)
-        rows = await connection.fetch(_HIGHEST)
+        rows = await connection.fetch(_LAST)
         self._highest = {TopicPartition(row["topic"], row["partition"]): row["highest"] for row in rows}
+        self._first = {TopicPartition(row["topic"], row["partition"]): row["first"] for row in rows}
         self._inspected = 0.0
         producer = broker.producer(self._kafka, f"{self._service}-relay")
         await producer.start()
@@ -149,6 +156,8 @@ class Relay:
             [result.partition for _, result in taken],
             [result.offset for _, result in taken],
         )
+        for _, result in reversed(taken):
+            self._first[result.topic_partition] = result.offset
         for _, result in taken:
             self._highest[result.topic_partition] = result.offset
             metrics.EVENTS_PUBLISHED.labels(result.topic).inc()
@@ -166,8 +175,8 @@ class Relay:
         self._inspected = time.monotonic()
         if self._highest:
             ends = await self._log_ends()
-            for partition, highest in list(self._highest.items()):
-                if ends.get(partition, 0) <= highest:
+            for partition in list(self._highest):
+                if ends.get(partition, 0) <= self._first[partition]:
                     await broker.ensure_topics(self._kafka, self._topics)
                     await self._refill(connection, partition)
             for partition, offset in (await self._confirmed()).items():

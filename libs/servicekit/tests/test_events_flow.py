@@ -19,6 +19,7 @@ from servicekit.database import Database
 from servicekit.events import Event
 from servicekit.relay import Relay
 from servicekit.settings import DatabaseSettings, KafkaSettings
+from servicekit.telemetry import metrics
 from testkit import eventually
 from testkit.outbox import published
 
@@ -159,3 +160,23 @@ async def test_a_relay_that_does_not_lead_stops_at_once_and_takes_over_otherwise
     async with running(second.run, consumer.run):
         await say(db, ids.new(), name)
         await eventually(lambda: seen.payments[name], timeout=40)
+
+
+async def test_a_healthy_broker_is_not_taken_for_one_that_lost_its_log(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
+    """The embedded broker tells the end of a log one batch too early; many events of one key make a batch."""
+    _, relay, _ = parts(db, database_settings, kafka)
+    republished = metrics.EVENTS_REPUBLISHED.labels("comptoir.payment.v1")._value
+    organization, key = ids.new(), ids.new()
+    async with db.begin(organization) as tx:
+        for number in range(20):
+            await outbox.add(tx, payment_events.PaymentSucceeded(payment_id=str(number)), key=key)
+    before = republished.get()
+    for _ in range(2):  # the second relay knows of the log by the database alone
+        async with running(relay.run):
+            await eventually(lambda: all_published(db), timeout=30)
+            inspected = relay._inspected
+            await eventually(lambda: relay._inspected > inspected + 3, timeout=30)
+        _, relay, _ = parts(db, database_settings, kafka)
+    assert republished.get() == before
