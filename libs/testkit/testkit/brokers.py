@@ -95,6 +95,11 @@ async def take(member: AIOKafkaConsumer, count: int, *, timeout: float = 30.0) -
     taken: list[ConsumerRecord] = []
     async with asyncio.timeout(timeout):
         while len(taken) < count:
-            for records in (await member.getmany(timeout_ms=_POLL_MS)).values():
-                taken += records
+            taken += await poll(member)
     return taken
+
+
+async def poll(member: AIOKafkaConsumer) -> list[ConsumerRecord]:
+    """What has come for the member by now, or comes within moments."""
+    batches = await member.getmany(timeout_ms=_POLL_MS)
+    return [record for records in batches.values() for record in records]

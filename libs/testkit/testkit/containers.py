@@ -69,8 +69,8 @@ class Container:
     def _make(self) -> Any:
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # slow, and rarely needed
 
-        container = DockerContainer(self._image.name)
-        container.ports = {self._image.port: (LOOPBACK, self._port)}
+        container: Any = DockerContainer(self._image.name)
+        container.ports = {self._image.port: (LOOPBACK, self._port)}  # testcontainers would open it to all
         container.with_envs(**self._image.environment)
         return container.with_command(self._image.command) if self._image.command else container
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit import broker as kafka_clients
@@ -11,7 +11,7 @@ from servicekit import ids
 from servicekit.broker import ensure_topics
 from servicekit.settings import KafkaSettings
 from testkit import eventually
-from testkit.brokers import Broker, KafkaClients, send, take
+from testkit.brokers import Broker, KafkaClients, poll, send, take
 
 pytestmark = pytest.mark.kafka
 
@@ -49,7 +49,7 @@ async def test_members_of_a_group_share_the_partitions(topic: str, clients: Kafk
     async with asyncio.timeout(30):
         while len(taken) < 60:
             for member in (first, second):
-                taken += [record.value for record in await take(member, 0)]
+                taken += [record.value for record in await poll(member)]
     assert sorted(taken) == sorted(numbered(60))
     for member in (first, second):
         await member.commit()
@@ -138,11 +138,62 @@ async def test_a_producer_gets_an_id_where_the_broker_knows_them(
     broker: Broker, topic: str, kafka: KafkaSettings, clients: KafkaClients
 ) -> None:
     asking = kafka_clients.producer(kafka.model_copy(update={"idempotent_producer": True}), "contract")
+    clients.opened.append(asking)
     if broker.traits.idempotent_producer:
-        clients.opened.append(asking)
         await asking.start()
         await send(asking, topic, numbered(3), partition=0)
         assert [record.value for record in await take(await clients.member(topic), 3)] == numbered(3)
     else:
         with pytest.raises(KafkaError):
             await asking.start()
+
+
+async def test_clients_recover_when_the_broker_is_killed(
+    broker: Broker, topic: str, kafka: KafkaSettings, clients: KafkaClients
+) -> None:
+    producer, group = await clients.producer(), f"contract-{ids.new()}"
+    member = await clients.member(topic, group)
+    await send(producer, topic, numbered(30, "before-"))
+    await take(member, 30)
+    await member.commit()
+
+    await _interrupt(broker, clients)
+    await ensure_topics(kafka, [topic])
+    await send(producer, topic, numbered(6, "after-"))
+    assert {record.value for record in await take(member, 6, timeout=60)} == set(numbered(6, "after-"))
+
+    kept = numbered(30, "before-") if broker.traits.survives_kill else []
+    newcomer = await clients.member(topic)
+    whole = await take(newcomer, len(kept) + 6)
+    assert sorted(record.value for record in whole) == sorted([*kept, *numbered(6, "after-")])
+    ends = await newcomer.end_offsets(partitions(topic))
+    assert sum(ends.values()) == len(kept) + 6
+
+
+async def test_committed_offsets_live_as_long_as_the_records(
+    broker: Broker, topic: str, kafka: KafkaSettings, clients: KafkaClients
+) -> None:
+    group, zero = f"contract-{ids.new()}", TopicPartition(topic, 0)
+    await send(await clients.producer(), topic, numbered(8), partition=0)
+    member = await clients.member(topic, group)
+    await take(member, 8)
+    await member.commit()
+    await clients.leave(member)
+
+    await _interrupt(broker, clients)
+    await ensure_topics(kafka, [topic])
+    again = await clients.member(topic, group)
+    await eventually(lambda: zero in again.assignment(), timeout=30)
+    assert await again.committed(zero) == (8 if broker.traits.survives_kill else None)
+
+
+async def _interrupt(broker: Broker, clients: KafkaClients) -> None:
+    """Kills our own broker and starts it again. Of somebody else's, only the connections are cut."""
+    if broker.engine is not None:
+        await asyncio.to_thread(broker.engine.kill)
+        await asyncio.to_thread(broker.engine.start)
+        return
+    for client in clients.opened:
+        internal = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        for connection in list(internal._conns.values()):
+            connection.close()

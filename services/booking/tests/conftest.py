@@ -14,25 +14,33 @@ import sqlalchemy as sa
 from booking.app import App
 from booking.clients import Deposits
 from booking.domain.bookings import Guest, Wish
-from booking.domain.venues import (
-    Combination,
+from booking.domain.offerings import (
     DepositRule,
     Offering,
+    TurnTime,
+)
+from booking.domain.venues import (
+    Combination,
     Resource,
     ResourceKind,
-    TurnTime,
     VenueRef,
 )
+from booking.servicer import servicers
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS
 from booking.usecases import bookings, venues
 from booking.usecases.bookings import Made
+from comptoir.booking.v1 import booking_pb2_grpc as booking_grpc
+from comptoir.booking.v1 import venue_pb2_grpc
+from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit import idempotency, ids
 from servicekit.cache import Cache
+from servicekit.errors import AppError
 from servicekit.identity import Caller
 from servicekit.money import Money
 from servicekit.settings import RedisSettings
 from testkit.callers import anonymous
+from testkit.edge import Edge
 from testkit.plugin import OpenDatabase, StartEdge
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -268,3 +276,35 @@ async def open_house(
         closes="23:30",
     )
     return House(app, organization, venue.id, offering, made, combinations, payments)
+
+
+_STUBS = {
+    "VenueService": venue_pb2_grpc.VenueServiceStub,
+    "AvailabilityService": booking_grpc.AvailabilityServiceStub,
+    "BookingService": booking_grpc.BookingServiceStub,
+    "GuestBookingService": booking_grpc.GuestBookingServiceStub,
+    "BookingDirectoryService": booking_grpc.BookingDirectoryServiceStub,
+}
+
+
+@pytest.fixture
+async def edge(house: House, rpc_edge: StartEdge) -> Edge:
+    return await rpc_edge("booking", servicers(house.app))
+
+
+async def call(edge: Edge, name: str, request: Any, **how: Any) -> Any:
+    """Calls "BookingService/CreateBooking"."""
+    stub, method = name.split("/")
+    return await edge.call(_STUBS[stub], method, request, **how)
+
+
+async def refusal(edge: Edge, name: str, request: Any, **how: Any) -> AppError:
+    """Calls, and answers what it was refused with."""
+    with pytest.raises(AppError) as caught:
+        await call(edge, name, request, **how)
+    return caught.value
+
+
+def start_of(house: House, hour: int = 19) -> values_pb2.OffsetDateTime:
+    """A start in seven days, as requests carry it."""
+    return values_pb2.OffsetDateTime(epoch_seconds=house.start(hour), offset_minutes=0)

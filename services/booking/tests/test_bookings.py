@@ -16,7 +16,14 @@ from booking.domain.availability import (
     SlotTooSoon,
 )
 from booking.domain.bookings import BookingNotFound, Status
-from booking.domain.venues import OfferingNotFound, ResourceKind, VenueNotFound, VenueRef
+from booking.domain.offerings import (
+    OfferingNotFound,
+)
+from booking.domain.venues import (
+    ResourceKind,
+    VenueNotFound,
+    VenueRef,
+)
 from booking.tables import BOOKINGS, GUESTS
 from booking.usecases import bookings, venues
 from booking.usecases.availability import search_availability

@@ -19,18 +19,20 @@ from booking.domain.bookings import (
     new_token,
     token_hash,
 )
-from booking.domain.venues import (
-    Combination,
+from booking.domain.offerings import (
     DepositRule,
     Offering,
-    Resource,
-    ResourceKind,
     Shift,
     TurnTime,
+    clock_time,
+)
+from booking.domain.venues import (
+    Combination,
+    Resource,
+    ResourceKind,
     Venue,
     VenueNotFound,
     VenueRef,
-    clock_time,
 )
 from servicekit import ids
 from servicekit.errors import InvalidRequest

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from booking.domain import availability
 from booking.domain.availability import Allocation, Plan, Refusal, Slot
 from booking.domain.calendar import offset_minutes, service_dates_of
-from booking.domain.venues import Combination, Offering, Resource, ResourceKind, Shift, TurnTime
+from booking.domain.offerings import (
+    Offering,
+    Shift,
+    TurnTime,
+)
+from booking.domain.venues import (
+    Combination,
+    Resource,
+    ResourceKind,
+)
 
 OFFERING = UUID(int=1)
 # Days on which clocks change, and ordinary ones. Lord Howe changes by half an hour.

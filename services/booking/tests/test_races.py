@@ -12,7 +12,8 @@ import pytest
 from booking.app import App
 from booking.domain.availability import SlotTaken
 from booking.domain.bookings import Actor, ActorKind, CancelledBy
-from booking.usecases import changes
+from booking.domain.venues import ResourceKind
+from booking.usecases import changes, venues
 from booking.usecases.bookings import Made
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
@@ -175,3 +176,65 @@ async def test_the_constraint_alone_keeps_a_table_from_being_sold_twice(one_tabl
     assert datetime.now(UTC) < (await one_table.occupied())[0][1]
     with pytest.raises(SlotTaken):
         await one_table.book()
+
+
+async def test_stays_of_two_service_days_that_overlap_fight_for_the_table_too(one_table: House) -> None:
+    """Their days have different versions, so the constraint decides, and the loser plans again."""
+    houses = []
+    for name, opens, last, closes in (
+        ("Night", "23:00", "00:30", "01:30"),
+        ("Early", "00:30", "01:30", "03:00"),
+    ):
+        offering = await venues.add_offering(
+            one_table.app,
+            one_table.organization,
+            one_table.ref,
+            name=name,
+            turn_times=one_table.offering.turn_times,
+            deposit=None,
+            slot_minutes=30,
+            min_notice_minutes=0,
+            max_advance_days=90,
+        )
+        await venues.add_shift(
+            one_table.app,
+            one_table.organization,
+            one_table.ref,
+            offering_id=offering.id,
+            weekdays=range(1, 8),
+            opens=opens,
+            last_start=last,
+            closes=closes,
+        )
+        houses.append(replace(one_table, offering=offering))
+    night, early = houses
+    for days in range(8, 14):
+        attempts = [night.book(2, one_table.start(0, 30, days=days)) for _ in range(6)]
+        attempts += [early.book(2, one_table.start(1, 0, days=days)) for _ in range(6)]
+        assert await outcomes(attempts) == {"Made": 1, "SlotTaken": 11}
+    assert await one_table.double_bookings() == 0
+
+
+async def test_tables_added_while_guests_book_are_never_sold_twice(one_table: House) -> None:
+    async def add(number: int) -> None:
+        await venues.add_resource(
+            one_table.app,
+            one_table.organization,
+            one_table.ref,
+            name=f"New {number}",
+            kind=ResourceKind.TABLE,
+            min_party=1,
+            max_party=2,
+            area_id=None,
+        )
+
+    answers = await asyncio.gather(
+        *(add(number) for number in range(3)), *(one_table.book() for _ in range(12)), return_exceptions=True
+    )
+    counted = Counter(type(answer).__name__ for answer in answers)
+    assert set(counted) <= {"NoneType", "Made", "SlotTaken"}
+    assert counted["NoneType"] == 3
+    for _ in range(4 - counted["Made"]):
+        await one_table.book()
+    assert len(await one_table.occupied()) == 4
+    assert await one_table.double_bookings() == 0

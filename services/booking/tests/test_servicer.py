@@ -1,65 +1,26 @@
-"""The edge behind the real guard: messages, refusals, and whom it lets in."""
+"""The edge behind the real guard: messages and refusals."""
 
 from typing import Any
 
 import pytest
 
-from booking.servicer import servicers
-from comptoir.api.v1 import policy_pb2
 from comptoir.booking.v1 import booking_pb2 as pb
-from comptoir.booking.v1 import booking_pb2_grpc as booking_grpc
-from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
+from comptoir.booking.v1 import venue_pb2
 from comptoir.common.v1 import values_pb2
-from servicekit import contract, ids
-from servicekit.contract import Rpc
-from servicekit.errors import AppError, Kind
-from servicekit.identity import Caller
+from servicekit import ids
+from servicekit.errors import Kind
 from servicekit.paging import page
-from testkit.callers import anonymous, member, service
+from testkit.callers import member, service
 from testkit.edge import Edge
-from testkit.plugin import StartEdge
 
-from .conftest import House
-
-_STUBS = {
-    "VenueService": venue_pb2_grpc.VenueServiceStub,
-    "AvailabilityService": booking_grpc.AvailabilityServiceStub,
-    "BookingService": booking_grpc.BookingServiceStub,
-    "GuestBookingService": booking_grpc.GuestBookingServiceStub,
-    "BookingDirectoryService": booking_grpc.BookingDirectoryServiceStub,
-}
-_RPCS = {path.split(".")[-1]: rpc for path, rpc in contract.rpcs().items() if rpc.service == "booking"}
-_OF_MEMBERS = [
-    name for name, rpc in _RPCS.items() if rpc.policy and rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
-]
-
-
-@pytest.fixture
-async def edge(house: House, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("booking", servicers(house.app))
-
-
-async def call(edge: Edge, name: str, request: Any, **how: Any) -> Any:
-    """Calls "BookingService/CreateBooking"."""
-    stub, method = name.split("/")
-    return await edge.call(_STUBS[stub], method, request, **how)
-
-
-async def refusal(edge: Edge, name: str, request: Any, **how: Any) -> AppError:
-    with pytest.raises(AppError) as caught:
-        await call(edge, name, request, **how)
-    return caught.value
-
-
-def start(house: House, hour: int = 19) -> values_pb2.OffsetDateTime:
-    return values_pb2.OffsetDateTime(epoch_seconds=house.start(hour), offset_minutes=0)
+from .conftest import House, call, refusal, start_of
 
 
 def wish(house: House, party_size: int = 2, **changed: Any) -> pb.CreateBookingRequest:
-    values = {
+    values: dict[str, Any] = {
         "venue_id": ids.show("ven", house.venue_id),
         "offering_id": ids.show("off", house.offering.id),
-        "start": start(house),
+        "start": start_of(house),
         "party_size": party_size,
         "guest": pb.Guest(name="Claire", email="claire@example.org", language="fr"),
     }
@@ -179,7 +140,7 @@ async def test_a_guest_searches_books_looks_moves_and_cancels(edge: Edge, house:
     moved = await call(
         edge,
         "GuestBookingService/MoveManagedBooking",
-        pb.MoveManagedBookingRequest(token=made.manage_token, start=start(house, 21)),
+        pb.MoveManagedBookingRequest(token=made.manage_token, start=start_of(house, 21)),
     )
     assert moved.booking.start.epoch_seconds == house.start(21)
     cancelled = await call(
@@ -207,7 +168,7 @@ async def test_staff_list_move_and_cancel(edge: Edge, house: House) -> None:
     moved = await call(
         edge,
         "BookingService/MoveBooking",
-        pb.MoveBookingRequest(booking_id=made.booking.id, start=start(house, 20)),
+        pb.MoveBookingRequest(booking_id=made.booking.id, start=start_of(house, 20)),
         caller=host,
     )
     assert (moved.booking.start.epoch_seconds, moved.booking.version) == (house.start(20), 2)
@@ -313,7 +274,7 @@ async def test_a_venue_without_any_shift_is_closed(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "keys"),
+    ("name", "last"),
     [
         ("VenueService/ListVenues", ["a\x00b", str(ids.new())]),
         ("VenueService/ListVenues", ["a", "not an id"]),
@@ -321,93 +282,15 @@ async def test_a_venue_without_any_shift_is_closed(edge: Edge) -> None:
         ("BookingService/ListBookings", ["2027-01-01T00:00:00", str(ids.new())]),
     ],
 )
-async def test_a_forged_page_token_is_refused(edge: Edge, house: House, name: str, keys: list[str]) -> None:
+async def test_a_forged_page_token_is_refused(edge: Edge, house: House, name: str, last: list[str]) -> None:
     venue, date = ids.show("ven", house.venue_id), "2027-01-01"
     if name == "VenueService/ListVenues":
-        request: Any = venue_pb2.ListVenuesRequest(page_token=page(1, "", keys=2).next_token(keys))
+        request: Any = venue_pb2.ListVenuesRequest(page_token=page(1, "", keys=2).next_token(last))
     else:
-        token = page(1, "", venue, date, keys=2).next_token(keys)
+        token = page(1, "", venue, date, keys=2).next_token(last)
         request = pb.ListBookingsRequest(venue_id=venue, date=date, page_token=token)
     refused = await refusal(edge, name, request, caller=member(house.organization))
     assert refused.reason == "INVALID_PAGE_TOKEN"
-
-
-def request_for(rpc: Rpc, house: House, booking_id: str) -> Any:
-    """A valid request of any of the members' RPCs about the house."""
-    venue, offering = ids.show("ven", house.venue_id), ids.show("off", house.offering.id)
-    requests: dict[str, dict[str, Any]] = {
-        "CreateVenue": {"name": "X", "slug": "new-slug", "time_zone": "Europe/Paris", "currency": "EUR"},
-        "CreateArea": {"venue_id": venue, "name": "X"},
-        "CreateResource": {"venue_id": venue, "name": "X", "kind": 1, "min_party": 1, "max_party": 2},
-        "CreateCombination": {
-            "venue_id": venue,
-            "name": "X",
-            "resource_ids": [ids.show("res", house.tables[each].id) for each in ("T1", "T2")],
-            "min_party": 1,
-            "max_party": 4,
-        },
-        "CreateOffering": {
-            "venue_id": venue,
-            "name": "X",
-            "turn_times": [venue_pb2.TurnTime(max_party=2, minutes=60)],
-        },
-        "CreateShift": {
-            "venue_id": venue,
-            "offering_id": offering,
-            "weekdays": [1],
-            "opens": "10:00",
-            "last_start": "10:30",
-            "closes": "11:00",
-        },
-        "GetBooking": {"booking_id": booking_id},
-        "CancelBooking": {"booking_id": booking_id},
-        "MoveBooking": {"booking_id": booking_id, "start": start(house, 21)},
-        "ListBookings": {"venue_id": venue, "date": house.day().isoformat()},
-        "ListVenues": {},
-    }
-    fields = requests.get(rpc.method.name, {"venue_id": venue})
-    return rpc.request(**fields)
-
-
-@pytest.mark.parametrize("name", _OF_MEMBERS)
-async def test_every_rpc_of_members_serves_its_tenant_only_and_those_who_may(
-    edge: Edge, house: House, name: str
-) -> None:
-    rpc = _RPCS[name]
-    made = await house.book()
-    request = request_for(rpc, house, ids.show("bkg", made.booking.id))
-    stranger, nobody = member(ids.new()), member(house.organization, "nobody")
-    assert (await refusal(edge, name, request, caller=nobody)).reason == "PERMISSION_DENIED"
-    assert (await refusal(edge, name, request, caller=anonymous())).reason == "UNAUTHENTICATED"
-    if name == "VenueService/ListVenues":
-        assert list((await call(edge, name, request, caller=stranger)).items) == []
-    elif name != "VenueService/CreateVenue":
-        assert (await refusal(edge, name, request, caller=stranger)).kind is Kind.NOT_FOUND
-    await call(edge, name, request, caller=member(house.organization))
-
-
-@pytest.mark.parametrize(
-    ("method", "caller", "reason"),
-    [
-        ("DescribeBooking", service("gateway"), "PERMISSION_DENIED"),
-        ("ResolveManageToken", service("payment"), "PERMISSION_DENIED"),
-        ("ResolveManageToken", anonymous(), "UNAUTHENTICATED"),
-        ("DescribeBooking", member(ids.new()), "UNAUTHENTICATED"),
-        ("DescribeBooking", service("support", ids.new()), "BOOKING_NOT_FOUND"),
-        ("DescribeBooking", service("support"), "UNAUTHENTICATED"),
-    ],
-)
-async def test_the_directory_is_for_the_services_that_the_contract_names(
-    edge: Edge, house: House, method: str, caller: Caller, reason: str
-) -> None:
-    made = await house.book()
-    request = (
-        pb.DescribeBookingRequest(booking_id=ids.show("bkg", made.booking.id))
-        if method == "DescribeBooking"
-        else pb.ResolveManageTokenRequest(token=made.manage_token)
-    )
-    refused = await refusal(edge, f"BookingDirectoryService/{method}", request, caller=caller)
-    assert refused.reason == reason
 
 
 async def test_a_wrong_link_is_not_found(edge: Edge) -> None:

@@ -7,13 +7,15 @@ from uuid import UUID
 import pytest
 
 from booking.app import App
+from booking.domain.offerings import (
+    OfferingNotFound,
+    ShiftsOverlap,
+)
 from booking.domain.venues import (
     AreaNotFound,
     NameTaken,
-    OfferingNotFound,
     ResourceKind,
     ResourceNotFound,
-    ShiftsOverlap,
     VenueNotFound,
     VenueRef,
     VenueSlugTaken,
@@ -231,3 +233,12 @@ async def test_a_public_venue_is_resolved_from_the_cache_the_second_time(house: 
         await venues.get_venue(house.app, VenueRef.by_slug("later"))
     await create(house.app, house.organization, "later")
     assert (await venues.get_venue(house.app, VenueRef.by_slug("later"))).name == "Chez Marcel"
+
+
+async def test_a_slug_that_looks_like_an_id_leads_nobody_astray(house: House) -> None:
+    thief = ids.new()
+    await create(house.app, thief, str(house.venue_id))
+    for _ in range(2):
+        by_slug = await venues.get_venue(house.app, VenueRef.by_slug(str(house.venue_id)))
+        assert by_slug.name == "Chez Marcel"
+        assert (await venues.get_venue(house.app, house.ref)).name == "Chez Paulette"

@@ -9,7 +9,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from booking.domain import calendar
-from booking.domain.venues import Combination, Offering, OfferingNotFound, Resource, Shift
+from booking.domain.offerings import (
+    Offering,
+    OfferingNotFound,
+    Shift,
+)
+from booking.domain.venues import (
+    Combination,
+    Resource,
+)
 from servicekit.errors import AppError, Kind
 from servicekit.money import Money
 

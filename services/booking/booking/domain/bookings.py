@@ -8,7 +8,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from booking.domain import texts
-from booking.domain.venues import Offering
+from booking.domain.offerings import (
+    Offering,
+)
 from servicekit.errors import AppError, Kind
 from servicekit.money import Money
 

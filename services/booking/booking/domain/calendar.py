@@ -5,7 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from booking.domain.venues import Offering, Shift
+from booking.domain.offerings import (
+    Offering,
+    Shift,
+)
 
 FIRST_DAY = date(1971, 1, 1)
 LAST_DAY = date(9998, 12, 1)

@@ -1,6 +1,7 @@
 """What people type in, refused where no database and no mail would take it."""
 
 import unicodedata
+from typing import NoReturn
 
 from servicekit.errors import InvalidRequest, Violation
 
@@ -15,7 +16,7 @@ def one_line(pointer: str, text: str) -> str:
     """
     line = unicodedata.normalize("NFC", text.strip())
     if _holds_control_characters(line):
-        raise InvalidRequest(violations=[Violation(pointer, "must not hold control characters")])
+        refuse(pointer, "must not hold control characters")
     return line
 
 
@@ -27,7 +28,7 @@ def name(pointer: str, text: str) -> str:
     """
     line = one_line(pointer, text)
     if not line:
-        raise InvalidRequest(violations=[Violation(pointer, "must not be blank")])
+        refuse(pointer, "must not be blank")
     return line
 
 
@@ -39,8 +40,13 @@ def several_lines(pointer: str, text: str) -> str:
     """
     lines = unicodedata.normalize("NFC", text.strip())
     if _holds_control_characters("".join(each for each in lines if each not in _LINE_BREAKS)):
-        raise InvalidRequest(violations=[Violation(pointer, "must not hold control characters")])
+        refuse(pointer, "must not hold control characters")
     return lines
+
+
+def refuse(pointer: str, message: str) -> NoReturn:
+    """Raises InvalidRequest for one field, named by its JSON Pointer."""
+    raise InvalidRequest(violations=[Violation(pointer, message)])
 
 
 def _holds_control_characters(text: str) -> bool:

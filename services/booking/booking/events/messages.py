@@ -6,15 +6,17 @@ from zoneinfo import ZoneInfo
 
 from booking.domain.bookings import Booking, CancelledBy, Status
 from booking.domain.calendar import offset_minutes
+from booking.domain.offerings import (
+    Offering,
+    Shift,
+    clock_time,
+)
 from booking.domain.venues import (
     Area,
     Combination,
-    Offering,
     Resource,
     ResourceKind,
-    Shift,
     Venue,
-    clock_time,
 )
 from comptoir.booking.v1 import booking_pb2, venue_pb2
 from comptoir.common.v1 import values_pb2

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from booking.domain.venues import Resource, Shift, Venue
+from booking.domain.offerings import (
+    Shift,
+)
+from booking.domain.venues import (
+    Resource,
+    Venue,
+)
 from booking.events.messages import resource_message, shift_message, venue_message
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids, outbox

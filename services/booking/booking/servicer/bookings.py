@@ -17,7 +17,9 @@ from booking.domain.bookings import (
     Guest,
     Wish,
 )
-from booking.domain.venues import OfferingNotFound
+from booking.domain.offerings import (
+    OfferingNotFound,
+)
 from booking.events.messages import booking_message, moment, money
 from booking.servicer.reading import calendar_day, page_by_start, venue_ref
 from booking.usecases import availability, bookings, changes

@@ -7,7 +7,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
-from booking.domain.venues import VenueNotFound, VenueRef
+from booking.domain.venues import (
+    VenueNotFound,
+    VenueRef,
+)
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
 from servicekit.paging import Page

@@ -5,12 +5,14 @@ from typing import Any, TypeAlias
 import grpc
 
 from booking.app import App
-from booking.domain.venues import (
-    AreaNotFound,
+from booking.domain.offerings import (
     DepositRule,
     OfferingNotFound,
-    ResourceNotFound,
     TurnTime,
+)
+from booking.domain.venues import (
+    AreaNotFound,
+    ResourceNotFound,
 )
 from booking.events.messages import (
     KINDS,

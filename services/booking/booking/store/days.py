@@ -1,4 +1,4 @@
-"""Service days: what a plan is made of, and committing to it. The two hot statements of the service."""
+"""Service days: what a plan is made of, in one statement, and the lock that changes of a day queue at."""
 
 import json
 from collections import OrderedDict
@@ -8,18 +8,23 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 
 from booking.domain.availability import Allocation, Plan
-from booking.domain.bookings import Actor, Booking, Fact
-from booking.domain.venues import Combination, Resource, ResourceKind, Shift, VenueNotFound
+from booking.domain.offerings import (
+    Shift,
+)
+from booking.domain.venues import (
+    Combination,
+    Resource,
+    ResourceKind,
+    VenueNotFound,
+)
 from booking.store.venues import offering_of
 from booking.tables import SERVICE_DAYS
-from servicekit import idempotency, ids, telemetry
+from servicekit import idempotency
 from servicekit.database import Database, Transaction
 from servicekit.errors import Busy, IdempotencyKeyReused
 
@@ -75,7 +80,8 @@ class Window:
     end: int
 
 
-def _parameters(**types: Any) -> list[sa.BindParameter[Any]]:
+def parameters(**types: Any) -> list[sa.BindParameter[Any]]:
+    """Named and typed parameters of a function, in its order."""
     return [sa.bindparam(name, type_=kind) for name, kind in types.items()]
 
 
@@ -90,7 +96,7 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
     sa.column("plan", sa.Text),
 ).select_from(
     sa.func.read_service_days(
-        *_parameters(
+        *parameters(
             organization=sa.Uuid,
             venue=sa.Uuid,
             known_version=sa.BigInteger,
@@ -102,66 +108,19 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
     ).table_valued()
 )  # fmt: skip
 
-_COMMIT = sa.select(
-    sa.func.commit_booking(
-        *_parameters(
-            guarded=sa.Boolean,
-            organization=sa.Uuid,
-            key=sa.Text,
-            fingerprint=sa.LargeBinary,
-            venue=sa.Uuid,
-            venue_version=sa.BigInteger,
-            date=sa.Date,
-            day_version=sa.BigInteger,
-            booking=sa.Uuid,
-            offering=sa.Uuid,
-            status=sa.Text,
-            party=sa.Integer,
-            start=_MOMENT,
-            end=_MOMENT,
-            resources=sa.ARRAY(sa.Uuid),
-            notes=sa.Text,
-            deposit=sa.BigInteger,
-            currency=sa.Text,
-            free_hours=sa.Integer,
-            created_at=_MOMENT,
-            hold_expires_at=_MOMENT,
-            guest=sa.Uuid,
-            name=sa.Text,
-            email=sa.Text,
-            phone=sa.Text,
-            language=sa.Text,
-            token_hash=sa.LargeBinary,
-            actor=sa.Text,
-            user=sa.Uuid,
-            event=sa.Uuid,
-            topic=sa.Text,
-            type=sa.Text,
-            payload=sa.LargeBinary,
-            traceparent=sa.Text,
-            timer=sa.Uuid,
-            timer_kind=sa.Text,
-            timer_due=_MOMENT,
-        ),
-        type_=sa.Boolean,
-    )
-)
-
-
 _LOCK = insert(SERVICE_DAYS).on_conflict_do_update(
     index_elements=["organization_id", "venue_id", "service_date"],
     set_={"version": SERVICE_DAYS.c.version + 1},
 )
 
 
-def _compiled(statement: sa.Select[*tuple[Any, ...]]) -> tuple[str, Sequence[str]]:
+def compiled(statement: sa.Select[*tuple[Any, ...]]) -> tuple[str, Sequence[str]]:
     """The same statement for the bare connection: its text and the order of its parameters."""
-    compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
-    return str(compiled), tuple(compiled.positiontup or ())
+    made = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
+    return str(made), tuple(made.positiontup or ())
 
 
-_BARE_READ, _READ_ORDER = _compiled(_READ)
-_BARE_COMMIT, _COMMIT_ORDER = _compiled(_COMMIT)
+_BARE_READ, _READ_ORDER = compiled(_READ)
 
 
 async def read_days(
@@ -208,54 +167,6 @@ async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
             _LOCK,
             {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A planned booking with everything that is written with it."""
-
-    booking: Booking
-    actor: Actor
-    token_hash: bytes
-    fact: Fact
-    timer: tuple[str, datetime] | None
-    """Kind and due time of the timer that ends a hold."""
-
-
-async def commit_booking(
-    db: Database, organization: UUID, draft: Draft, days: Days, *, key: idempotency.Key | None, guarded: bool
-) -> None:
-    """Writes a planned booking in one round trip, all of it or nothing.
-
-    Raises:
-        Lost: the day or the venue has changed since `days` was read, or the resources are taken.
-    """
-    values = _commit_values(organization, draft, days, key, guarded=guarded)
-    async with db.driver() as connection:
-        try:
-            done = await connection.fetchval(_BARE_COMMIT, *(values[name] for name in _COMMIT_ORDER))
-        except asyncpg.PostgresError as error:
-            if error.sqlstate == _LOST:
-                raise Lost from error
-            raise
-    if not done:
-        raise Lost
-
-
-async def commit_locked_booking(
-    tx: Transaction, draft: Draft, days: Days, *, key: idempotency.Key | None
-) -> None:
-    """The same inside a transaction that has locked the day. Raises Lost for it to roll back."""
-    assert tx.organization is not None  # noqa: S101
-    values = _commit_values(tx.organization, draft, days, key, guarded=True)
-    try:
-        done = (await tx.execute(_COMMIT, values)).scalar_one()
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", "") == _LOST:
-            raise Lost from error
-        raise
-    if not done:
-        raise Lost
 
 
 def _read_values(
@@ -328,52 +239,6 @@ def _plan(version: int, document: Mapping[str, Any]) -> Plan:
             for each, offering, weekdays, opens, last_start, closes in document["shifts"] or ()
         ],
     )
-
-
-def _commit_values(
-    organization: UUID, draft: Draft, days: Days, key: idempotency.Key | None, *, guarded: bool
-) -> dict[str, Any]:
-    booking, guest, fact = draft.booking, draft.booking.guest, draft.fact
-    timer_kind, timer_due = draft.timer or (None, None)
-    return {
-        "guarded": guarded,
-        "organization": organization,
-        "key": key.text if key else None,
-        "fingerprint": key.fingerprint if key else None,
-        "venue": booking.venue_id,
-        "venue_version": days.plan.version,
-        "date": booking.service_date,
-        "day_version": days.version(booking.service_date),
-        "booking": booking.id,
-        "offering": booking.offering_id,
-        "status": booking.status.value,
-        "party": booking.party_size,
-        "start": booking.start,
-        "end": booking.end,
-        "resources": list(booking.resource_ids),
-        "notes": booking.notes,
-        "deposit": booking.deposit.amount if booking.deposit else None,
-        "currency": booking.deposit.currency if booking.deposit else None,
-        "free_hours": booking.free_cancellation_hours,
-        "created_at": booking.created_at,
-        "hold_expires_at": booking.hold_expires_at,
-        "guest": guest.id,
-        "name": guest.name,
-        "email": guest.email,
-        "phone": guest.phone,
-        "language": guest.language,
-        "token_hash": draft.token_hash,
-        "actor": draft.actor.kind.value,
-        "user": draft.actor.user,
-        "event": fact.id,
-        "topic": fact.topic,
-        "type": fact.type,
-        "payload": fact.payload,
-        "traceparent": telemetry.header(),
-        "timer": ids.new() if timer_due else None,
-        "timer_kind": timer_kind,
-        "timer_due": timer_due,
-    }
 
 
 def _moment(instant: int) -> datetime:

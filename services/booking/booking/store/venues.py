@@ -8,19 +8,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from booking.domain.offerings import (
+    DepositRule,
+    Offering,
+    OfferingNotFound,
+    Shift,
+    TurnTime,
+)
 from booking.domain.venues import (
     Area,
     AreaNotFound,
     Combination,
-    DepositRule,
     NameTaken,
-    Offering,
-    OfferingNotFound,
     Resource,
     ResourceKind,
     ResourceNotFound,
-    Shift,
-    TurnTime,
     Venue,
     VenueSlugTaken,
 )

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from booking.app import App
 from booking.domain import availability
 from booking.domain.availability import Plan, Slot
-from booking.domain.venues import VenueRef
+from booking.domain.venues import (
+    VenueRef,
+)
 from booking.store import days as store
 from booking.store.days import Days, Window
 from booking.usecases.directory import Place, find_place

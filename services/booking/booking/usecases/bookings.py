@@ -19,11 +19,18 @@ from booking.domain.bookings import (
     token_hash,
 )
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
-from booking.domain.venues import DAY_MINUTES, VenueRef
+from booking.domain.offerings import (
+    DAY_MINUTES,
+)
+from booking.domain.venues import (
+    VenueRef,
+)
 from booking.events.bookings import booking_made
 from booking.store import bookings as store
+from booking.store import commits
 from booking.store import days as day_store
-from booking.store.days import Days, Draft, Lost, Window
+from booking.store.commits import Draft
+from booking.store.days import Days, Lost, Window
 from booking.usecases import holds
 from booking.usecases.directory import Place, find_own_venue, find_place
 from servicekit import idempotency, ids, outbox, timers
@@ -116,7 +123,7 @@ async def _plan_and_commit(app: App, place: Place, wish: Wish, actor: Actor) -> 
     draft, token, choice = _draft(app, place, wish, actor, days)
     if choice.evicted:
         return await _plan_locked(app, place, wish, actor)
-    await day_store.commit_booking(app.db, place.organization, draft, days, key=key, guarded=app.guarded)
+    await commits.commit_booking(app.db, place.organization, draft, days, key=key, guarded=app.guarded)
     outbox.nudge()
     timers.nudge()
     return draft.booking, token
@@ -140,7 +147,7 @@ async def _plan_locked(app: App, place: Place, wish: Wish, actor: Actor) -> tupl
                 raise Lost
             draft, token, choice = _draft(app, place, wish, actor, days)
             await holds.evict(tx, choice, now=days.now)
-            await day_store.commit_locked_booking(tx, draft, days, key=key)
+            await commits.commit_locked_booking(tx, draft, days, key=key)
             tx.after_commit += [outbox.nudge, timers.nudge]
     if earlier is not None:
         return await _made_before(app, place.organization, earlier)

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
-from booking.domain.venues import Venue, VenueNotFound, VenueRef
+from booking.domain.venues import (
+    Venue,
+    VenueNotFound,
+    VenueRef,
+)
 from booking.store import venues as store
 from servicekit.database import Transaction
 
@@ -34,7 +38,9 @@ async def find_place(app: App, ref: VenueRef) -> Place:
         organization, venue_id = found
         return organization.bytes + venue_id.bytes
 
-    entry = await app.cache.get_or_load(f"venue:{ref.id or ref.slug}", load, ttl=_CACHE_SECONDS)
+    # Two name spaces: a slug may look like somebody's id.
+    key = f"venue:id:{ref.id}" if ref.id else f"venue:slug:{ref.slug}"
+    entry = await app.cache.get_or_load(key, load, ttl=_CACHE_SECONDS)
     return Place(UUID(bytes=entry[:16]), UUID(bytes=entry[16:]))
 
 

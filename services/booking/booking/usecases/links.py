@@ -13,7 +13,10 @@ from booking.domain.bookings import (
     new_token,
     token_hash,
 )
-from booking.domain.venues import Venue, VenueRef
+from booking.domain.venues import (
+    Venue,
+    VenueRef,
+)
 from booking.store import bookings as store
 from booking.store import venues as venue_store
 from booking.usecases import changes, holds

@@ -8,16 +8,18 @@ from uuid import UUID
 from babel.core import get_global
 
 from booking.app import App
-from booking.domain.venues import (
-    Area,
-    Combination,
+from booking.domain.offerings import (
     DepositRule,
     Offering,
-    Resource,
-    ResourceKind,
     Shift,
     ShiftsOverlap,
     TurnTime,
+)
+from booking.domain.venues import (
+    Area,
+    Combination,
+    Resource,
+    ResourceKind,
     Venue,
     VenueNotFound,
     VenueRef,
