@@ -5,8 +5,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
+
+from tools.bench.figures import percentile
 
 _LOOPBACK = "127.0.0.1"
+_LAST_ANSWERS_SECONDS = 15.0
+
+Make = Callable[[int], bytes | None]
+"""The next request of a connection, by its number from 0; None ends the connection."""
+
+
+class ConnectionLost(Exception):
+    """The server closed a connection that still waited for an answer."""
 
 
 @dataclass
@@ -18,14 +29,18 @@ class Result:
     latencies: list[float] = field(default_factory=list)
 
     @property
+    def answers(self) -> int:
+        """How many requests were answered, whatever the answer was."""
+        return self.statuses.total()
+
+    @property
     def rate(self) -> float:
         """Answers per second."""
-        return sum(self.statuses.values()) / self.seconds
+        return self.answers / self.seconds
 
     def percentile(self, share: float) -> float:
         """Seconds within which this share of requests was answered."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+        return percentile(self.latencies, share)
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
@@ -37,36 +52,68 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def run(port: int, make: Callable[[], bytes | None], *, connections: int, seconds: float) -> Result:
-    """Sends what `make` answers until time is up or it answers None."""
+async def run(port: int, make: Make, *, connections: int, seconds: float) -> Result:
+    """Sends what `make` answers until time is up or it answers None; waits for every answer.
+
+    Raises:
+        ConnectionLost, OSError: the server went away.
+        TimeoutError: the last answers did not come.
+    """
+    loop = asyncio.get_running_loop()
     result = Result()
     started = time.perf_counter()
-    limit = started + seconds
-    await asyncio.gather(*(_connection(port, make, result, limit) for _ in range(connections)))
+    opened: list[_Connection] = []
+    for number in range(connections):
+        _, connection = await loop.create_connection(
+            lambda number=number: _Connection(number, make, result, started + seconds),  # type: ignore[misc]
+            _LOOPBACK,
+            port,
+        )
+        opened.append(cast("_Connection", connection))
+    async with asyncio.timeout(seconds + _LAST_ANSWERS_SECONDS):
+        await asyncio.gather(*(connection.done for connection in opened))
     result.seconds = time.perf_counter() - started
     return result
 
 
-async def _connection(port: int, make: Callable[[], bytes | None], result: Result, limit: float) -> None:
-    reader, writer = await asyncio.open_connection(_LOOPBACK, port)
-    while time.perf_counter() < limit:
-        sent = make()
+class _Connection(asyncio.Protocol):
+    """Sends the next request as soon as the answer to the last one is complete."""
+
+    def __init__(self, number: int, make: Make, result: Result, limit: float) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._number, self._make, self._result, self._limit = number, make, result, limit
+        self._buffer = b""
+        self._sent = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end >= 0 and len(self._buffer) >= end + 4 + _content_length(self._buffer[:end]):
+            now = time.perf_counter()
+            self._result.latencies.append(now - self._sent)
+            self._result.statuses[int(self._buffer[9:12])] += 1
+            self._buffer = b""
+            self._send()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(ConnectionLost())
+
+    def _send(self) -> None:
+        sent = self._make(self._number) if time.perf_counter() < self._limit else None
         if sent is None:
-            break
-        started = time.perf_counter()
-        writer.write(sent)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await _drain(reader, head.lower())
-        result.latencies.append(time.perf_counter() - started)
-        result.statuses[int(head[9:12])] += 1
-    writer.close()
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._sent = time.perf_counter()
+        self._transport.write(sent)
 
 
-async def _drain(reader: asyncio.StreamReader, head: bytes) -> None:
-    _, found, rest = head.partition(b"content-length: ")
-    if found:
-        await reader.readexactly(int(rest.partition(b"\r\n")[0]))
-    elif b"transfer-encoding: chunked" in head:
-        while size := int(await reader.readline(), 16):
-            await reader.readexactly(size + 2)
-        await reader.readline()
+def _content_length(head: bytes) -> int:
+    """The length that the head declares; every server measured here declares one unless the body is empty."""
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0

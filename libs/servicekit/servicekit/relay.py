@@ -57,7 +57,13 @@ _REPLAY = (
 )
 
 _log = telemetry.logger(__name__)
-_Failures = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class LogLost(Exception):
+    """The broker's log is shorter than what it had taken: everything starts anew, on fresh connections."""
+
+
+_Failures = (LogLost, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class Relay:
@@ -71,8 +77,8 @@ class Relay:
         self._wake = asyncio.Event()
         self._highest: dict[TopicPartition, int] = {}
         self._first: dict[TopicPartition, int] = {}
-        """The first offset of what was last published together. The embedded broker reports the end of a log
-        as the first offset of its last batch plus one: an end at or below this one is shorter on any broker."""
+        """The first offset of what was last published together. The embedded broker tells the end of a log as
+        the first offset of its last batch plus one: an end at or below this one is shorter on any broker."""
         self._inspected = self._pruned = 0.0
         outbox.on_nudge(self._wake.set)
 
@@ -147,9 +153,9 @@ class Relay:
             for row, result in zip(rows, results, strict=True)
             if isinstance(result, RecordMetadata)
         ]
-        lost = {result.topic_partition for _, result in taken if self._is_behind(result)}
-        for partition in lost:
-            await self._refill(connection, partition)
+        if any(self._is_behind(result) for _, result in taken):
+            await self._refill_all(connection)
+            raise LogLost
         await connection.execute(
             _MARK,
             [row["position"] for row, _ in taken],
@@ -175,10 +181,9 @@ class Relay:
         self._inspected = time.monotonic()
         if self._highest:
             ends = await self._log_ends()
-            for partition in list(self._highest):
-                if ends.get(partition, 0) <= self._first[partition]:
-                    await broker.ensure_topics(self._kafka, self._topics)
-                    await self._refill(connection, partition)
+            if any(ends.get(partition, 0) <= self._first[partition] for partition in self._highest):
+                await self._refill_all(connection)
+                raise LogLost
             for partition, offset in (await self._confirmed()).items():
                 if partition in self._highest:
                     await connection.execute(_CONFIRM, partition.topic, partition.partition, offset)
@@ -212,17 +217,22 @@ class Relay:
             await broker.close(admin.close())
         return lowest
 
-    async def _refill(self, connection: asyncpg.Connection, partition: TopicPartition) -> None:
-        """Has what some subscriber has not confirmed published again. Consumers know repetitions by id."""
-        async with connection.transaction():
+    async def _refill_all(self, connection: asyncpg.Connection) -> None:
+        """Has what some subscriber has not confirmed published again, on every partition: a broker loses all.
+
+        What the fresh log took before it was noticed is sent again too. Consumers know repetitions by id.
+        """
+        for partition in list(self._highest):
             where = (partition.topic, partition.partition)
-            confirmed = await connection.fetchval(_CONFIRMED, *where) or 0
-            status = await connection.execute(_REFILL, *where, confirmed)
-            await connection.execute(_FORGET_CONFIRMATION, *where)
-        self._highest.pop(partition, None)
-        count = int(status.split()[-1])
-        metrics.EVENTS_REPUBLISHED.labels(partition.topic).inc(count)
-        _log.warning("broker_lost_its_log", topic=partition.topic, partition=partition.partition, rows=count)
+            async with connection.transaction():
+                confirmed = await connection.fetchval(_CONFIRMED, *where) or 0
+                status = await connection.execute(_REFILL, *where, confirmed)
+                await connection.execute(_FORGET_CONFIRMATION, *where)
+            count = int(status.split()[-1])
+            metrics.EVENTS_REPUBLISHED.labels(partition.topic).inc(count)
+            _log.warning(
+                "broker_lost_its_log", topic=partition.topic, partition=partition.partition, rows=count
+            )
 
 
 def _plain(row: asyncpg.Record) -> dict[str, Any]:

@@ -34,5 +34,5 @@ async def db(database_settings: DatabaseSettings) -> AsyncIterator[Database]:
 @pytest.fixture
 def kafka(broker_engine: BrokerEngine) -> KafkaSettings:
     return KafkaSettings(
-        bootstrap_servers=broker_engine.url, idempotent_producer=False, partitions=3, session_timeout_ms=2_000
+        bootstrap_servers=broker_engine.url, idempotent_producer=False, partitions=4, session_timeout_ms=2_000
     )

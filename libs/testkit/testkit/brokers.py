@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
@@ -21,13 +21,19 @@ class BrokerTraits:
     """Topics, records and committed offsets are there again after kill -9."""
     idempotent_producer: bool
     """Producers may ask for a producer id."""
-    shortest_session_ms: int
-    """The shortest session timeout that the suite asks for."""
+    exact_log_ends: bool
+    """ListOffsets tells the end of the log; else one after the start of its last batch."""
+    session_timeout_ms: int
+    """The session timeout of the suite's groups."""
 
 
-EMBEDDED = BrokerTraits(survives_kill=False, idempotent_producer=False, shortest_session_ms=2_000)
-APACHE = BrokerTraits(survives_kill=True, idempotent_producer=True, shortest_session_ms=2_000)
-GIVEN = BrokerTraits(survives_kill=True, idempotent_producer=True, shortest_session_ms=6_000)
+EMBEDDED = BrokerTraits(
+    survives_kill=False, idempotent_producer=False, exact_log_ends=False, session_timeout_ms=2_000
+)
+APACHE = BrokerTraits(
+    survives_kill=True, idempotent_producer=True, exact_log_ends=True, session_timeout_ms=2_000
+)
+GIVEN = replace(APACHE, session_timeout_ms=6_000)
 """A broker by URL counts as Apache Kafka with its defaults."""
 
 
@@ -45,7 +51,7 @@ class Broker:
             bootstrap_servers=self.bootstrap_servers,
             idempotent_producer=self.traits.idempotent_producer,
             partitions=partitions,
-            session_timeout_ms=self.traits.shortest_session_ms,
+            session_timeout_ms=self.traits.session_timeout_ms,
         )
 
 

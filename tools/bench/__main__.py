@@ -1,0 +1,117 @@
+"""`make bench`: starts a platform of its own, measures it in interleaved rounds, prints ratios, and ends it."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from devstack.commands import ProcessFailed
+from tools.bench import converter
+from tools.bench.figures import Ratio, Sample, Target, ratio
+from tools.bench.phases import CONNECTIONS, Phases
+from tools.bench.report import Machine, Report, show
+from tools.bench.stage import Stage
+
+_ROUNDS, _SECONDS = 4, 4.0
+_WARM_UP_SECONDS = 1.5
+
+
+def main() -> int:
+    """0 when every answer was the expected one, whatever the ratios are."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there too")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="default %(default)s")
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="of a phase in a round; %(default)s")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="phases whose name begins so; no ratios")
+    chosen = parser.parse_args()
+    console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
+    stage = Stage(Path(tempfile.mkdtemp(prefix="comptoir-bench-")))
+    try:
+        stage.start(lambda step: progress.print(f"  {step}"))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            report = runner.run(_measure(stage, progress, chosen))
+    except ProcessFailed as failed:
+        console.print(f"[red]{failed}[/red]")
+        return 1
+    finally:
+        stage.close()
+    show(report, console)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    return 1 if report.wrong else 0
+
+
+async def _measure(stage: Stage, progress: Console, chosen: argparse.Namespace) -> Report:
+    phases = Phases(stage)
+    await phases.fill_day()
+    todo = [each for each in phases.all() if not chosen.only or each.name.startswith(tuple(chosen.only))]
+    for phase in todo:
+        await phase.measure(_WARM_UP_SECONDS)
+    samples: dict[str, list[Sample]] = defaultdict(list)
+    for number in range(1, chosen.rounds + 1):
+        for phase in todo:
+            sample = await phase.measure(chosen.seconds)
+            samples[phase.name].append(sample)
+            progress.print(f"  round {number}: {phase.name}: {sample.rate:.0f}/s, {sample.total_cpu:.0f} µs")
+    return Report(
+        machine=Machine.here(),
+        connections=CONNECTIONS,
+        seconds=chosen.seconds,
+        samples=samples,
+        ratios=[] if chosen.only else _ratios(samples),
+        relay=await phases.relay_cost(),
+        converter=converter.measure(),
+    )
+
+
+def _ratios(samples: dict[str, list[Sample]]) -> list[Ratio]:
+    empty, search, book = (samples[name] for name in (Phases.EMPTY, Phases.SEARCH, Phases.BOOK))
+
+    def rate(sample: Sample) -> float:
+        return sample.rate
+
+    def cpu(sample: Sample) -> float:
+        return sample.total_cpu
+
+    def without_database(sample: Sample) -> float:
+        return sample.total_cpu - sample.cpu["postgres"]
+
+    database, bare = samples[Phases.PGBENCH], samples[Phases.SLICE]
+    most = Target(1.35, at_least=False)
+    return [
+        ratio(
+            "availability / empty RPC, requests per second",
+            search,
+            empty,
+            rate,
+            target=Target(0.60, at_least=True),
+        ),
+        ratio("booking / pgbench, per second", book, database, rate, target=Target(0.40, at_least=True)),
+        ratio("booking / bare slice, CPU", book, bare, cpu, target=Target(1.5, at_least=False)),
+        ratio("booking / bare slice, per second", book, bare, rate),
+        ratio("bare slice / pgbench, per second", bare, database, rate),
+        ratio(
+            "telemetry at 1 % / off, CPU of an availability",
+            search,
+            samples[Phases.SEARCH_QUIET],
+            without_database,
+            target=most,
+        ),
+        ratio(
+            "telemetry at 1 % / off, CPU of a booking",
+            book,
+            samples[Phases.BOOK_QUIET],
+            without_database,
+            target=most,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

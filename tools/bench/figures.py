@@ -1,0 +1,103 @@
+"""Samples of rounds, their medians and spreads, and ratios of phases taken in the same round. Pure."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_BUSY_CORE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One phase in one round."""
+
+    rate: float
+    """Answers per second."""
+    cpu: Mapping[str, float]
+    """CPU µs per answer, by process."""
+    p50: float
+    """Milliseconds; so is `p99`."""
+    p99: float
+    generator: float
+    """Share of one core that the load generator used."""
+    generator_cpu: float
+    """CPU µs per answer of the load generator; not part of `cpu`."""
+    wrong: Mapping[str, int] = field(default_factory=dict)
+    """Answers that were not what the phase is about, by status."""
+
+    @property
+    def total_cpu(self) -> float:
+        """CPU µs per answer of everything measured."""
+        return sum(self.cpu.values())
+
+    @property
+    def generator_limits(self) -> bool:
+        """Whether the load generator may have been what limited the rate."""
+        return self.generator > _BUSY_CORE
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A median with the smallest and largest value it was taken of."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Range":
+        """Of at least one value."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a ratio has to reach."""
+
+    bound: float
+    at_least: bool
+    """False: at most."""
+
+    def reached(self, value: float) -> bool:
+        """Whether a value is on the right side."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.bound:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Two figures of the same rounds, divided round by round."""
+
+    name: str
+    values: Range
+    target: Target | None = None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the median reaches the target; None without one."""
+        return self.target.reached(self.values.median) if self.target else None
+
+
+Figure = Callable[[Sample], float]
+
+
+def ratio(
+    name: str,
+    above: Sequence[Sample],
+    below: Sequence[Sample],
+    figure: Figure,
+    *,
+    target: Target | None = None,
+) -> Ratio:
+    """`figure` of each sample over that of the other phase in the same round."""
+    quotients = [figure(one) / figure(other) for one, other in zip(above, below, strict=True)]
+    return Ratio(name, Range.of(quotients), target)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(1, math.ceil(len(ordered) * share)) - 1]

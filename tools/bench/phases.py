@@ -1,0 +1,177 @@
+"""The phases: what is asked of whom, and what one round of it costs. Each answers one Sample."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from devstack.engines import PostgresEngine
+from devstack.psql import run_sql
+from tools.bench import load, pgbench
+from tools.bench.cpu import Cpu
+from tools.bench.figures import Sample
+from tools.bench.places import STARTS, STARTS_STEP, SliceWishes, Wishes, wish
+from tools.bench.stage import BOOKED_ON_THE_DAY, Pair, Stage, searched_day, slug
+
+CONNECTIONS = 16
+_OK, _CREATED = 200, 201
+_FIRST_BOOKED_DAY = 10
+_DAYS_A_ROUND = 40
+"""Service days that a round of pgbench may fill in one venue."""
+_BEYOND = 800
+"""Where pgbench's days begin: after all that the gateway is asked for."""
+_COUNT = "SELECT count(*) FROM bookings;"
+_PUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL;"
+_RELAY_SECONDS = 6.0
+
+Measure = Callable[[float], Awaitable[Sample]]
+"""One round of a phase, of about so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Something that is measured."""
+
+    name: str
+    measure: Measure
+
+
+class _HasPid(Protocol):
+    @property
+    def pid(self) -> int | None: ...
+
+
+class Phases:
+    """All phases of one stage. Rounds run one after the other, never at one time."""
+
+    EMPTY = "empty RPC"
+    SEARCH, SEARCH_QUIET = "availability", "availability, no telemetry"
+    BOOK, BOOK_QUIET = "booking", "booking, no telemetry"
+    PGBENCH = "pgbench, commit alone"
+    SLICE = "bare slice"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        first = searched_day() + timedelta(days=_FIRST_BOOKED_DAY)
+        self._wishes = Wishes(stage.places, first=first.date(), connections=CONNECTIONS)
+        self._slice = SliceWishes(connections=CONNECTIONS)
+        self._pgbench_round = 0
+        path = f"/v1/venues/{slug(0)}/availability?date={searched_day():%Y-%m-%d}&party_size=2"
+        self._search = load.request("GET", path)
+
+    def all(self) -> list[Phase]:
+        """In the order of a round."""
+        stage = self._stage
+        return [
+            Phase(self.EMPTY, self._gateway(stage.empty, lambda _: self._search, expected=_OK)),
+            Phase(self.SEARCH, self._gateway(stage.traced, lambda _: self._search, expected=_OK)),
+            Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, lambda _: self._search, expected=_OK)),
+            Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
+            Phase(self.BOOK_QUIET, self._gateway(stage.quiet, self._wishes.make, expected=_CREATED)),
+            Phase(self.PGBENCH, self._run_pgbench),
+            Phase(self.SLICE, self._run_slice),
+        ]
+
+    async def fill_day(self) -> None:
+        """Books the day that is searched, one booking after the other.
+
+        Raises:
+            RuntimeError: the platform did not take them all.
+        """
+        place = self._stage.places[0]
+        requests = iter(
+            wish(
+                place,
+                searched_day() + timedelta(minutes=15 * (number * STARTS_STEP % STARTS)),
+                key=f"day-{number}",
+            )
+            for number in range(BOOKED_ON_THE_DAY)
+        )
+        port = self._stage.traced.gateway.port
+        result = await load.run(port, lambda _: next(requests, None), connections=1, seconds=60)
+        if result.statuses != {_CREATED: BOOKED_ON_THE_DAY}:
+            raise RuntimeError(f"the searched day could not be filled: {dict(result.statuses)}")
+
+    async def relay_cost(self) -> tuple[int, Mapping[str, float]]:
+        """How many waiting events the relay publishes in some seconds, and CPU µs of each by process."""
+        stage = self._stage
+        relay = stage.relay
+        relay.start()
+        try:
+            engines = stage.platform.engines
+            before, cpu = (
+                self._count(_PUBLISHED),
+                _cpu(relay=relay, postgres=stage.postgres, broker=engines.broker),
+            )
+            await asyncio.sleep(_RELAY_SECONDS)
+            seconds, published = cpu.since(), self._count(_PUBLISHED) - before
+        finally:
+            relay.stop()
+        return published, {name: value / max(1, published) * 1e6 for name, value in seconds.items()}
+
+    def _gateway(self, pair: Pair, make: load.Make, *, expected: int) -> Measure:
+        async def measure(seconds: float) -> Sample:
+            cpu = {"gateway": pair.gateway, "service": pair.service, "postgres": self._stage.postgres}
+            return await _drive(pair.gateway.port, make, cpu, expected=expected, seconds=seconds)
+
+        return measure
+
+    async def _run_slice(self, seconds: float) -> Sample:
+        cpu = {"service": self._stage.slice, "postgres": self._stage.postgres}
+        return await _drive(self._stage.slice.port, self._slice.make, cpu, expected=_CREATED, seconds=seconds)
+
+    async def _run_pgbench(self, seconds: float) -> Sample:
+        stage = self._stage
+        assert isinstance(stage.postgres, PostgresEngine)  # noqa: S101
+        first = searched_day().date()
+        text = pgbench.script(stage.organization, stage.places, first=first, clients=CONNECTIONS)
+        before, cpu = self._count(_COUNT), _cpu(postgres=stage.postgres)
+        run = await pgbench.run(
+            stage.postgres.pgbench,
+            stage.application_database,
+            text,
+            clients=CONNECTIONS,
+            seconds=max(1, round(seconds)),
+            skip=_BEYOND + self._pgbench_round * _DAYS_A_ROUND,
+            folder=stage.folder,
+        )
+        used = cpu.since()
+        self._pgbench_round += 1
+        done = run.outcome.processed
+        refused = done - (self._count(_COUNT) - before)
+        return Sample(
+            rate=run.outcome.rate,
+            cpu={name: value / done * 1e6 for name, value in used.items()},
+            p50=run.p50 * 1e3,
+            p99=run.p99 * 1e3,
+            generator=run.client_cpu / run.seconds,
+            generator_cpu=run.client_cpu / done * 1e6,
+            wrong={"refused": refused} if refused else {},
+        )
+
+    def _count(self, query: str) -> int:
+        return int(run_sql(self._stage.database, query))
+
+
+async def _drive(
+    port: int, make: load.Make, processes: Mapping[str, _HasPid], *, expected: int, seconds: float
+) -> Sample:
+    cpu, own = _cpu(**processes), time.process_time()
+    result = await load.run(port, make, connections=CONNECTIONS, seconds=seconds)
+    own = time.process_time() - own
+    used, answers = cpu.since(), result.answers
+    return Sample(
+        rate=result.rate,
+        cpu={name: value / answers * 1e6 for name, value in used.items()},
+        p50=result.percentile(0.5) * 1e3,
+        p99=result.percentile(0.99) * 1e3,
+        generator=own / result.seconds,
+        generator_cpu=own / answers * 1e6,
+        wrong={str(status): count for status, count in result.statuses.items() if status != expected},
+    )
+
+
+def _cpu(**processes: _HasPid | None) -> Cpu:
+    return Cpu({name: process.pid for name, process in processes.items() if process and process.pid})
