@@ -1,6 +1,6 @@
 """Takes one member out of the workspace, for its image. Runs on the standard library alone.
 
-`python tools/image/member.py requirements booking` prints the part of requirements.lock that it needs, hashed;
+`python tools/image/member.py requirements booking` prints the hashed part of requirements.lock it needs;
 `python tools/image/member.py sources booking DIR` copies its packages into the environment at DIR.
 """
 

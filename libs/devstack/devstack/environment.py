@@ -11,8 +11,8 @@ from devstack.topology import CALLS, GATEWAY
 _HOLD_SECONDS = "45"
 """Short, so that a developer sees a hold run out; production keeps the default of a quarter of an hour."""
 _EMBEDDED_BROKER = {"KAFKA__SESSION_TIMEOUT_MS": "3000", "KAFKA__PARTITIONS": "4"}
-"""It lets nobody into a group before a member that left has timed out. And it makes a topic that anybody asks for,
-always with four partitions: with another number, whoever is quicker after a restart would decide."""
+"""It lets nobody into a group before a member that left has timed out. And it makes each topic somebody asks
+for, with four partitions: with another number, whoever is quicker after a restart would decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,18 @@ _ENTER_PLATFORM = select(
 )
 
 
+_DRIVER_FAILURES = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+_REFUSED_BY_THE_SERVER = (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""Failures after which a connection is as good as before."""
+
+
 class Transaction:
     """One open transaction. Everything in it commits together or not at all."""
 
@@ -123,7 +135,12 @@ class Database:
                 raw = await connection.get_raw_connection()
                 bare = raw.driver_connection
                 assert isinstance(bare, asyncpg.Connection)  # noqa: S101
-                yield bare
+                try:
+                    yield bare
+                except BaseException as error:
+                    if not isinstance(error, _REFUSED_BY_THE_SERVER):
+                        await connection.invalidate()  # cut off in the middle: nobody may use it again
+                    raise
 
     def _budget_ms(self) -> int:
         left = deadline.remaining()
@@ -154,7 +171,7 @@ def _mapped() -> Iterator[None]:
     """Turns the driver's failures into refusals; integrity errors pass, for the store to name."""
     try:
         yield
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _DRIVER_FAILURES as error:
         refusal = _refusal(error)
         if refusal is None:
             raise
@@ -174,6 +191,7 @@ def _refusal(error: Exception) -> AppError | None:
             | TimeoutError()
             | asyncpg.PostgresConnectionError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
             | asyncpg.OperatorInterventionError()
             | asyncpg.TooManyConnectionsError()
             | OSError()

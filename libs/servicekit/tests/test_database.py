@@ -106,3 +106,23 @@ async def test_a_database_that_is_away_is_unavailable_and_comes_back(
         await _texts(db, organization)
     await asyncio.to_thread(postgres_engine.start)
     assert await _texts(db, organization) == ["before"]
+
+
+async def test_a_connection_that_was_cut_off_is_not_used_again(database_settings: DatabaseSettings) -> None:
+    single = Database(database_settings.model_copy(update={"pool_size": 1}), name="booking")
+
+    async def backend() -> int:
+        async with single.driver() as connection:
+            found: int = await connection.fetchval("SELECT pg_backend_pid()")
+            return found
+
+    async def slow() -> None:
+        async with single.driver() as connection:
+            await connection.execute("SELECT pg_sleep(5)")
+
+    before = await backend()
+    assert await backend() == before
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(slow(), 0.2)
+    assert await backend() != before
+    await single.close()
