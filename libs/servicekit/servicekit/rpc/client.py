@@ -1,5 +1,7 @@
 """Calls to a peer: signed identity, the rest of the time budget, trace, metrics, refusals as AppError."""
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from servicekit.telemetry import metrics
 Stub = TypeVar("Stub")
 
 _TIMEOUT = 5.0
+_CONNECT_SECONDS = 2.0
 
 
 class Peer:
@@ -34,7 +37,7 @@ class Peer:
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", 500),
         ]
         self.channel = grpc.aio.insecure_channel(target, options=options)
 
@@ -79,6 +82,8 @@ class Peer:
             if header:
                 sent.append((guard.TRACEPARENT, header))
             try:
+                if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+                    await self._connect(budget)
                 return await method(request, timeout=budget, metadata=sent)
             except grpc.aio.AioRpcError as error:
                 refusal: AppError = status.from_call(error)
@@ -87,6 +92,11 @@ class Peer:
             finally:
                 metrics.RPC_CALLED.labels(path, code.name).inc()
                 metrics.RPC_CALLED_SECONDS.labels(path).observe(time.perf_counter() - started)
+
+    async def _connect(self, budget: float) -> None:
+        """Gives a peer that is just starting a moment: a call that was never sent is nobody's repetition."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.channel.channel_ready(), min(_CONNECT_SECONDS, budget / 2))
 
     async def close(self) -> None:
         """Closes the channel."""
