@@ -12,11 +12,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
+from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit import broker, ids, outbox, telemetry, topics
 from servicekit.database import Database
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
-from servicekit.events import Event, Undecodable, from_record
+from servicekit.events import Event, Undecodable, from_record, shown
 from servicekit.inbox import INBOX, AlreadyHandled
 from servicekit.settings import KafkaSettings
 from servicekit.telemetry import metrics
@@ -141,7 +142,7 @@ class Consumer(Generic[A]):
 
     async def _bury(self, record: ConsumerRecord, error: str, stop: asyncio.Event) -> None:
         """Writes a dead letter through the outbox, as safe as any event; waits for the database."""
-        headers = {name: raw.decode(errors="replace") for name, raw in record.headers}
+        headers = {shown(name.encode()): shown(raw) for name, raw in record.headers}
         row = {
             "event_id": ids.new(),
             "organization_id": _uuid_or_none(headers.get("ce_organizationid")),
@@ -158,7 +159,8 @@ class Consumer(Generic[A]):
             try:
                 async with self._db.begin_platform(reason="write a dead letter") as tx:
                     await tx.execute(sa.insert(outbox.OUTBOX), row)
-            except (Unavailable, Busy, DeadlineExceeded):
+            except (AppError, SQLAlchemyError) as failure:
+                _log.warning("dead_letter_waits", error=_name(failure))
                 await self._pause(attempt, stop)
             else:
                 outbox.nudge()
@@ -189,7 +191,7 @@ class Consumer(Generic[A]):
         headers = dict(record.headers)
         if headers.get(DEAD_CONSUMER) != self._service.encode():
             return False
-        event_id = _uuid_or_none(headers.get("ce_id", b"").decode())
+        event_id = _uuid_or_none(shown(headers.get("ce_id")))
         async with self._db.begin_platform(reason="list dead letters") as tx:
             found = await tx.execute(sa.select(INBOX.c.event_id).where(INBOX.c.event_id == event_id))
             return found.first() is None
@@ -207,8 +209,7 @@ async def _whole(reader: AIOKafkaConsumer, partition: TopicPartition) -> AsyncIt
 
 
 def _type_of(record: ConsumerRecord) -> str:
-    raw: bytes = dict(record.headers).get("ce_type", b"")
-    return raw.decode(errors="replace")
+    return shown(dict(record.headers).get("ce_type"))
 
 
 def _name(error: Exception) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import CursorResult, Executable, bindparam, event, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import String
@@ -78,6 +78,7 @@ class Database:
             max_overflow=0,
             pool_timeout=_POOL_TIMEOUT,
             pool_use_lifo=True,
+            hide_parameters=True,
             connect_args={
                 "timeout": 5,
                 "server_settings": {
@@ -92,7 +93,7 @@ class Database:
         )
         self._bare = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         pool = self.engine.sync_engine.pool
-        event.listen(pool, "checkout", lambda *_: metrics.DATABASE_CONNECTIONS.inc())
+        event.listen(pool, "checkout", _checked_out)
         event.listen(pool, "checkin", lambda *_: metrics.DATABASE_CONNECTIONS.dec())
 
     @asynccontextmanager
@@ -164,6 +165,13 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+def _checked_out(adapted: Any, _record: object, _proxy: object) -> None:
+    """Has the pool replace a connection that the server has closed before anybody uses it."""
+    if adapted.driver_connection.is_closed():
+        raise DisconnectionError
+    metrics.DATABASE_CONNECTIONS.inc()
 
 
 @contextmanager

@@ -53,14 +53,19 @@ def to_headers(row: Mapping[str, Any], service: str) -> list[tuple[str, bytes]]:
     return [(name, str(value).encode()) for name, value in headers.items()]
 
 
-def from_record(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Event:
+def shown(raw: bytes | None) -> str:
+    """A header as text that any table and log can hold, whatever somebody put into it."""
+    return (raw or b"").decode(errors="replace").replace("\x00", "\ufffd")
+
+
+def from_record(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> Event:
     """Decodes a Kafka record.
 
     Raises:
         Undecodable: attributes are missing, the type is unknown, or the bytes are not of that type.
     """
     try:
-        texts = {name: raw.decode() for name, raw in headers}
+        texts = {name: (raw or b"").decode() for name, raw in headers}
         known = contract.events()[texts["ce_type"]]
         message: Message = known.message.FromString(value or b"")
         organization = texts.get("ce_organizationid")

@@ -5,11 +5,27 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from servicekit.errors import InvalidPageToken
 
 _DEFAULT = 50
 _MOST = 200
+
+
+def moment(text: str) -> datetime:
+    """The part of a sort key that is an instant.
+
+    Raises:
+        InvalidPageToken: it is none, or none that a database can hold.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            raise InvalidPageToken
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidPageToken from error
 
 
 @dataclass(frozen=True, slots=True)

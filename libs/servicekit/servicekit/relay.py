@@ -50,7 +50,12 @@ _REFILL = (
 )
 _CONFIRMED = "SELECT log_offset FROM relay_confirmations WHERE topic = $1 AND partition = $2"
 _FORGET_CONFIRMATION = "DELETE FROM relay_confirmations WHERE topic = $1 AND partition = $2"
-_PRUNE = "DELETE FROM outbox WHERE published_at < now() - make_interval(days => $1)"
+# The inbox outlives the outbox, so that nothing that can still be published again is handled twice.
+_PRUNE = (
+    "WITH o AS (DELETE FROM outbox WHERE published_at < now() - make_interval(days => $1)),"
+    " i AS (DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1 * 3))"
+    " DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'"
+)
 _REPLAY = (
     "UPDATE outbox SET published_at = NULL WHERE created_at >= $1 AND created_at < $2"
     " AND published_at IS NOT NULL AND ($3::text IS NULL OR type = $3)"

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from servicekit import ids, telemetry
 from servicekit.database import Database, Transaction
-from servicekit.errors import AppError, Unavailable
+from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.telemetry import metrics
 from servicekit.waiting import wait_for_any
 
@@ -170,7 +170,7 @@ class TimerLoop(Generic[A]):
             if not due or len(due) < most:
                 await wait_for_any(stop, self._wake, timeout=_POLL_SECONDS)
                 self._wake.clear()
-        await asyncio.gather(*self._running)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def _start(self, timer: Timer) -> None:
         task = asyncio.create_task(self._handle(timer))
@@ -191,7 +191,8 @@ class TimerLoop(Generic[A]):
                 for row in rows:
                     late = (tx.now - row["due_at"]).total_seconds()
                     metrics.TIMERS_LATE_SECONDS.labels(row["kind"]).set(late)
-        except Unavailable:
+        except (Unavailable, Busy, DeadlineExceeded) as refusal:
+            _log.warning("timers_wait", reason=refusal.reason)
             return []
         return [
             Timer(
@@ -228,5 +229,5 @@ class TimerLoop(Generic[A]):
         try:
             async with self._db.begin_platform(reason="put a failed timer back") as tx:
                 await postpone(tx, timer, tx.now + timedelta(seconds=wait))
-        except Unavailable:
+        except (Unavailable, Busy, DeadlineExceeded):
             _log.warning("timer_lease_left", kind=timer.kind)

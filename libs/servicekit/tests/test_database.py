@@ -108,6 +108,16 @@ async def test_a_database_that_is_away_is_unavailable_and_comes_back(
     assert await _texts(db, organization) == ["before"]
 
 
+async def test_a_restart_between_two_requests_is_not_noticed(
+    db: Database, postgres_engine: PostgresEngine
+) -> None:
+    organization = ids.new()
+    await asyncio.gather(*(_write(db, organization, "before") for _ in range(6)))
+    await asyncio.to_thread(postgres_engine.restart)
+    found = await asyncio.gather(*(_texts(db, organization) for _ in range(6)))
+    assert [len(each) for each in found] == [6] * 6
+
+
 async def test_a_connection_that_was_cut_off_is_not_used_again(database_settings: DatabaseSettings) -> None:
     single = Database(database_settings.model_copy(update={"pool_size": 1}), name="booking")
 

@@ -120,12 +120,9 @@ def _booking_id(text: str) -> UUID:
 
 def _sort_key(after: tuple[str, ...]) -> tuple[datetime, UUID]:
     try:
-        moment, payment_id = datetime.fromisoformat(after[0]), UUID(after[1])
+        return paging.moment(after[0]), UUID(after[1])
     except ValueError as error:
         raise InvalidPageToken from error
-    if moment.tzinfo is None:
-        raise InvalidPageToken
-    return moment, payment_id
 
 
 def _payment(payment: Payment) -> pb.Payment:

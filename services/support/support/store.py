@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from servicekit import paging
 from servicekit.database import Transaction
 from servicekit.errors import InvalidPageToken
 from servicekit.paging import Page
@@ -164,12 +164,9 @@ async def _with_messages(tx: Transaction, rows: Sequence[Any]) -> list[Ticket]:
 
 def _position(after: Sequence[str]) -> dict[str, Any]:
     try:
-        moment, ticket_id = datetime.fromisoformat(after[0]), UUID(after[1])
+        return {"after_time": paging.moment(after[0]), "after_id": UUID(after[1])}
     except ValueError as error:
         raise InvalidPageToken from error
-    if moment.tzinfo is None:
-        raise InvalidPageToken
-    return {"after_time": moment, "after_id": ticket_id}
 
 
 def _ticket(row: Any, *, messages: tuple[Message, ...] = ()) -> Ticket:

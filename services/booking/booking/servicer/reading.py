@@ -67,7 +67,4 @@ def _storable_text(text: str) -> str:
 
 
 def _aware_moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
+    return paging.moment(text)
