@@ -23,7 +23,7 @@ def test_the_gateway_keeps_its_document(who: str, platform: Platform, owner: Own
         platform.gateway_url,
         "--checks",
         "all",
-        # Rules that no schema can say (a day that does not exist, a password too common) are refused with 400 as yet.
+        # Rules that no schema can say (no such day, a password too common) are refused with 400 as yet.
         "--exclude-checks",
         "positive_data_acceptance",
         "--max-examples",

@@ -1,4 +1,4 @@
-"""`make bench`: starts a platform of its own, measures it in interleaved rounds, prints ratios, and ends it."""
+"""`make bench`: starts a platform of its own, measures it in interleaved rounds, prints ratios, ends it."""
 
 import argparse
 import asyncio

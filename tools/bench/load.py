@@ -69,7 +69,7 @@ async def run(port: int, make: Make, *, connections: int, seconds: float) -> Res
             _LOOPBACK,
             port,
         )
-        opened.append(cast("_Connection", connection))
+        opened.append(connection)
     async with asyncio.timeout(seconds + _LAST_ANSWERS_SECONDS):
         await asyncio.gather(*(connection.done for connection in opened))
     result.seconds = time.perf_counter() - started

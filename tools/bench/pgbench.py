@@ -21,7 +21,7 @@ _RATE = re.compile(r"^tps = ([0-9.]+) ", re.MULTILINE)
 _PAYLOAD_BYTES = 330
 """About as long as the event of a booking without a deposit."""
 
-# The same function with the same kinds of arguments as the service sends. Every client has days of its own, as
+# The same function with the same kinds of arguments as the service sends. Each client has days of its own, as
 # every connection of the other phases has, and knows their versions; variables outlive the transaction.
 _SCRIPT = """\
 \\set day :n / {bookings}
@@ -114,7 +114,7 @@ def latencies(log: str) -> list[float]:
 async def run(
     program: Path, url: str, text: str, *, clients: int, seconds: int, skip: int, folder: Path
 ) -> Run:
-    """Runs the script for some seconds on days from `skip` after the script's first on; leaves nothing in `folder`.
+    """Runs the script for some seconds, on days from `skip` after its first; leaves nothing in `folder`.
 
     Raises:
         PgbenchFailed: it reported an error.
@@ -134,7 +134,7 @@ async def run(
     output = (await process.communicate())[0].decode()
     elapsed, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     taken: list[float] = []
-    for log in folder.glob("pgbench.*"):
+    for log in folder.glob("pgbench.*"):  # noqa: ASYNC240  # nothing else runs
         taken += latencies(log.read_text())
         log.unlink()
     if process.returncode:

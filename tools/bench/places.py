@@ -1,4 +1,4 @@
-"""What is booked: venues with their tables, and starts that are free, so that no request waits for another."""
+"""What is booked: venues with their tables, and starts that are free, so that nobody waits for another."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta

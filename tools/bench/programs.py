@@ -1,4 +1,4 @@
-"""Programs of the bench beside the platform's: a service in one role, a gateway with other peers, bare ones."""
+"""Programs of the bench beside the platform's: one role of a service, another gateway, bare ones."""
 
 import socket
 from collections.abc import Mapping

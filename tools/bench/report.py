@@ -128,7 +128,7 @@ def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
 
 def _ratios(ratios: Sequence[Ratio]) -> Table:
     table = Table("ratio, taken round by round", title="Side by side")
-    for column in ("median", "least – most", "target", ""):
+    for column in ("median", "least - most", "target", ""):
         table.add_column(column, justify="right")
     for each in ratios:
         verdict = {None: "", True: "[green]reached[/green]", False: "[red]missed[/red]"}[each.reached]
@@ -136,7 +136,7 @@ def _ratios(ratios: Sequence[Ratio]) -> Table:
         table.add_row(
             each.name,
             f"{values.median:.2f}",
-            f"{values.least:.2f} – {values.most:.2f}",
+            f"{values.least:.2f} - {values.most:.2f}",
             str(each.target or ""),
             verdict,
         )
@@ -153,7 +153,7 @@ def _converter(measured: Mapping[str, tuple[float, float]]) -> Table:
 
 
 def _spread(values: Range) -> str:
-    return f"{values.median:.0f} ({values.least:.0f}–{values.most:.0f})"
+    return f"{values.median:.0f} ({values.least:.0f}-{values.most:.0f})"
 
 
 def _number(rounds: Sequence[Sample], attribute: str) -> str:

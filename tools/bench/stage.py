@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from devstack.demo import owner as owners
@@ -31,6 +31,8 @@ SAMPLE_RATIO = "0.01"
 _AHEAD = 3
 _UNMEASURED = ("notification", "support", "analytics", "payment", "booking", "gateway")
 _VERSIONS = "SELECT id, version FROM venues ORDER BY id;"
+
+_P = TypeVar("_P", bound=ManagedProcess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class Stage:
             BareProcess("slice", "tools.bench.reference", "{port}", slice_url, log_file=self._log("slice"))
         )
 
-    def _run(self, process: Any) -> Any:
+    def _run(self, process: _P) -> _P:
         process.start()
         self._started.append(process)
         return process

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from comptoir.booking.v1 import events_pb2 as booking_events
 from comptoir.payment.v1 import events_pb2 as payment_events
 from devstack.engines import BrokerEngine
-from servicekit import ids, inbox, outbox, topics
+from servicekit import broker, ids, inbox, outbox, topics
 from servicekit.consumer import Consumer
 from servicekit.database import Database
 from servicekit.events import Event
@@ -186,3 +186,21 @@ async def test_a_healthy_broker_is_not_taken_for_one_that_lost_its_log(
 async def _inspected_twice(relay: Relay) -> None:
     first = relay._inspected
     await eventually(lambda: relay._inspected > first + 3, timeout=30)
+
+
+@pytest.mark.parametrize("value", [b"a\x00b", b"\xff\xfe", None, b""])
+async def test_junk_in_a_topic_is_buried_and_stops_nobody(
+    value: bytes | None, db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings
+) -> None:
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    name = f"pay-{ids.new()}"
+    producer = broker.producer(kafka, "vandal")
+    await broker.ensure_topics(kafka, ["comptoir.payment.v1"])
+    await producer.start()
+    headers = [("ce_type", value), ("ce_id", value), ("ce_organizationid", value)]
+    for partition in range(kafka.partitions):
+        await producer.send_and_wait("comptoir.payment.v1", b"junk", headers=headers, partition=partition)
+    await producer.stop()
+    async with running(relay.run, consumer.run):
+        await say(db, ids.new(), name)
+        await eventually(lambda: seen.payments[name], timeout=40)

@@ -3,8 +3,11 @@
 import asyncio
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from servicekit import ids, timers
 from servicekit.database import Database
+from servicekit.telemetry import metrics
 from servicekit.timers import Timer, TimerLoop
 from testkit import eventually
 from testkit.timers import scheduled
@@ -83,3 +86,17 @@ async def test_a_timer_that_was_replaced_is_not_done_by_its_old_handler(db: Data
     async with db.begin(old.tenant) as tx:
         assert not await timers.done(tx, old)
     assert len(await scheduled(db)) == 1
+
+
+async def test_a_table_that_is_locked_for_long_stops_no_loop(db: Database) -> None:
+    work = Work(db)
+    await _schedule(db, "patient", -1)
+    async with db.begin_platform(reason="test") as tx:
+        await tx.execute(sa.text("LOCK TABLE timers IN SHARE MODE"))
+        stop, tasks = await _run(work)
+        waits = metrics.PLATFORM_TRANSACTIONS.labels("claim due timers")._value
+        before = waits.get()
+        await eventually(lambda: waits.get() > before + 1)
+    await eventually(lambda: work.done == ["patient"])
+    stop.set()
+    await asyncio.gather(*tasks)

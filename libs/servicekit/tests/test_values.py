@@ -93,3 +93,11 @@ def test_reasons_are_unique_and_say_something() -> None:
         assert error.__doc__
         assert error.detail
         assert error.reason == error.reason.upper()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
+def test_an_instant_that_no_database_holds_is_no_page_token(text: str) -> None:
+    with pytest.raises(InvalidPageToken):
+        paging.moment(text)
