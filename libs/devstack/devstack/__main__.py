@@ -25,7 +25,9 @@ def main() -> int:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     try:
-        return _run(arguments, read_settings(_ROOT), console)
+        code = _run(arguments, read_settings(_ROOT), console)
+        sys.stdout.flush()  # here, where a reader that has left is no trouble
+        return code  # noqa: TRY300
     except (CommandFailed, NoSuchLog, SettingsInvalid) as failed:
         console.print(str(failed), style="red", markup=False, highlight=False)
         return 1

@@ -16,6 +16,7 @@ _LOCAL_SECONDS: Final = 2.0
 _REDIS_TIMEOUT: Final = 0.2
 _PAUSE_SECONDS: Final = 5.0
 
+_READ_LOCALLY: Final = metrics.CACHE_READS.labels("local")
 _log = telemetry.logger(__name__)
 
 
@@ -38,7 +39,7 @@ class Cache:
         now = time.monotonic()
         cached = self._local.get(key)
         if cached and cached[0] > now:
-            metrics.CACHE_READS.labels("local").inc()
+            _READ_LOCALLY.inc()
             return cached[1]
         found = await self._shared(key)
         if found is None:
