@@ -93,6 +93,9 @@ class Request:
                 return await self._receive_all(limit)
         except TimeoutError:
             raise RequestTimeout from None
+        except PayloadTooLarge:
+            await self._discard()
+            raise
 
     async def _receive_all(self, limit: int) -> bytes:
         received = bytearray()
@@ -102,7 +105,6 @@ class Request:
                 raise Disconnected
             received += message.get("body", b"")
             if len(received) > limit:
-                await self._discard()
                 raise PayloadTooLarge
             if not message.get("more_body", False):
                 return bytes(received)
