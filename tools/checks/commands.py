@@ -1,5 +1,6 @@
 """Checks that other programs do. Each answers the lines that say what is wrong."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from servicekit.contract import CONTEXTS
 from tools.checks.sources import ROOT, tracked
 
 BIN = Path(sys.executable).parent
+_ONLY_MOVED = 3
 _NO_SECRETS_IN = {"requirements.lock", ".secrets.baseline"}
 IMAGE = "libs/protos/comptoir/contract.binpb"
 
@@ -70,7 +72,11 @@ def _last_released_image() -> bytes:
 def secrets() -> list[str]:
     """Nothing that looks like a credential is new: what the baseline lists was looked at and is made up."""
     files = [str(path.relative_to(ROOT)) for path in tracked() if path.name not in _NO_SECRETS_IN]
-    return _run([BIN / "detect-secrets-hook", "--baseline", ".secrets.baseline", *files])
+    with tempfile.TemporaryDirectory() as scratch:
+        baseline = shutil.copy(ROOT / ".secrets.baseline", scratch)  # the program rewrites moved line numbers
+        command = [str(BIN / "detect-secrets-hook"), "--baseline", str(baseline), *files]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return [] if done.returncode in {0, _ONLY_MOVED} else (done.stdout + done.stderr).strip().splitlines()
 
 
 def hadolint() -> list[str]:
