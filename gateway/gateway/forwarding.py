@@ -14,6 +14,7 @@ from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
 from gateway.tokens import AccessTokens
 from gateway.transcoding import writer
+from gateway.versions import Versions
 from servicekit.errors import AppError
 from servicekit.identity import Signer
 from servicekit.rpc.client import Peer
@@ -40,6 +41,7 @@ class Endpoint:
         self._tokens = tokens
         self._limits = limits
         self._reader = RequestReader(route)
+        self._versions = Versions(route)
         self._write = writer(route.response)
         self._method = peer.channel.unary_unary(
             route.rpc.path,
@@ -68,6 +70,7 @@ class Endpoint:
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         body = await self._body(request) if route.body else b""
         message = self._reader.read(variables, request.query, body)
+        self._versions.expect(message, request.headers.get(b"if-match"))
         try:
             response = await self._peer.call_as(
                 self._signer.token(self._peer.name, caller),
@@ -94,7 +97,8 @@ class Endpoint:
         if self.route.status == NO_CONTENT:
             return Answer(NO_CONTENT, safe(()))
         shown: Any = getattr(response, self.route.response_body) if self.route.response_body else response
-        return Answer(self.route.status, self._headers, orjson.dumps(self._write(shown)))
+        headers = (*self._headers, *self._versions.tag(shown))
+        return Answer(self.route.status, headers, orjson.dumps(self._write(shown)))
 
     def _pointing_at_input(self, error: AppError) -> AppError:
         if not error.violations:

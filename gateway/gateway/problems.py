@@ -14,6 +14,7 @@ _RETRY_AFTER_SECONDS = b"1"
 def answer(error: AppError, request_id: str) -> Answer:
     """The answer to a refused request."""
     status = error.kind.http_status
+    more = {"metadata": error.metadata} if error.metadata else {}
     body = orjson.dumps(
         {
             "type": f"/errors/{error.reason}",
@@ -26,6 +27,7 @@ def answer(error: AppError, request_id: str) -> Answer:
                 for violation in error.violations[:_MOST_ERRORS]
             ],
             "request_id": request_id,
+            **more,
         }
     )
     return Answer(status, safe([(b"content-type", MEDIA_TYPE), *_extra(error)]), body)

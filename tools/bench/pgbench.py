@@ -48,7 +48,8 @@ SELECT commit_booking(
     p_actor => 'guest', p_user => NULL, p_event => uuidv7(), p_topic => 'comptoir.booking.v1',
     p_type => 'comptoir.booking.v1.BookingConfirmed', p_payload => '\\x{payload}',
     p_traceparent => '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00',
-    p_timer => NULL, p_timer_kind => NULL, p_timer_due => NULL
+    p_timer => uuidv7(), p_timer_kind => 'no_show', p_timer_due => now() + interval '30 days',
+    p_more => '{{"grace_minutes": 30}}'
 );
 """
 

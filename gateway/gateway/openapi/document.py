@@ -11,6 +11,7 @@ from gateway.openapi.rules import required
 from gateway.openapi.schemas import Schema, Schemas
 from gateway.routes import EVERYTHING, NO_CONTENT, Route
 from gateway.transcoding import Parameter
+from gateway.versions import expects, tagged
 
 _ABOUT = """The HTTP face of Comptoir, the open-source booking platform.
 
@@ -41,6 +42,11 @@ _PROBLEM: Schema = {
             },
         },
         "request_id": {"type": "string", "description": "For questions to support."},
+        "metadata": {
+            "type": "object",
+            "description": "What a program needs beside the reason, as the reason's own page says.",
+            "additionalProperties": {"type": "string"},
+        },
     },
     "required": ["type", "title", "status", "detail", "reason", "errors", "request_id"],
 }
@@ -51,6 +57,7 @@ _PROBLEMS = {
     "404": "There is nothing by this name, or it is somebody else's.",
     "408": "The body did not arrive in time.",
     "409": "The state of things does not allow this, or has changed meanwhile.",
+    "412": "This has changed since the version in If-Match.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
     "422": "The Idempotency-Key was used before with another request.",
@@ -70,6 +77,15 @@ _IDEMPOTENCY_KEY = {
     "description": "Makes a repeated request answer like the first one (draft-ietf-httpapi-idempotency-key).",
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
 }
+
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag that the caller has read: the request is refused with 412 when there is a newer"
+    " version by now (RFC 9110). It stands for `expected_version` in the body.",
+    "schema": {"type": "string"},
+}
+_ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted((schemas.named | {"Problem": _PROBLEM}).items())),
             "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
-            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY},
+            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "IfMatch": _IF_MATCH},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -119,6 +135,8 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     parameters += [_parameter(each, "query", schemas) for each in route.query_parameters()]
     if route.policy.idempotency_key:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if expects(route):
+        parameters.append({"$ref": "#/components/parameters/IfMatch"})
     if parameters:
         operation["parameters"] = parameters
     if route.body:
@@ -159,6 +177,8 @@ def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
+    if tagged(route):
+        described["headers"] = _ETAG
     return described
 
 
@@ -172,6 +192,8 @@ def _refusals(route: Route) -> list[str]:
         found |= {"404", "408", "409", "413", "415"}
     if route.policy.idempotency_key:
         found.add("422")
+    if expects(route):
+        found.add("412")
     return [status for status in _PROBLEMS if status in found]
 
 

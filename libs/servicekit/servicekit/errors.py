@@ -19,6 +19,7 @@ class Kind(Enum):
     EXISTS = (grpc.StatusCode.ALREADY_EXISTS, 409)
     CONFLICT = (grpc.StatusCode.ABORTED, 409)
     REFUSED = (grpc.StatusCode.FAILED_PRECONDITION, 409)
+    STALE = (grpc.StatusCode.FAILED_PRECONDITION, 412)
     EXHAUSTED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
     METHOD = (grpc.StatusCode.UNIMPLEMENTED, 405)
     SLOW = (grpc.StatusCode.DEADLINE_EXCEEDED, 408)
@@ -105,6 +106,14 @@ class IdempotencyKeyReused(AppError):
     kind = Kind.UNPROCESSABLE
     reason = "IDEMPOTENCY_KEY_REUSED"
     detail = "This Idempotency-Key was used before with another request."
+
+
+class VersionMismatch(AppError):
+    """It has changed since the version that the caller expects (If-Match, RFC 9110 §13.1.1)."""
+
+    kind = Kind.STALE
+    reason = "VERSION_MISMATCH"
+    detail = "This has changed since you read it. Read it again."
 
 
 class Busy(AppError):

@@ -5,7 +5,7 @@ from types import MappingProxyType
 SUBSCRIBERS = MappingProxyType(
     {
         "comptoir.auth.v1": ("notification",),
-        "comptoir.booking.v1": ("analytics", "notification", "payment"),
+        "comptoir.booking.v1": ("analytics", "booking", "notification", "payment"),
         "comptoir.payment.v1": ("analytics", "booking", "notification"),
         "comptoir.support.v1": ("notification",),
     }

@@ -21,6 +21,8 @@ class App:
     cache: Cache
     deposits: Deposits
     hold_ttl: timedelta
+    offer_ttl: timedelta = timedelta(minutes=15)
+    """How long a guest of the waitlist may think about an offer."""
     guarded: bool = True
     """False in the negative control of the torture test: plans are committed unseen."""
     plans: Plans = field(default_factory=Plans)
@@ -35,5 +37,6 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
         cache=resources.cache,
         deposits=Deposits(resources.peer("payment")),
         hold_ttl=timedelta(seconds=settings.hold_ttl_seconds),
+        offer_ttl=timedelta(seconds=settings.offer_ttl_seconds),
         guarded=not settings.unsafe_no_lock,
     )

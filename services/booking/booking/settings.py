@@ -17,6 +17,8 @@ class Settings(ServiceSettings):
 
     hold_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
     """How long room is kept for a guest who has to pay a deposit."""
+    offer_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
+    """How long room is kept for a guest of the waitlist who is offered it."""
     unsafe_no_lock: bool = False
     """Negative control of the torture test: commits plans without looking whether the day has changed, so
     that only the database's constraint stands between two guests and one table. Development only."""

@@ -1,7 +1,7 @@
 """A restaurant, people who book there, and a payment service that does what a test tells it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from booking.app import App
 from booking.clients import Deposits
-from booking.domain.bookings import Guest, Wish
+from booking.domain.bookings import Booking, Guest, Wish
 from booking.domain.offerings import (
     DepositRule,
     Offering,
-    TurnTime,
 )
+from booking.domain.terms import Terms
+from booking.domain.turns import TurnTime
 from booking.domain.venues import (
     Combination,
     Resource,
@@ -27,10 +28,17 @@ from booking.domain.venues import (
 )
 from booking.servicer import servicers
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS
+from booking.timers import TIMERS
 from booking.usecases import bookings, venues
 from booking.usecases.bookings import Made
+from comptoir.booking.v1 import (
+    blocks_pb2_grpc,
+    capacity_pb2_grpc,
+    hours_pb2_grpc,
+    venue_pb2_grpc,
+    waitlist_pb2_grpc,
+)
 from comptoir.booking.v1 import booking_pb2_grpc as booking_grpc
-from comptoir.booking.v1 import venue_pb2_grpc
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit import idempotency, ids
@@ -39,6 +47,7 @@ from servicekit.errors import AppError
 from servicekit.identity import Caller
 from servicekit.money import Money
 from servicekit.settings import RedisSettings
+from testkit import outbox, timers
 from testkit.callers import anonymous
 from testkit.edge import Edge
 from testkit.plugin import OpenDatabase, StartEdge
@@ -157,6 +166,64 @@ class House:
                 .values(expires_at=over)
             )
 
+    async def begin(self, booking: Booking, *, minutes_ago: float = 0) -> None:
+        """Lets a booking have begun a while ago, for the database too."""
+        start = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        times = {"start_at": start, "end_at": start + (booking.end - booking.start)}
+        async with self.app.db.begin(self.organization) as tx:
+            await tx.execute(sa.update(BOOKINGS).where(BOOKINGS.c.id == booking.id).values(**times))
+            await tx.execute(
+                sa.update(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == booking.id).values(**times)
+            )
+
+    async def read(self, booking_id: UUID) -> Booking:
+        """A booking as it stands."""
+        return await bookings.get_booking(self.app, self.organization, booking_id)
+
+    async def seats_of(self, booking_id: UUID) -> set[str]:
+        """The names of what a booking occupies."""
+        query = sa.select(ALLOCATIONS.c.resource_id).where(ALLOCATIONS.c.booking_id == booking_id)
+        async with self.app.db.begin(self.organization) as tx:
+            found = set((await tx.execute(query)).scalars())
+        return {name for name, table in self.tables.items() if table.id in found}
+
+    async def told(self) -> list[str]:
+        """The events about bookings so far, without their common prefix."""
+        names = [type(event).__name__ for event in await outbox.published(self.app.db)]
+        return [name.removeprefix("Booking") for name in names if name.startswith("Booking")]
+
+    async def ring(self, kind: str, booking_id: UUID) -> None:
+        """Lets the timer of a booking ring, as the loop would."""
+        found = await timers.scheduled(self.app.db, kind)
+        (timer,) = [each for each in found if each.key == str(booking_id)]
+        await TIMERS[kind](self.app, timer)
+
+    async def offer(self, terms: Terms, *, deposit: DepositRule | None = None) -> "House":
+        """The same house with another offering: the same dinner under other terms."""
+        offering = await venues.add_offering(
+            self.app,
+            self.organization,
+            self.ref,
+            name=f"Dinner {ids.new()}",
+            turn_times=self.offering.turn_times,
+            deposit=deposit,
+            slot_minutes=15,
+            min_notice_minutes=60,
+            max_advance_days=90,
+            terms=terms,
+        )
+        await venues.add_shift(
+            self.app,
+            self.organization,
+            self.ref,
+            offering_id=offering.id,
+            weekdays=range(1, 8),
+            opens="19:00",
+            last_start="22:00",
+            closes="23:30",
+        )
+        return replace(self, offering=offering)
+
     async def occupied(self) -> list[tuple[UUID, datetime, datetime]]:
         """What is occupied, by anything live or not."""
         query = sa.select(ALLOCATIONS.c.resource_id, ALLOCATIONS.c.start_at, ALLOCATIONS.c.end_at)
@@ -178,7 +245,8 @@ class House:
         one, other = ALLOCATIONS.alias(), ALLOCATIONS.alias()
         query = sa.select(sa.func.count()).where(
             one.c.resource_id == other.c.resource_id,
-            one.c.booking_id < other.c.booking_id,
+            sa.func.coalesce(one.c.booking_id, one.c.block_id)
+            < sa.func.coalesce(other.c.booking_id, other.c.block_id),
             one.c.start_at < other.c.end_at,
             other.c.start_at < one.c.end_at,
         )
@@ -279,11 +347,17 @@ async def open_house(
 
 
 _STUBS = {
+    "CapacityService": capacity_pb2_grpc.CapacityServiceStub,
     "VenueService": venue_pb2_grpc.VenueServiceStub,
+    "HoursService": hours_pb2_grpc.HoursServiceStub,
     "AvailabilityService": booking_grpc.AvailabilityServiceStub,
     "BookingService": booking_grpc.BookingServiceStub,
+    "BlockService": blocks_pb2_grpc.BlockServiceStub,
     "GuestBookingService": booking_grpc.GuestBookingServiceStub,
     "BookingDirectoryService": booking_grpc.BookingDirectoryServiceStub,
+    "WaitlistService": waitlist_pb2_grpc.WaitlistServiceStub,
+    "GuestWaitlistService": waitlist_pb2_grpc.GuestWaitlistServiceStub,
+    "WaitlistDirectoryService": waitlist_pb2_grpc.WaitlistDirectoryServiceStub,
 }
 
 

@@ -4,6 +4,13 @@ from typing import Any
 
 import pytest
 
+from booking.domain.bookings import Actor, ActorKind
+from booking.domain.closures import Closure
+from booking.domain.terms import RequestRule, Terms
+from booking.domain.venues import ResourceKind
+from booking.usecases import blocks, closures, hours, pacing, venues, visits
+from booking.usecases.blocks import Blocking
+from booking.usecases.pacing import Limits
 from comptoir.api.v1 import policy_pb2
 from comptoir.booking.v1 import booking_pb2 as pb
 from comptoir.booking.v1 import venue_pb2
@@ -15,14 +22,17 @@ from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
 
 from .conftest import House, call, refusal, start_of
+from .line import Line, cancel
 
 _RPCS = {path.split(".")[-1]: rpc for path, rpc in contract.rpcs().items() if rpc.service == "booking"}
+_OF_REQUESTS = {"BookingService/ConfirmBooking", "BookingService/DeclineBooking"}
+_OF_VISITS = {f"BookingService/{each}Booking" for each in ("Delay", "Arrive", "Seat", "Complete", "Miss")}
 _OF_MEMBERS = [
     name for name, rpc in _RPCS.items() if rpc.policy and rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
 ]
 
 
-def request_for(rpc: Rpc, house: House, booking_id: str) -> Any:
+def request_for(rpc: Rpc, house: House, booking_id: str, other_id: str) -> Any:
     """A valid request of any of the members' RPCs about the house."""
     venue, offering = ids.show("ven", house.venue_id), ids.show("off", house.offering.id)
     requests: dict[str, dict[str, Any]] = {
@@ -49,14 +59,153 @@ def request_for(rpc: Rpc, house: House, booking_id: str) -> Any:
             "last_start": "10:30",
             "closes": "11:00",
         },
-        "GetBooking": {"booking_id": booking_id},
-        "CancelBooking": {"booking_id": booking_id},
+        "UpdateShift": {
+            "venue_id": venue,
+            "shift_id": other_id,
+            "weekdays": [1],
+            "opens": "10:00",
+            "last_start": "10:30",
+            "closes": "11:00",
+        },
+        "DeleteShift": {"venue_id": venue, "shift_id": other_id},
+        "CreateDateException": {
+            "venue_id": venue,
+            "offering_id": offering,
+            "service_date": house.day().isoformat(),
+        },
+        "UpdateDateException": {"venue_id": venue, "exception_id": other_id},
+        "DeleteDateException": {"venue_id": venue, "exception_id": other_id},
+        "CreateClosure": {"venue_id": venue, "first_date": "2027-01-01", "last_date": "2027-01-31"},
+        "UpdateClosure": {
+            "venue_id": venue,
+            "closure_id": other_id,
+            "first_date": "2027-01-01",
+            "last_date": "2027-01-31",
+        },
+        "DeleteClosure": {"venue_id": venue, "closure_id": other_id},
+        "UpdateOfferingTimes": {"venue_id": venue, "offering_id": offering},
+        "ListDateExceptions": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
+        "ListClosures": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
+        "ListStrandedBookings": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
+        "UpdateResource": {
+            "venue_id": venue,
+            "resource_id": other_id,
+            "name": "X",
+            "min_party": 1,
+            "max_party": 2,
+        },
+        "DeleteResource": {"venue_id": venue, "resource_id": other_id},
+        "UpdateCombination": {
+            "venue_id": venue,
+            "combination_id": other_id,
+            "name": "X",
+            "resource_ids": [ids.show("res", house.tables[each].id) for each in ("T1", "T2")],
+            "min_party": 1,
+            "max_party": 4,
+        },
+        "DeleteCombination": {"venue_id": venue, "combination_id": other_id},
+        "UpdateOfferingVisit": {
+            "venue_id": venue,
+            "offering_id": offering,
+            "turn_times": [venue_pb2.TurnTime(max_party=2, minutes=60)],
+        },
+        "CreatePacingRule": {"venue_id": venue, "interval_minutes": 15, "max_covers": 10},
+        "UpdatePacingRule": {
+            "venue_id": venue,
+            "rule_id": other_id,
+            "interval_minutes": 15,
+            "max_covers": 10,
+        },
+        "DeletePacingRule": {"venue_id": venue, "rule_id": other_id},
         "MoveBooking": {"booking_id": booking_id, "start": start_of(house, 21)},
+        "AssignBooking": {
+            "booking_id": booking_id,
+            "resource_ids": [ids.show("res", house.tables["T4"].id)],
+        },
+        "SwapBookings": {"booking_id": booking_id, "other_booking_id": other_id},
+        "CreateWalkIn": {"venue_id": venue, "offering_id": offering, "party_size": 2},
+        "CreateBlock": {"venue_id": venue, "start": start_of(house, 9), "end": start_of(house, 10)},
+        "ListBlocks": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
+        "DeleteBlock": {"venue_id": venue, "block_id": other_id},
         "ListBookings": {"venue_id": venue, "date": house.day().isoformat()},
         "ListVenues": {},
+        "ListWaitlist": {"venue_id": venue, "date": house.day().isoformat()},
+        "OfferWaitlistPlace": {"entry_id": other_id},
+        "RemoveWaitlistEntry": {"entry_id": other_id},
     }
-    fields = requests.get(rpc.method.name, {"venue_id": venue})
-    return rpc.request(**fields)
+    about_booking = "booking_id" in rpc.method.input_type.fields_by_name
+    usual = {"booking_id": booking_id} if about_booking else {"venue_id": venue}
+    return rpc.request(**requests.get(rpc.method.name, usual))
+
+
+async def part_of_floor(name: str, house: House) -> str:
+    """What an RPC about capacity changes."""
+    if "Combination" in name:
+        return ids.show("cmb", house.combinations["T3+T4"].id)
+    if "Resource" in name:
+        spare = await venues.add_resource(
+            house.app,
+            house.organization,
+            house.ref,
+            name="Spare",
+            kind=ResourceKind.TABLE,
+            min_party=1,
+            max_party=2,
+            area_id=None,
+        )
+        return ids.show("res", spare.id)
+    limits = Limits(None, 15, max_covers=10, max_parties=None, online_covers=None, online_parties=None)
+    return ids.show("pac", (await pacing.create_rule(house.app, house.organization, house.ref, limits)).id)
+
+
+async def subject_of(name: str, house: House) -> tuple[str, str]:
+    """A booking that takes the step of an RPC, and what else the RPC is about."""
+    asking = await house.offer(Terms(requests=RequestRule(1))) if name in _OF_REQUESTS else house
+    booking = (await asking.book()).booking
+    other = ids.show("bkg", (await house.book()).booking.id)
+    if name in _OF_VISITS:
+        await house.begin(booking, minutes_ago=1)
+    if name == "BookingService/CompleteBooking":
+        await visits.arrive(house.app, house.organization, booking.id, actor=Actor(ActorKind.CLOCK))
+    if name == "BlockService/DeleteBlock":
+        blocking = Blocking((), None, house.start(9), house.start(10), "", strand=False)
+        made = await blocks.create_block(
+            house.app, house.organization, house.ref, blocking, actor=Actor(ActorKind.MEMBER)
+        )
+        other = ids.show("blk", made.block.id)
+    if name.startswith("HoursService/"):
+        other = await part_of_hours(name, house)
+    if name.startswith("CapacityService/"):
+        other = await part_of_floor(name, house)
+    if name.startswith("WaitlistService/"):
+        line = Line(house)
+        large = (await house.book(10)).booking
+        waiting = (await line.wait("anna", 10)).entry
+        await cancel(house, large)
+        other = ids.show("wle", waiting.id)
+    return ids.show("bkg", booking.id), other
+
+
+async def part_of_hours(name: str, house: House) -> str:
+    """The shift, date exception or closure that an RPC is about."""
+    app, organization, ref = house.app, house.organization, house.ref
+    if name.endswith("DateException") and not name.endswith("CreateDateException"):
+        made = await hours.create_exception(
+            app,
+            organization,
+            ref,
+            offering_id=house.offering.id,
+            service_date=house.day(),
+            windows=(),
+            reason="",
+            note="",
+        )
+        return ids.show("dex", made.made.id)
+    if name.endswith("Closure"):
+        closure = Closure(ids.new(), (), house.day(), house.day())
+        return ids.show("clo", (await closures.create_closure(app, organization, ref, closure)).made.id)
+    (shift,) = await venues.list_shifts(app, organization, ref)
+    return ids.show("shi", shift.id)
 
 
 @pytest.mark.parametrize("name", _OF_MEMBERS)
@@ -64,8 +213,7 @@ async def test_every_rpc_of_members_serves_its_tenant_only_and_those_who_may(
     edge: Edge, house: House, name: str
 ) -> None:
     rpc = _RPCS[name]
-    made = await house.book()
-    request = request_for(rpc, house, ids.show("bkg", made.booking.id))
+    request = request_for(rpc, house, *await subject_of(name, house))
     stranger, nobody = member(ids.new()), member(house.organization, "nobody")
     assert (await refusal(edge, name, request, caller=nobody)).reason == "PERMISSION_DENIED"
     assert (await refusal(edge, name, request, caller=anonymous())).reason == "UNAUTHENTICATED"

@@ -7,17 +7,17 @@ import pytest
 import sqlalchemy as sa
 
 from booking.app import App
-from booking.domain.availability import (
+from booking.domain.bookings import BookingNotFound, Status
+from booking.domain.offerings import (
+    OfferingNotFound,
+)
+from booking.domain.refusals import (
     NoTableForParty,
     Refusal,
     SlotClosed,
     SlotTaken,
     SlotTooFarAhead,
     SlotTooSoon,
-)
-from booking.domain.bookings import BookingNotFound, Status
-from booking.domain.offerings import (
-    OfferingNotFound,
 )
 from booking.domain.venues import (
     ResourceKind,
@@ -49,7 +49,8 @@ async def test_two_people_are_confirmed_at_once(house: House) -> None:
     assert event.booking.booking_id == ids.show("bkg", made.booking.id)
     assert event.booking.start.epoch_seconds == house.start()
     assert await house.history(made.booking.id) == [("confirmed", "guest")]
-    assert await scheduled_timers.scheduled(house.app.db) == []
+    (timer,) = await scheduled_timers.scheduled(house.app.db, "no_show")
+    assert (timer.kind, timer.due_at) == ("no_show", made.booking.start + timedelta(minutes=30))
 
 
 async def test_seven_people_hold_a_combination_until_they_have_paid(house: House) -> None:
@@ -62,7 +63,7 @@ async def test_seven_people_hold_a_combination_until_they_have_paid(house: House
     event = (await outbox.published(house.app.db))[-1]
     assert isinstance(event, events_pb2.BookingHeld)
     assert event.booking.deposit.amount == 7000
-    (timer,) = await scheduled_timers.scheduled(house.app.db)
+    (timer,) = await scheduled_timers.scheduled(house.app.db, "hold_expiry")
     assert timer.kind == "hold_expiry"
     assert timer.due_at == made.booking.hold_expires_at + timedelta(seconds=2)
 
@@ -119,7 +120,7 @@ async def test_an_expired_hold_is_free_at_once_and_whoever_comes_writes_it_down(
     assert await house.history(held.booking.id) == [("held", "guest"), ("expired", "clock")]
     kinds = [type(event) for event in await outbox.published(house.app.db)][-3:]
     assert kinds == [events_pb2.BookingHeld, events_pb2.BookingExpired, events_pb2.BookingHeld]
-    assert len(await scheduled_timers.scheduled(house.app.db)) == 2
+    assert len(await scheduled_timers.scheduled(house.app.db, "hold_expiry")) == 2
 
 
 @pytest.mark.parametrize(

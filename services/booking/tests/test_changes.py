@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy as sa
 
 from booking.app import App
-from booking.domain.availability import NoTableForParty, SlotClosed, SlotTaken, SlotTooSoon
 from booking.domain.bookings import (
     Actor,
     ActorKind,
@@ -19,9 +18,11 @@ from booking.domain.bookings import (
     Status,
     token_hash,
 )
+from booking.domain.refusals import NoTableForParty, SlotClosed, SlotTaken, SlotTooSoon
 from booking.tables import BOOKINGS, MANAGE_TOKENS, SERVICE_DAYS
 from booking.usecases import bookings, changes, links
 from booking.usecases.bookings import Made
+from booking.usecases.changes import Move
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
 from servicekit.errors import AppError
@@ -34,7 +35,9 @@ STAFF = Actor(ActorKind.MEMBER, ids.new())
 
 
 async def move(house: House, made: Made, start: int) -> Booking:
-    return await changes.move_booking(house.app, house.organization, made.booking.id, start, actor=STAFF)
+    return await changes.move_booking(
+        house.app, house.organization, made.booking.id, Move(start), actor=STAFF
+    )
 
 
 async def cancel(house: House, made: Made, by: CancelledBy = CancelledBy.VENUE) -> Booking:
@@ -182,7 +185,7 @@ async def test_what_is_cancelled_or_expired_is_not_moved(house: House) -> None:
 async def test_another_tenant_changes_nothing(house: House) -> None:
     made = await house.book()
     with pytest.raises(BookingNotFound):
-        await changes.move_booking(house.app, ids.new(), made.booking.id, house.start(21), actor=STAFF)
+        await changes.move_booking(house.app, ids.new(), made.booking.id, Move(house.start(21)), actor=STAFF)
     with pytest.raises(BookingNotFound):
         await changes.cancel_booking(house.app, ids.new(), made.booking.id, by=CancelledBy.VENUE, actor=STAFF)
 
@@ -192,7 +195,7 @@ async def test_a_guest_sees_moves_and_cancels_by_the_link_alone(house: House) ->
     managed = await links.get_managed_booking(house.app, made.manage_token)
     assert (managed.booking, managed.venue.name) == (made.booking, "Chez Paulette")
     assert managed.refund_if_cancelled is None
-    moved = await links.move_managed_booking(house.app, made.manage_token, house.start(20))
+    moved = await links.move_managed_booking(house.app, made.manage_token, Move(house.start(20)))
     assert moved.version == 2
     cancelled = await links.cancel_managed_booking(house.app, made.manage_token)
     assert cancelled.cancelled_by is CancelledBy.GUEST

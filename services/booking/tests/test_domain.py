@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from booking.domain import availability, texts
-from booking.domain.availability import Allocation, Refusal, SlotTooSoon
+from booking.domain import availability, solver, texts
 from booking.domain.bookings import (
     Booking,
     BookingNotCancellable,
@@ -19,13 +19,15 @@ from booking.domain.bookings import (
     new_token,
     token_hash,
 )
-from booking.domain.offerings import (
-    DepositRule,
-    Offering,
-    Shift,
-    TurnTime,
-    clock_time,
-)
+from booking.domain.clock import clock_time
+from booking.domain.floor import Party
+from booking.domain.hours import Hours
+from booking.domain.occupancy import Allocation, Occupied
+from booking.domain.offerings import DepositRule, Offering
+from booking.domain.placements import Taken
+from booking.domain.refusals import Refusal, SlotTooSoon
+from booking.domain.shifts import Shift
+from booking.domain.turns import TurnTime
 from booking.domain.venues import (
     Combination,
     Resource,
@@ -75,11 +77,10 @@ def table(name: str, least: int, most: int) -> Resource:
 def plan(*tables: Resource, combinations: tuple[Combination, ...] = (), **offering: int) -> availability.Plan:
     return availability.Plan.of(
         1,
-        time_zone="Europe/Paris",
+        hours=Hours.of(ZoneInfo("Europe/Paris"), shifts=[shift("19:00", "20:00", "22:00", 1)]),
         resources=tables,
         combinations=combinations,
         offerings=[dinner(None, **offering)],
-        shifts=[shift("19:00", "20:00", "22:00", 1)],
     )
 
 
@@ -88,8 +89,8 @@ def reasons(of: availability.Plan, day: date, party_size: int, now: datetime = N
         of,
         of.offerings.values(),
         day,
-        party_size=party_size,
-        allocations=(),
+        party=Party(party_size),
+        taken=Taken(),
         now=int(now.timestamp()),
     )
     return {slot.refusal for slot in slots}
@@ -187,7 +188,7 @@ def test_turn_times_rise_and_deposits_are_payable_in_the_venues_currency() -> No
     rule = DepositRule(6, Money(1000, "EUR"), 24)
     assert dinner(rule).deposit_for(5) is None
     assert dinner(rule).deposit_for(6) == Money(6000, "EUR")
-    assert [dinner().turn_minutes(size) for size in (1, 2, 3, 10, 11)] == [90, 90, 150, 150, None]
+    assert [dinner().stay_minutes(size, MONDAY) for size in (1, 2, 3, 10, 11)] == [90, 90, 150, 150, None]
     for wrong in (Money(1000, "USD"), Money(0, "EUR"), Money(100_000_000_000, "EUR")):
         with pytest.raises(InvalidRequest):
             dinner(replace(rule, per_person=wrong))
@@ -240,25 +241,32 @@ def test_the_best_fit_wastes_no_table() -> None:
     )
     whole = plan(*tables, combinations=(joined,))
     offering = whole.offering(UUID(int=1))
-    assert [each.name for each in whole.seatings_for(offering, 2)] == ["T1", "T2", "T3", "T9"]
-    assert [each.name for each in whole.seatings_for(offering, 4)] == ["T3", "T9", "A"]
+
+    def names(party_size: int) -> list[str]:
+        (demand,) = whole.demands(offering, Party(party_size), MONDAY)
+        return [each.name for each in demand.candidates]
+
+    assert names(2) == ["T1", "T2", "T3", "T9"]
+    assert names(4) == ["T3", "T9", "A"]
 
 
 def test_an_expired_hold_is_in_nobodys_way_but_must_be_cleared() -> None:
     one = table("T1", 1, 2)
-    seatings = plan(one).seatings
+    demands = plan(one).demands(dinner(), Party(2), MONDAY)
     gone = Allocation(one.id, 0, 100, UUID(int=7), live=False)
-    choice = availability.choose(seatings, start=50, end=150, allocations=[gone])
+    choice = solver.choose(demands, 50, Occupied([gone]))
     assert choice is not None
     assert choice.evicted == {UUID(int=7)}
-    assert availability.choose(seatings, start=100, end=150, allocations=[gone]) is not None
-    assert availability.choose(seatings, start=50, end=99, allocations=[replace(gone, live=True)]) is None
+    later = solver.choose(demands, 100, Occupied([gone]))
+    assert later is not None
+    assert not later.evicted
+    assert solver.choose(demands, 50, Occupied([replace(gone, live=True)])) is None
 
 
 def test_a_start_that_is_over_is_too_soon_even_where_no_shift_is() -> None:
     with pytest.raises(SlotTooSoon):
         availability.bookable_service_date(
-            plan(), dinner(), start=1_000_000, party_size=2, now=int(NOW.timestamp())
+            plan(), dinner(), start=1_000_000, party=Party(2), now=int(NOW.timestamp())
         )
 
 

@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking.domain import availability
-from booking.domain.availability import Allocation, Plan, Refusal, Slot
+from booking.domain.availability import Plan, Slot
 from booking.domain.calendar import offset_minutes, service_dates_of
-from booking.domain.offerings import (
-    Offering,
-    Shift,
-    TurnTime,
-)
+from booking.domain.floor import Party
+from booking.domain.hours import Hours
+from booking.domain.occupancy import Allocation
+from booking.domain.offerings import Offering
+from booking.domain.placements import Taken
+from booking.domain.refusals import Refusal
+from booking.domain.shifts import Shift
+from booking.domain.turns import TurnTime
 from booking.domain.venues import (
     Combination,
     Resource,
@@ -71,7 +74,8 @@ def plans(draw: st.DrawFn) -> tuple[Plan, date]:
     shifts = [Shift(UUID(int=1), OFFERING, tuple(range(1, 8)), opens, min(last, closes - 1), closes)]
     turns = (TurnTime(2, draw(st.integers(5, 200))), TurnTime(6, draw(st.integers(5, 400))))
     what = offering(draw(st.sampled_from([5, 15, 20, 30, 60])), turns, draw(st.sampled_from([0, 60, 1440])))
-    plan = Plan.of(1, time_zone=zone, resources=tables, combinations=joined, offerings=[what], shifts=shifts)
+    hours = Hours.of(ZoneInfo(zone), shifts=shifts)
+    plan = Plan.of(1, hours=hours, resources=tables, combinations=joined, offerings=[what])
     return plan, day + timedelta(days=draw(st.integers(-1, 1)))
 
 
@@ -99,7 +103,7 @@ def obvious_starts(plan: Plan, day: date) -> list[int]:
     what = plan.offerings[OFFERING]
     wanted = {
         datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
-        for shift in plan.shifts.get(OFFERING, ())
+        for shift in plan.hours.shifts.get(OFFERING, ())
         if day.isoweekday() in shift.weekdays
         for minute in range(shift.opens, shift.last_start + 1, what.slot_minutes)
     }
@@ -137,7 +141,7 @@ def obvious_refusal(
 
 def found(plan: Plan, day: date, party: int, allocations: list[Allocation], now: int) -> list[Slot]:
     return availability.search(
-        plan, plan.offerings.values(), day, party_size=party, allocations=allocations, now=now
+        plan, plan.offerings.values(), day, party=Party(party), taken=Taken(allocations), now=now
     )
 
 
@@ -168,13 +172,13 @@ def test_a_shown_start_has_a_seat_and_a_booking_never_adds_one(data: st.DataObje
     what = plan.offerings[OFFERING]
     for slot in slots:
         choice = availability.choose(
-            plan.seatings_for(what, party), start=slot.start, end=slot.end, allocations=allocations
+            plan, what, day, start=slot.start, party=Party(party), taken=Taken(allocations), now=now
         )
         assert (choice is not None) == (slot.start in free)
         if choice is not None:
             booked = [
                 Allocation(each, slot.start, slot.end, UUID(int=999), live=True)
-                for each in choice.seating.resource_ids
+                for each in choice.resource_ids
             ]
             after = found(plan, day, party, [*allocations, *booked], now)
             assert {each.start for each in after if each.refusal is None} <= free
@@ -199,11 +203,10 @@ def starts_shown(zone: str, day: date, opens: str, last: str, closes: str) -> li
     )
     plan = Plan.of(
         1,
-        time_zone=zone,
+        hours=Hours.of(ZoneInfo(zone), shifts=[shift]),
         resources=(),
         combinations=(),
         offerings=[offering(30, (TurnTime(9, 60),))],
-        shifts=[shift],
     )
     return [
         datetime.fromtimestamp(start, ZoneInfo(zone)).strftime("%H:%M%z")
@@ -263,11 +266,10 @@ def test_a_stay_is_elapsed_time_whatever_the_clocks_do() -> None:
     shift = Shift(UUID(int=1), OFFERING, tuple(range(1, 8)), 90, 90, 300)
     plan = Plan.of(
         1,
-        time_zone="Europe/Paris",
+        hours=Hours.of(ZoneInfo("Europe/Paris"), shifts=[shift]),
         resources=[Resource(UUID(int=5), "T1", ResourceKind.TABLE, 1, 2)],
         combinations=(),
         offerings=[offering(15, (TurnTime(2, 120),))],
-        shifts=[shift],
     )
     (slot,) = found(plan, date(2027, 3, 28), 2, [], 1_800_000_000)
     assert slot.end - slot.start == 7200
@@ -283,14 +285,16 @@ def test_sixty_tables_and_ninety_six_starts_take_milliseconds() -> None:
     ]
     plan = Plan.of(
         1,
-        time_zone="Europe/Paris",
+        hours=Hours.of(
+            ZoneInfo("Europe/Paris"),
+            shifts=[Shift(UUID(int=1), OFFERING, tuple(range(1, 8)), 0, 1425, 1440)],
+        ),
         resources=tables,
         combinations=[
             Combination(UUID(int=300 + n), f"C{n}", (tables[n].id, tables[n + 1].id), 4, 12)
             for n in range(20)
         ],
         offerings=[offering(15, (TurnTime(2, 90), TurnTime(12, 150)))],
-        shifts=[Shift(UUID(int=1), OFFERING, tuple(range(1, 8)), 0, 1425, 1440)],
     )
     day = date(2027, 6, 10)
     midnight = int(datetime.combine(day, datetime.min.time(), plan.zone).timestamp())

@@ -54,7 +54,11 @@ async def told(house: House) -> list[str]:
 
 async def ring(house: House, made: Made) -> None:
     """Lets the timer of a hold ring, as the loop would."""
-    (timer,) = [each for each in await timers.scheduled(house.app.db) if each.key == str(made.booking.id)]
+    (timer,) = [
+        each
+        for each in await timers.scheduled(house.app.db, "hold_expiry")
+        if each.key == str(made.booking.id)
+    ]
     await TIMERS[timer.kind](house.app, timer)
 
 
@@ -64,7 +68,8 @@ async def test_a_payment_confirms_the_hold_for_good(house: House) -> None:
     confirmed = await read(house, made)
     assert (confirmed.status, confirmed.version, confirmed.hold_expires_at) == (Status.CONFIRMED, 2, None)
     assert await told(house) == ["BookingHeld", "BookingConfirmed"]
-    assert await timers.scheduled(house.app.db) == []
+    assert await timers.scheduled(house.app.db, "hold_expiry") == []
+    assert len(await timers.scheduled(house.app.db, "no_show")) == 1
     assert await house.history(made.booking.id) == [("held", "guest"), ("confirmed", "payment")]
     assert len(await house.occupied()) == 1
 
@@ -208,7 +213,7 @@ async def test_an_unpaid_hold_ends_when_its_timer_rings_and_its_deposit_is_close
     assert payments.closed == {ids.show("bkg", made.booking.id)}
     assert await house.occupied() == []
     assert await told(house) == ["BookingHeld", "BookingExpired"]
-    assert await timers.scheduled(house.app.db) == []
+    assert await timers.scheduled(house.app.db, "hold_expiry") == []
 
 
 async def test_a_timer_finds_a_payment_that_nobody_told_of_yet(house: House, payments: Payments) -> None:
@@ -225,7 +230,7 @@ async def test_a_timer_that_rings_early_waits_and_closes_nothing(house: House, p
     made = await house.book(6)
     await ring(house, made)
     assert payments.closed == set()
-    (timer,) = await timers.scheduled(house.app.db)
+    (timer,) = await timers.scheduled(house.app.db, "hold_expiry")
     assert timer.due_at == made.booking.hold_expires_at
     assert (await read(house, made)).status is Status.HELD
 
@@ -236,7 +241,7 @@ async def test_a_timer_waits_while_payment_is_down(house: House, payments: Payme
     payments.down = True
     with pytest.raises(Unavailable):
         await ring(house, made)
-    assert len(await timers.scheduled(house.app.db)) == 1
+    assert len(await timers.scheduled(house.app.db, "hold_expiry")) == 1
     payments.down = False
     await ring(house, made)
     assert await told(house) == ["BookingHeld", "BookingExpired"]
@@ -245,7 +250,7 @@ async def test_a_timer_waits_while_payment_is_down(house: House, payments: Payme
 async def test_a_timer_that_rings_twice_expires_once(house: House) -> None:
     made = await house.book(6)
     await house.run_out(made)
-    (timer,) = await timers.scheduled(house.app.db)
+    (timer,) = await timers.scheduled(house.app.db, "hold_expiry")
     await asyncio.gather(*(_ring(house, timer) for _ in range(3)))
     assert await told(house) == ["BookingHeld", "BookingExpired"]
 
@@ -264,8 +269,8 @@ async def test_a_hold_that_was_cancelled_has_its_deposit_closed_all_the_same(
     await ring(house, made)
     assert payments.closed == {ids.show("bkg", made.booking.id)}
     assert await told(house) == ["BookingHeld", "BookingCancelled"]
-    assert await timers.scheduled(house.app.db) == []
+    assert await timers.scheduled(house.app.db, "hold_expiry") == []
 
 
 def test_nothing_else_is_consumed() -> None:
-    assert set(HANDLERS) == {payment_events.PaymentSucceeded}
+    assert set(HANDLERS) == {payment_events.PaymentSucceeded, events_pb2.BookingConfirmed}

@@ -10,11 +10,12 @@ import asyncpg
 import pytest
 
 from booking.app import App
-from booking.domain.availability import SlotTaken
 from booking.domain.bookings import Actor, ActorKind, CancelledBy
+from booking.domain.refusals import SlotTaken
 from booking.domain.venues import ResourceKind
 from booking.usecases import changes, venues
 from booking.usecases.bookings import Made
+from booking.usecases.changes import Move
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
 from testkit import outbox
@@ -78,7 +79,7 @@ async def test_moving_and_creating_race_for_one_table(one_table: House) -> None:
         early, late = one_table.start(19, days=days), one_table.start(21, days=days)
         booked = (await one_table.book(2, early)).booking
         answers = await asyncio.gather(
-            changes.move_booking(one_table.app, one_table.organization, booked.id, late, actor=_GUEST),
+            changes.move_booking(one_table.app, one_table.organization, booked.id, Move(late), actor=_GUEST),
             one_table.book(2, late),
             one_table.book(2, late),
             return_exceptions=True,
@@ -93,8 +94,8 @@ async def test_two_bookings_that_swap_days_do_not_wait_for_each_other(app: App, 
     first, second = house.start(days=7), house.start(days=8)
     one, other = (await house.book(2, first)).booking, (await house.book(2, second)).booking
     moved = await asyncio.gather(
-        changes.move_booking(app, house.organization, one.id, second, actor=_GUEST),
-        changes.move_booking(app, house.organization, other.id, first, actor=_GUEST),
+        changes.move_booking(app, house.organization, one.id, Move(second), actor=_GUEST),
+        changes.move_booking(app, house.organization, other.id, Move(first), actor=_GUEST),
     )
     assert [int(each.start.timestamp()) for each in moved] == [second, first]
 
@@ -155,7 +156,7 @@ async def test_control_without_version_check_and_constraint_a_table_is_sold_twic
     reckless = replace(one_table.app, guarded=False)
     for days in range(2, 60):  # each day is a new chance; as a rule the first one is enough
         start = one_table.start(days=days)
-        await outcomes([one_table.book(2, start, app=reckless) for _ in range(20)])
+        await outcomes([one_table.book(2, start + 900 * (each % 3), app=reckless) for each in range(20)])
         if await one_table.double_bookings():
             break
     assert await one_table.double_bookings() > 0
@@ -164,7 +165,8 @@ async def test_control_without_version_check_and_constraint_a_table_is_sold_twic
 async def test_the_version_check_alone_keeps_a_table_from_being_sold_twice(
     one_table: House, without_constraint: None
 ) -> None:
-    assert await outcomes([one_table.book() for _ in range(30)]) == {"Made": 1, "SlotTaken": 29}
+    attempts = [one_table.book(2, one_table.start() + 900 * (each % 3)) for each in range(30)]
+    assert await outcomes(attempts) == {"Made": 1, "SlotTaken": 29}
     assert await one_table.double_bookings() == 0
 
 

@@ -14,11 +14,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import ProgrammingError
 
 from booking.app import App
+from booking.domain.bookings import Actor, ActorKind
+from booking.domain.closures import Closure
 from booking.tables import METADATA, TENANT_TABLES
+from booking.usecases import blocks, closures, hours, pacing
+from booking.usecases.blocks import Blocking
+from booking.usecases.pacing import Limits
 from servicekit import ids, migrations
 from testkit.databases import ServiceDatabases, migrations_of
 
 from .conftest import House, Payments, open_house
+from .line import Line, cancel
 
 
 async def test_the_migrations_make_what_the_tables_say(app: App) -> None:
@@ -58,12 +64,43 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
                 await tx.execute(sa.insert(METADATA.tables[table]), row)
     for house in houses:
         await house.book()
+        if table == "blocks":
+            blocking = Blocking((), None, house.start(9), house.start(10), "", strand=False)
+            staff = Actor(ActorKind.MEMBER, ids.new())
+            await blocks.create_block(app, house.organization, house.ref, blocking, actor=staff)
+        if table == "pacing_rules":
+            limits = Limits(None, 15, 10, None, None, None)
+            await pacing.create_rule(app, house.organization, house.ref, limits)
+        if table == "closures":
+            closure = Closure(ids.new(), (), house.day(20), house.day(20))
+            await closures.create_closure(app, house.organization, house.ref, closure)
+        if table == "date_exceptions":
+            await hours.create_exception(
+                app,
+                house.organization,
+                house.ref,
+                offering_id=house.offering.id,
+                service_date=house.day(20),
+                windows=(),
+                reason="",
+                note="",
+            )
+        if table.startswith("waitlist_"):
+            await wait_and_be_offered(house)
     for house in houses:
         async with app.db.begin(house.organization) as tx:
             seen = set((await tx.execute(sa.select(columns.organization_id))).scalars())
             assert seen == {house.organization}
     async with app.db.driver() as connection:
         assert await connection.fetch(f"SELECT * FROM {table}") == []  # noqa: S608
+
+
+async def wait_and_be_offered(house: House) -> None:
+    """Somebody waits for the largest table and is offered it."""
+    large, line = (await house.book(10)).booking, Line(house)
+    await line.wait("anna", 10)
+    await cancel(house, large)
+    assert await line.sweep_day() == 1
 
 
 async def test_a_tenant_cannot_book_at_the_resources_of_another(app: App, payments: Payments) -> None:

@@ -7,10 +7,8 @@ from uuid import UUID
 import pytest
 
 from booking.app import App
-from booking.domain.offerings import (
-    OfferingNotFound,
-    ShiftsOverlap,
-)
+from booking.domain.offerings import OfferingNotFound
+from booking.domain.shifts import ShiftsOverlap
 from booking.domain.venues import (
     AreaNotFound,
     NameTaken,

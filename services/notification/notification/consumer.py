@@ -16,6 +16,11 @@ async def on_booking_changed(app: App, event: Event) -> None:
     await facts.note_booking_change(app, event, events.booking_change(event), events.partner_event(event))
 
 
+async def on_link_requested(app: App, event: Event) -> None:
+    """A guest wants the mail about a booking again."""
+    await facts.note_link_request(app, event, events.link_request(event))
+
+
 async def on_partner_event(app: App, event: Event) -> None:
     """Something only partners are told of."""
     await facts.note_partner_event(app, event, events.partner_event(event))
@@ -39,6 +44,7 @@ HANDLERS: Handlers[App] = {
     booking_events.BookingMoved: on_booking_changed,
     booking_events.BookingCancelled: on_booking_changed,
     booking_events.BookingExpired: on_booking_changed,
+    booking_events.BookingLinkRequested: on_link_requested,
     payment_events.PaymentSucceeded: on_partner_event,
     payment_events.PaymentRefunded: on_partner_event,
     support_events.TicketOpened: on_partner_event,

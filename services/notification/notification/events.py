@@ -44,6 +44,19 @@ def booking_change(event: Event) -> BookingChange:
     )
 
 
+def link_request(event: Event) -> BookingChange:
+    """A booking whose mail is to be sent again, as if it had just come to stand as it does."""
+    snapshot = event.message.booking
+    status = BookingStatus(_word(snapshot.status))
+    return BookingChange(
+        kind=ChangeKind.HELD if status is BookingStatus.HELD else ChangeKind.CONFIRMED,
+        booking=ids.parse("bkg", snapshot.booking_id, UnreadableEvent),
+        version=snapshot.version,
+        status=status,
+        starts_at=datetime.fromtimestamp(snapshot.start.epoch_seconds, UTC),
+    )
+
+
 def partner_event(event: Event) -> PartnerEvent:
     """What partners are told: thin, and nothing about the guest."""
     data: dict[str, Any]

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import icalendar
@@ -15,6 +16,7 @@ from comptoir.booking.v1.events_pb2 import (
     BookingConfirmed,
     BookingExpired,
     BookingHeld,
+    BookingLinkRequested,
     BookingMoved,
 )
 from comptoir.support.v1 import events_pb2 as support_events
@@ -79,6 +81,35 @@ async def test_repeated_and_out_of_order_events_end_like_ordered_ones(
     sent = [kind for kind, status in await desk.kinds() if status is MailStatus.SENT]
     assert sent == [MailKind.BOOKING_CANCELLED]
     assert await scheduled(desk.app.db) == []
+
+
+async def test_a_guest_who_asks_gets_the_mail_again_once_a_minute(desk: Desk, sink: MailSink) -> None:
+    await desk.happens(BookingConfirmed)
+    await desk.run_due()
+    asked = BookingLinkRequested(booking=desk.snapshot())
+    first = replace(event_of(asked, desk.organization), time=datetime(2027, 3, 1, 12, 0, 1, tzinfo=UTC))
+    soon = replace(event_of(asked, desk.organization), time=first.time + timedelta(seconds=50))
+    later = replace(event_of(asked, desk.organization), time=first.time + timedelta(seconds=70))
+    for event in (first, first, soon, later):
+        await desk.deliver(event)
+        await desk.run_due()
+    mails = sink.received(desk.email)
+    assert len(mails) == 3
+    assert len({mail["subject"] for mail in mails}) == 1
+    assert [f"token-{number}" in mail["text"] for number, mail in enumerate(mails, start=1)] == [True] * 3
+
+
+async def test_a_mail_that_is_asked_for_again_asks_first_whether_it_is_still_true(
+    desk: Desk, sink: MailSink
+) -> None:
+    await desk.happens(BookingHeld)
+    asked = event_of(BookingLinkRequested(booking=desk.snapshot()), desk.organization)
+    await desk.happens(BookingCancelled)
+    await desk.run_due()
+    before = len(sink.received(desk.email))
+    await desk.deliver(asked)
+    await desk.run_due()
+    assert len(sink.received(desk.email)) == before
 
 
 async def test_an_older_event_does_not_bring_a_reminder_back(desk: Desk) -> None:

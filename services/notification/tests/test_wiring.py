@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from comptoir.booking.v1 import booking_pb2
 from notification import events
 from notification.__main__ import SERVICE
 from notification.app import App
+from notification.clients import directory
+from notification.domain.bookings import BookingStatus
 from notification.settings import Settings, SmtpSettings
 from notification.usecases import facts
 from servicekit import contract, topics
@@ -31,6 +34,13 @@ def test_every_event_that_partners_may_be_told_of_is_handled() -> None:
     told = {name for name, event in contract.events().items() if event.rules.webhook}
     assert told <= handled
     assert {contract.events()[name].rules.webhook for name in told} == events.partner_types()
+
+
+def test_every_status_that_a_booking_can_have_has_a_word_here() -> None:
+    names = {name.removeprefix("BOOKING_STATUS_").lower() for name, _ in booking_pb2.BookingStatus.items()}
+    assert names - {"unspecified"} == {each.value for each in BookingStatus}
+    assert set(directory.STATUSES.values()) == set(BookingStatus)
+    assert set(directory.STATUSES) == set(booking_pb2.BookingStatus.values()) - {0}
 
 
 def test_only_followed_topics_are_handled() -> None:

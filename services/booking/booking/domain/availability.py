@@ -1,106 +1,32 @@
-"""Which starts a party can have, why not the others, and where it sits. Pure: a plan and allocations in."""
+"""Which starts a party can have, why not the others, and where it sits. Pure: a plan and what is taken in."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from booking.domain import calendar
-from booking.domain.offerings import (
-    Offering,
-    OfferingNotFound,
-    Shift,
-)
-from booking.domain.venues import (
-    Combination,
-    Resource,
-)
-from servicekit.errors import AppError, Kind
+from booking.domain import solver
+from booking.domain.demands import Demand, demands_of
+from booking.domain.floor import Channel, Party, Seating, seatings_of
+from booking.domain.hours import Hours
+from booking.domain.occupancy import Occupied
+from booking.domain.offerings import Offering, OfferingNotFound
+from booking.domain.pacing import Pace, PacingRule
+from booking.domain.placements import Placement, Taken
+from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
+from booking.domain.reseating import Budget, Movable, make_room
+from booking.domain.solver import Choice
+from booking.domain.venues import Combination, Resource
 from servicekit.money import Money
 
-
-class Refusal(StrEnum):
-    """Why a start cannot be booked."""
-
-    CLOSED = "closed"
-    NOTICE = "notice"
-    TOO_FAR_AHEAD = "too_far_ahead"
-    NO_TABLE_FOR_PARTY = "no_table_for_party"
-    FULLY_BOOKED = "fully_booked"
-
-
-class SlotClosed(AppError):
-    """The start is none that the offering has: no shift is open then, or it lies between two starts."""
-
-    kind = Kind.REFUSED
-    reason = "SLOT_CLOSED"
-    detail = "The offering has no start at this time."
-
-
-class SlotTooSoon(AppError):
-    """The start is over, or nearer than the offering's minimum notice."""
-
-    kind = Kind.REFUSED
-    reason = "SLOT_TOO_SOON"
-    detail = "This start is over, or too soon."
-
-
-class SlotTooFarAhead(AppError):
-    """The start is farther ahead than the offering may be booked."""
-
-    kind = Kind.REFUSED
-    reason = "SLOT_TOO_FAR_AHEAD"
-    detail = "This start is too far ahead."
-
-
-class NoTableForParty(AppError):
-    """No resource and no combination of the venue takes a party of this size, or the offering does not."""
-
-    kind = Kind.REFUSED
-    reason = "NO_TABLE_FOR_PARTY"
-    detail = "Nothing here takes a party of this size."
-
-
-class SlotTaken(AppError):
-    """Everything that would take the party is occupied at this start."""
-
-    kind = Kind.CONFLICT
-    reason = "SLOT_TAKEN"
-    detail = "This start is taken."
-
-
-_REFUSED_AS: Mapping[Refusal, type[AppError]] = {
-    Refusal.CLOSED: SlotClosed,
-    Refusal.NOTICE: SlotTooSoon,
-    Refusal.TOO_FAR_AHEAD: SlotTooFarAhead,
-    Refusal.NO_TABLE_FOR_PARTY: NoTableForParty,
-    Refusal.FULLY_BOOKED: SlotTaken,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Seating:
-    """Resources that take a party together: one alone, or a combination."""
-
-    resource_ids: tuple[UUID, ...]
-    min_party: int
-    max_party: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """A resource that is occupied from `start` up to, not including, `end` (epoch seconds)."""
-
-    resource_id: UUID
-    start: int
-    end: int
-    booking_id: UUID
-    live: bool
-    """False for a hold that ran out: it is in nobody's way."""
+COMMIT_STEPS = 20_000
+"""How many seatings a booking may look at to make room by moving others: some tens of milliseconds."""
+SEARCH_STEPS = 2_000
+"""The same for all starts of a search; one of them has a share of it."""
+_SHARES = 5
+_MOST_DEMANDS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,39 +34,49 @@ class Plan:
     """Everything about a venue that decides what can be booked, as of one version of it."""
 
     version: int
-    zone: ZoneInfo
+    hours: Hours
     seatings: tuple[Seating, ...]
-    """Best fit first."""
+    """Fewest resources first."""
     offerings: Mapping[UUID, Offering]
-    shifts: Mapping[UUID, tuple[Shift, ...]]
-    """By offering."""
+    pacing: tuple[PacingRule, ...] = ()
+    reseating: bool = True
+    """Whether parties that are to come may be moved to let another one in."""
+    _demands: OrderedDict[tuple[UUID, Party, int, bool], tuple[Demand, ...]] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
+    )
+    """What was computed last: parties of few sizes ask again and again."""
 
     @classmethod
     def of(
         cls,
         version: int,
         *,
-        time_zone: str,
+        hours: Hours,
         resources: Iterable[Resource],
         combinations: Iterable[Combination],
         offerings: Iterable[Offering],
-        shifts: Iterable[Shift],
+        pacing: Iterable[PacingRule] = (),
+        reseating: bool = True,
     ) -> "Plan":
         """Puts the plan of a venue together."""
-        seatings = [Seating((each.id,), each.min_party, each.max_party, each.name) for each in resources]
-        seatings += [
-            Seating(each.resource_ids, each.min_party, each.max_party, each.name) for each in combinations
-        ]
-        by_offering: dict[UUID, tuple[Shift, ...]] = {}
-        for shift in shifts:
-            by_offering[shift.offering_id] = (*by_offering.get(shift.offering_id, ()), shift)
         return cls(
             version=version,
-            zone=ZoneInfo(time_zone),
-            seatings=tuple(sorted(seatings, key=_fit)),
+            hours=hours,
+            seatings=seatings_of(resources, combinations),
             offerings={offering.id: offering for offering in offerings},
-            shifts=by_offering,
+            pacing=tuple(pacing),
+            reseating=reseating,
         )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The venue's zone."""
+        return self.hours.zone
+
+    @property
+    def needs_placements(self) -> bool:
+        """Whether a search has to know the bookings of the day besides what is occupied."""
+        return self.reseating or bool(self.pacing)
 
     def offering(self, offering_id: UUID) -> Offering:
         """Raises OfferingNotFound for one that the venue does not have."""
@@ -151,20 +87,54 @@ class Plan:
 
     def starts(self, offering: Offering, service_date: date) -> Sequence[int]:
         """The starts of a service day, rising."""
-        return calendar.starts_of(self.zone, offering, self.shifts.get(offering.id, ()), service_date)
+        return self.hours.starts(offering, service_date)
 
     def service_date(self, offering: Offering, start: int) -> date | None:
         """The service day that a start belongs to; None when the offering has no such start."""
-        for day in calendar.service_dates_of(self.zone, start):
-            if start in self.starts(offering, day):
-                return day
-        return None
+        return self.hours.service_date(offering, start)
 
-    def seatings_for(self, offering: Offering, party_size: int) -> Sequence[Seating]:
-        """What takes a party of this size, best fit first."""
-        if offering.turn_minutes(party_size) is None:
-            return ()
-        return [each for each in self.seatings if each.min_party <= party_size <= each.max_party]
+    def demands(
+        self, offering: Offering, party: Party, service_date: date, *, last_fill: bool = False
+    ) -> tuple[Demand, ...]:
+        """What a visit of a party needs on a service day; empty when nothing here ever takes it.
+
+        `last_fill`: it is so late that a small party may have a large table online.
+        """
+        key = offering.id, party, service_date.isoweekday(), last_fill
+        found = self._demands.get(key)
+        if found is None:
+            found = self._demands[key] = self._compute(offering, party, service_date, last_fill=last_fill)
+            if len(self._demands) > _MOST_DEMANDS:
+                self._demands.popitem(last=False)
+        return found
+
+    def demands_at(
+        self, offering: Offering, party: Party, service_date: date, *, start: int, now: int
+    ) -> tuple[Demand, ...]:
+        """The same for one start (epoch seconds) as things are `now`."""
+        last_fill = start <= now + offering.filling.last_fill_minutes * 60
+        return self.demands(offering, party, service_date, last_fill=last_fill and _fills(offering, party))
+
+    def takes(self, offering: Offering, party: Party, service_date: date) -> bool:
+        """Whether an empty house takes the party on a service day, sooner or later."""
+        return bool(
+            self.demands(offering, party, service_date)
+            or (_fills(offering, party) and self.demands(offering, party, service_date, last_fill=True))
+        )
+
+    def _compute(
+        self, offering: Offering, party: Party, service_date: date, *, last_fill: bool
+    ) -> tuple[Demand, ...]:
+        bound = party.channel is Channel.ONLINE and not last_fill
+        demands = demands_of(
+            offering,
+            self.seatings,
+            party,
+            weekday=service_date.isoweekday(),
+            most_empty=offering.filling.max_empty_seats if bound else None,
+        )
+        possible = solver.assign(demands, [each.candidates for each in demands]) is not None
+        return demands if possible else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,126 +154,160 @@ def search(
     offerings: Iterable[Offering],
     service_date: date,
     *,
-    party_size: int,
-    allocations: Iterable[Allocation],
+    party: Party,
+    taken: Taken,
     now: int,
+    steps: int = SEARCH_STEPS,
 ) -> list[Slot]:
     """The starts of a service day by time.
 
-    One pass over the allocations for each offering, none for each start.
+    Room that is there only when others move is found as well, as far as `steps` reach. A start may take a
+    fifth of them, which is less than a booking may: what is shown is had.
     """
-    taken = list(allocations)
+    occupied = Occupied(taken.allocations)
+    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    movable = _movables(plan, service_date, taken.placements)
+    left = steps if plan.reseating else 0
     slots: list[Slot] = []
     for offering in offerings:
         starts = plan.starts(offering, service_date)
-        turn = _turn_seconds(offering, party_size)
-        seatings = plan.seatings_for(offering, party_size)
-        free = _free_starts(starts, turn, seatings, taken)
-        deposit = offering.deposit_for(party_size)
+        stay = stay_seconds(offering, party.size, service_date)
+        takes = plan.takes(offering, party, service_date)
+        free = _free(plan, offering, service_date, party=party, starts=starts, occupied=occupied, now=now)
+        deposit = offering.deposit_for(party.size)
         for number, start in enumerate(starts):
-            refusal = rule_against(plan, offering, service_date, start=start, now=now)
-            if refusal is None and not seatings:
+            refusal = plan.hours.refusal(offering, service_date, start=start, end=start + stay, now=now)
+            if refusal is None and not takes:
                 refusal = Refusal.NO_TABLE_FOR_PARTY
+            if refusal is None and not pace.admits(offering.id, start, party):
+                refusal = Refusal.PACING
             if refusal is None and not free >> number & 1:
-                refusal = Refusal.FULLY_BOOKED
-            slots.append(Slot(start, start + turn, offering, refusal, deposit))
+                budget = Budget(min(left, steps // _SHARES))
+                demands = plan.demands_at(offering, party, service_date, start=start, now=now)
+                if not left or not make_room(demands, start, occupied, movable, budget):
+                    refusal = Refusal.FULLY_BOOKED
+                left = max(0, left - budget.spent)
+            slots.append(Slot(start, start + stay, offering, refusal, deposit))
     slots.sort(key=lambda slot: (slot.start, slot.offering.name))
     return slots
 
 
-def rule_against(
-    plan: Plan, offering: Offering, service_date: date, *, start: int, now: int
-) -> Refusal | None:
-    """The rule of time that forbids a start, whatever is free. `now` and `start` are epoch seconds."""
-    if start < now + offering.min_notice_minutes * 60:
-        return Refusal.NOTICE
-    if (service_date - calendar.local_date(plan.zone, now)).days > offering.max_advance_days:
-        return Refusal.TOO_FAR_AHEAD
-    return None
+def choose(
+    plan: Plan,
+    offering: Offering,
+    service_date: date,
+    *,
+    start: int,
+    party: Party,
+    taken: Taken,
+    now: int,
+    reseat: bool = True,
+) -> Choice | None:
+    """Where a party sits from `start` (epoch seconds) on; None when there is no room.
+
+    Moves others only where nothing is free, and where the venue and the caller want it.
+    """
+    occupied = Occupied(taken.allocations)
+    demands = plan.demands_at(offering, party, service_date, start=start, now=now)
+    choice = solver.choose(demands, start, occupied)
+    if choice is None and demands and reseat and plan.reseating:
+        movable = _movables(plan, service_date, taken.placements)
+        choice = make_room(demands, start, occupied, movable, Budget(COMMIT_STEPS))
+    return choice
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Where a party is seated, and the expired holds that have to make room first."""
-
-    seating: Seating
-    evicted: frozenset[UUID]
-    """Bookings."""
+def is_paced(
+    plan: Plan, offering: Offering, service_date: date, *, start: int, party: Party, taken: Taken
+) -> bool:
+    """Whether as many begin around a start already as the venue lets in at once."""
+    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    return not pace.admits(offering.id, start, party)
 
 
 def bookable_service_date(
-    plan: Plan, offering: Offering, *, start: int, party_size: int, now: int
+    plan: Plan, offering: Offering, *, start: int, party: Party, now: int
 ) -> tuple[date, int]:
     """The service day of a start that the rules allow, and the end of the stay (epoch seconds).
 
     Raises:
-        SlotClosed, SlotTooSoon, SlotTooFarAhead, NoTableForParty: the first that holds, in the order of
-            `search`.
+        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: the first
+            that holds, in the order of `search`.
     """
     service_date = plan.service_date(offering, start)
     if service_date is None:
         raise SlotTooSoon if start < now else SlotClosed
-    refusal = rule_against(plan, offering, service_date, start=start, now=now)
+    end = start + stay_seconds(offering, party.size, service_date)
+    refusal = plan.hours.refusal(offering, service_date, start=start, end=end, now=now)
     if refusal is not None:
-        raise _REFUSED_AS[refusal]
-    if not plan.seatings_for(offering, party_size):
+        raise REFUSED_AS[refusal]
+    if not plan.takes(offering, party, service_date):
         raise NoTableForParty
-    return service_date, start + _turn_seconds(offering, party_size)
+    return service_date, end
 
 
-def choose(
-    seatings: Iterable[Seating], *, start: int, end: int, allocations: Iterable[Allocation]
-) -> Choice | None:
-    """The first of `seatings` that is free from `start` up to `end`; None when all are occupied."""
-    occupied: set[UUID] = set()
-    expired: dict[UUID, set[UUID]] = {}
-    for each in allocations:
-        if each.start < end and start < each.end:
-            if each.live:
-                occupied.add(each.resource_id)
-            else:
-                expired.setdefault(each.resource_id, set()).add(each.booking_id)
-    for seating in seatings:
-        if occupied.isdisjoint(seating.resource_ids):
-            evicted = set().union(*(expired.get(each, ()) for each in seating.resource_ids))
-            return Choice(seating, frozenset(evicted))
-    return None
+def stay_seconds(offering: Offering, party_size: int, service_date: date) -> int:
+    """How long a party stays. One larger than every turn time is shown with the longest; it cannot book."""
+    return (offering.stay_minutes(party_size, service_date) or offering.stay_of_largest(service_date)) * 60
 
 
-def _fit(seating: Seating) -> tuple[int, int, str]:
-    """Waste: as few resources as possible, then as few seats, then by name so that it is always the same."""
-    return len(seating.resource_ids), seating.max_party, seating.name
-
-
-def _turn_seconds(offering: Offering, party_size: int) -> int:
-    """A party larger than every turn time is shown with the longest one; it cannot book."""
-    return (offering.turn_minutes(party_size) or offering.turn_times[-1].minutes) * 60
-
-
-def _free_starts(
-    starts: Sequence[int], turn: int, seatings: Sequence[Seating], allocations: Sequence[Allocation]
+def _free(
+    plan: Plan,
+    offering: Offering,
+    service_date: date,
+    *,
+    party: Party,
+    starts: Sequence[int],
+    occupied: Occupied,
+    now: int,
 ) -> int:
-    """A bit for each start that some seating is free for.
+    """A bit for each start at which the party finds room without anybody moving."""
+    free = solver.free_starts(starts, plan.demands(offering, party, service_date), occupied)
+    if not _fills(offering, party):
+        return free
+    loose = plan.demands(offering, party, service_date, last_fill=True)
+    until = now + offering.filling.last_fill_minutes * 60
+    soon = sum(1 << number for number, start in enumerate(starts) if start <= until)
+    return (free & ~soon) | (solver.free_starts(starts, loose, occupied) & soon)
 
-    An allocation [a, b) blocks the starts s with s < b and s + turn > a: one run of bits for each allocation.
+
+def _fills(offering: Offering, party: Party) -> bool:
+    """Whether it matters to a party how soon its start is."""
+    filling = offering.filling
+    return (
+        party.channel is Channel.ONLINE
+        and filling.max_empty_seats is not None
+        and bool(filling.last_fill_minutes)
+    )
+
+
+def _movables(
+    plan: Plan, service_date: date, placements: Iterable[Placement]
+) -> Callable[[UUID], Movable | None]:
+    """What the bookings of a service day need that may sit elsewhere.
+
+    One whose length or start is not what its offering says any more stays where it is.
     """
-    if not seatings or not starts:
-        return 0
-    blocked: dict[UUID, int] = {}
-    for each in allocations:
-        if each.live:
-            first = bisect_right(starts, each.start - turn)
-            after = bisect_left(starts, each.end)
-            if first < after:
-                run = (1 << after) - (1 << first)
-                blocked[each.resource_id] = blocked.get(each.resource_id, 0) | run
-    everything = (1 << len(starts)) - 1
-    free = 0
-    for seating in seatings:
-        occupied = 0
-        for resource_id in seating.resource_ids:
-            occupied |= blocked.get(resource_id, 0)
-        free |= everything & ~occupied
-        if free == everything:
-            break
-    return free
+    by_id = {each.booking_id: each for each in placements if each.movable}
+    known: dict[UUID, Movable | None] = {}
+
+    def movable(booking_id: UUID) -> Movable | None:
+        if booking_id not in known:
+            known[booking_id] = _movable(plan, service_date, by_id.get(booking_id))
+        return known[booking_id]
+
+    return movable
+
+
+def _movable(plan: Plan, service_date: date, placement: Placement | None) -> Movable | None:
+    if placement is None or placement.service_date != service_date:
+        return None
+    offering = plan.offerings.get(placement.offering_id)
+    if offering is None:
+        return None
+    minutes = offering.stay_minutes(placement.party.size, service_date)
+    if minutes is None or minutes * 60 != placement.end - placement.start:
+        return None
+    if plan.service_date(offering, placement.start) != service_date:
+        return None
+    demands = plan.demands(offering, placement.party, service_date)
+    return Movable(placement.start, demands) if demands else None

@@ -1,14 +1,12 @@
 """From a venue's local rules to instants. Wall clocks decide when a start is, elapsed time how long it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from booking.domain.offerings import (
-    Offering,
-    Shift,
-)
+from servicekit.errors import AppError, Kind
 
 FIRST_DAY = date(1971, 1, 1)
 LAST_DAY = date(9998, 12, 1)
@@ -17,28 +15,104 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY_SECONDS = 86_400
 
 
-def starts_of(
-    zone: ZoneInfo, offering: Offering, shifts: Iterable[Shift], service_date: date
-) -> Sequence[int]:
-    """The starts of an offering on a service day, as rising epoch seconds.
+Start: TypeAlias = int | datetime
+"""A start as somebody asks for it: an instant in epoch seconds, or naive, what a zone's clocks show."""
 
-    Every `slot_minutes` of wall clock from opening to last start: a local time that a change of the clocks
-    skips is no start, one that comes twice is two.
+
+class LocalTimeMissing(AppError):
+    """The venue's clocks skip this local time: they are put forward over it."""
+
+    kind = Kind.REFUSED
+    reason = "LOCAL_TIME_MISSING"
+    detail = "The venue's clocks never show this local time."
+
+
+class LocalTimeAmbiguous(AppError):
+    """The venue's clocks show this local time twice: they are put back over it.
+
+    Metadata: `offsets`, the two, in order of time.
     """
-    weekday = service_date.isoweekday()
+
+    kind = Kind.REFUSED
+    reason = "LOCAL_TIME_AMBIGUOUS"
+    detail = "The venue's clocks show this local time twice: say which offset is meant."
+
+
+def starts_between(
+    zone: ZoneInfo, service_date: date, *, opens: int, last_start: int, step: int
+) -> tuple[int, ...]:
+    """The instants at which the wall clock shows a time of the grid, rising.
+
+    Minutes after the local midnight of the service day. A local time that a change of the clocks skips is no
+    start, one that comes twice is two.
+    """
+    midnight = _midnight(service_date)
     found: set[int] = set()
-    for shift in shifts:
-        if weekday in shift.weekdays:
-            found.update(
-                _window(zone.key, service_date, shift.opens, shift.last_start, offering.slot_minutes)
-            )
-    return sorted(found)
+    for minute in range(opens, last_start + 1, step):
+        found.update(_instants(zone, midnight + minute * 60))
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=4096)
+def moment_of(zone: ZoneInfo, day: date, minute: int) -> int:
+    """The instant at which a local time is reached, in minutes after the day's local midnight.
+
+    PEP 495 told simply: the first of two that the clocks show; of none, the instant of the change.
+    """
+    wall_clock = _midnight(day) + minute * 60
+    before, after = _offsets(zone, wall_clock)
+    return _change(zone, wall_clock - after, wall_clock - before) if before < after else wall_clock - before
+
+
+@lru_cache(maxsize=4096)
+def end_of(zone: ZoneInfo, day: date, minute: int) -> int:
+    """The instant until which the clocks show less than a local time: as `moment_of`, but the second of two.
+
+    A window until a time holds everything at which the clocks show less.
+    """
+    wall_clock = _midnight(day) + minute * 60
+    before, after = _offsets(zone, wall_clock)
+    if before > after:
+        second = wall_clock - after
+        local = datetime.fromtimestamp(wall_clock, UTC).replace(tzinfo=None)
+        if datetime.fromtimestamp(second - 1, zone).replace(tzinfo=None) < local:
+            return second
+    return moment_of(zone, day, minute)
+
+
+def resolve(zone: ZoneInfo, start: Start) -> int:
+    """The instant of a start, in epoch seconds. Raises LocalTimeMissing, LocalTimeAmbiguous."""
+    return start if isinstance(start, int) else instant_of(zone, start)
+
+
+def instant_of(zone: ZoneInfo, local: datetime) -> int:
+    """The one instant at which the zone's clocks show a naive local time, as epoch seconds.
+
+    Raises:
+        LocalTimeMissing, LocalTimeAmbiguous: there is none, or there are two.
+    """
+    wall_clock = int(local.replace(tzinfo=UTC).timestamp())
+    found = _instants(zone, wall_clock)
+    if not found:
+        raise LocalTimeMissing
+    if len(found) > 1:
+        shown = ",".join(
+            datetime.fromtimestamp(each, zone).isoformat()[len("2027-10-31T02:30:00") :] for each in found
+        )
+        raise LocalTimeAmbiguous(metadata={"offsets": shown})
+    return found[0]
 
 
 def service_dates_of(zone: ZoneInfo, start: int) -> tuple[date, date]:
     """The service days that an instant may belong to: its local day, and the one before, past midnight."""
     day = local_date(zone, start)
     return day, day - timedelta(days=1)
+
+
+def minute_of(zone: ZoneInfo, day: date, instant: int) -> int:
+    """What the clocks show at an instant, in minutes after the day's local midnight."""
+    local = datetime.fromtimestamp(instant, zone)
+    return (local.toordinal() - day.toordinal()) * 1440 + local.hour * 60 + local.minute
 
 
 def local_date(zone: ZoneInfo, instant: int) -> date:
@@ -52,29 +126,36 @@ def offset_minutes(zone: ZoneInfo, instant: int) -> int:
     return int(offset.total_seconds() // 60)
 
 
-@lru_cache(maxsize=4096)
-def _window(
-    zone_name: str, service_date: date, opens: int, last_start: int, slot_minutes: int
-) -> tuple[int, ...]:
-    zone = ZoneInfo(zone_name)
-    midnight = (service_date.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS
-    starts: list[int] = []
-    for minute in range(opens, last_start + 1, slot_minutes):
-        starts.extend(_instants(zone, midnight + minute * 60))
-    return tuple(starts)
+def _midnight(day: date) -> int:
+    """The wall clock of a day's midnight, as if it were UTC."""
+    return (day.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS
 
 
-def _instants(zone: ZoneInfo, wall_clock: int) -> Iterable[int]:
-    """The instants at which the zone's wall clock shows a time, given as if it were UTC: none, one or two.
+def _offsets(zone: ZoneInfo, wall_clock: int) -> tuple[int, int]:
+    """Seconds east of UTC, as of before and after a change of the clocks if the wall clock is in one.
 
-    PEP 495: fold 0 and 1 give the offsets before and after a change; the ones that lead back to the same wall
-    clock are real.
+    PEP 495: rising over a time that is skipped, falling over one that is shown twice.
     """
-    local = datetime.fromtimestamp(wall_clock, UTC).replace(tzinfo=None)
-    found = set()
-    for fold in (0, 1):
-        offset = local.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta()
-        instant = wall_clock - int(offset.total_seconds())
-        if datetime.fromtimestamp(instant, zone).replace(tzinfo=None) == local:
-            found.add(instant)
-    return sorted(found)
+    local = datetime.fromtimestamp(wall_clock, UTC).replace(tzinfo=zone)
+    before, after = (local.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    return int(before.total_seconds()), int(after.total_seconds())
+
+
+def _instants(zone: ZoneInfo, wall_clock: int) -> Sequence[int]:
+    """The instants at which the zone's wall clock shows a time, given as if it were UTC: none, one or two."""
+    before, after = _offsets(zone, wall_clock)
+    if before < after:
+        return ()
+    return (wall_clock - before,) if before == after else (wall_clock - before, wall_clock - after)
+
+
+def _change(zone: ZoneInfo, early: int, late: int) -> int:
+    """The instant between two at which the clocks are put forward."""
+    offset = datetime.fromtimestamp(early, zone).utcoffset()
+    while late - early > 1:
+        middle = (early + late) // 2
+        if datetime.fromtimestamp(middle, zone).utcoffset() == offset:
+            early = middle
+        else:
+            late = middle
+    return late

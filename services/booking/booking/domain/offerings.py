@@ -1,18 +1,21 @@
 """What can be booked, for how long, at what price, and when. Knows nothing of bookings."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from uuid import UUID
 
 from booking.domain import texts
+from booking.domain.clock import DAY_MINUTES, Lead
+from booking.domain.operations import SEATING, Operation, refuse_unless_consistent
+from booking.domain.terms import Terms
+from booking.domain.turns import Turns, TurnTime, WeekdayTurns
 from servicekit.errors import AppError, Kind
 from servicekit.money import Money
 
-DAY_MINUTES = 1440
-_WEEK_MINUTES = 7 * DAY_MINUTES
 _DEFAULT_SLOT_MINUTES = 15
 _DEFAULT_ADVANCE_DAYS = 90
+_LARGEST_PARTY = 1000
 _MOST_MONEY = 100_000_000_000
 """What the contract lets one amount be, in minor units."""
 
@@ -25,22 +28,6 @@ class OfferingNotFound(AppError):
     detail = "The venue has no such offering."
 
 
-class ShiftsOverlap(AppError):
-    """The offering has a shift that is open at the same time."""
-
-    kind = Kind.REFUSED
-    reason = "SHIFTS_OVERLAP"
-    detail = "The offering has a shift at the same time already."
-
-
-@dataclass(frozen=True, slots=True)
-class TurnTime:
-    """How many elapsed minutes a party of up to some size stays."""
-
-    max_party: int
-    minutes: int
-
-
 @dataclass(frozen=True, slots=True)
 class DepositRule:
     """What is paid ahead by parties of `from_party` and more, and until when it is given back in full."""
@@ -48,6 +35,16 @@ class DepositRule:
     from_party: int
     per_person: Money
     free_cancellation_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How many seats a party that books online may leave empty."""
+
+    max_empty_seats: int | None = None
+    """None for any number."""
+    last_fill_minutes: int = 0
+    """From so many minutes before the start on, any number; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,20 @@ class Offering:
     slot_minutes: int
     min_notice_minutes: int
     max_advance_days: int
+    terms: Terms = field(default_factory=Terms)
+    buffer_before_minutes: int = 0
+    """How long what a visit occupies is occupied before it starts already."""
+    buffer_after_minutes: int = 0
+    """How long it stays occupied afterwards. Two visits are apart by this of one and that of the next."""
+    notice_until: Lead | None = None
+    """When booking ends, besides the elapsed minimum notice: both hold."""
+    release: Lead | None = None
+    """When a service date goes on sale, in place of the maximum advance."""
+    weekday_turns: tuple[WeekdayTurns, ...] = ()
+    """Other turn times on some weekdays of the service day."""
+    operations: tuple[Operation, ...] = ()
+    """What a visit consists of, one after another; none for one seating of the party."""
+    filling: Filling = field(default_factory=Filling)
 
     @classmethod
     def add(
@@ -74,31 +85,153 @@ class Offering:
         min_notice_minutes: int,
         max_advance_days: int,
         currency: str,
+        terms: Terms | None = None,
+        buffer_before_minutes: int = 0,
+        buffer_after_minutes: int = 0,
+        notice_until: Lead | None = None,
+        release: Lead | None = None,
+        weekday_turns: Sequence[WeekdayTurns] = (),
+        operations: Sequence[Operation] = (),
+        filling: Filling | None = None,
     ) -> "Offering":
         """A new offering of a venue whose prices are in `currency`. 0 means 15 slot minutes, 90 days ahead.
 
         Raises:
-            InvalidRequest: turn times that do not rise, or a deposit in another currency, of nothing, or of
-                more than one amount can hold.
+            InvalidRequest: turn times that do not rise; a deposit or price in another currency, or of more
+                than one amount can hold; a deposit of nothing; operations that need nothing, or whose roles
+                mean different things.
         """
-        sizes = [turn.max_party for turn in turn_times]
-        if any(later <= earlier for earlier, later in pairwise(sizes)):
-            texts.refuse("/turn_times", "must have rising max_party")
+        turns = Turns(tuple(turn_times), tuple(weekday_turns))
+        turns.refuse_unless_plain()
+        if operations:
+            refuse_unless_consistent(operations)
+        if terms is not None and terms.price_per_person is not None:
+            _refuse_price(terms.price_per_person, currency=currency)
         if deposit is not None:
-            _refuse_deposit(deposit, currency=currency, largest_party=sizes[-1])
-        return cls(
+            _refuse_deposit(deposit, currency=currency, largest_party=turns.largest_party)
+        offering = cls(
             id=id,
             name=texts.name("/name", name),
             turn_times=tuple(turn_times),
             deposit=deposit,
+            slot_minutes=0,
+            min_notice_minutes=0,
+            max_advance_days=0,
+            terms=terms or Terms(),
+            weekday_turns=turns.weekdays,
+            operations=tuple(operations),
+            filling=filling or Filling(),
+        )
+        return offering.keep_times(
+            slot_minutes=slot_minutes,
+            min_notice_minutes=min_notice_minutes,
+            max_advance_days=max_advance_days,
+            buffer_before_minutes=buffer_before_minutes,
+            buffer_after_minutes=buffer_after_minutes,
+            notice_until=notice_until,
+            release=release,
+        )
+
+    def keep_times(
+        self,
+        *,
+        slot_minutes: int,
+        min_notice_minutes: int,
+        max_advance_days: int,
+        buffer_before_minutes: int,
+        buffer_after_minutes: int,
+        notice_until: Lead | None,
+        release: Lead | None,
+    ) -> "Offering":
+        """With other rules of time. 0 means 15 slot minutes, 90 days ahead.
+
+        Raises:
+            InvalidRequest: the longest stay does not fit into a day together with its buffers.
+        """
+        if self.longest_minutes + buffer_before_minutes + buffer_after_minutes > DAY_MINUTES:
+            texts.refuse("/buffer_after_minutes", "must fit into a day with the longest visit")
+        return replace(
+            self,
             slot_minutes=slot_minutes or _DEFAULT_SLOT_MINUTES,
             min_notice_minutes=min_notice_minutes,
             max_advance_days=max_advance_days or _DEFAULT_ADVANCE_DAYS,
+            buffer_before_minutes=buffer_before_minutes,
+            buffer_after_minutes=buffer_after_minutes,
+            notice_until=notice_until,
+            release=release,
         )
 
-    def turn_minutes(self, party_size: int) -> int | None:
-        """Elapsed minutes that a party stays; None for one larger than every turn time."""
-        return next((turn.minutes for turn in self.turn_times if party_size <= turn.max_party), None)
+    def keep_visit(
+        self,
+        *,
+        turn_times: Sequence[TurnTime],
+        weekday_turns: Sequence[WeekdayTurns],
+        operations: Sequence[Operation],
+        filling: Filling,
+    ) -> "Offering":
+        """With other durations and needs.
+
+        Raises:
+            InvalidRequest: as when it was added.
+        """
+        turns = Turns(tuple(turn_times), tuple(weekday_turns))
+        turns.refuse_unless_plain()
+        if operations:
+            refuse_unless_consistent(operations)
+        changed = replace(
+            self,
+            turn_times=turns.usual,
+            weekday_turns=turns.weekdays,
+            operations=tuple(operations),
+            filling=filling,
+        )
+        if self.deposit is not None:
+            currency = self.deposit.per_person.currency
+            _refuse_deposit(self.deposit, currency=currency, largest_party=turns.largest_party)
+        return changed.keep_times(
+            slot_minutes=self.slot_minutes,
+            min_notice_minutes=self.min_notice_minutes,
+            max_advance_days=self.max_advance_days,
+            buffer_before_minutes=self.buffer_before_minutes,
+            buffer_after_minutes=self.buffer_after_minutes,
+            notice_until=self.notice_until,
+            release=self.release,
+        )
+
+    @property
+    def turns(self) -> Turns:
+        """How long a visit takes, or those of its operations that have no turn times of their own."""
+        return Turns(self.turn_times, self.weekday_turns)
+
+    @property
+    def visit(self) -> tuple[Operation, ...]:
+        """What a visit consists of, one after another."""
+        return self.operations or SEATING
+
+    @property
+    def longest_minutes(self) -> int:
+        """The longest that any visit takes, in elapsed minutes."""
+        return sum((each.turns or self.turns).longest for each in self.visit)
+
+    @property
+    def occupied_minutes(self) -> int:
+        """How long after the start of the longest visit something is still occupied."""
+        return self.longest_minutes + self.buffer_after_minutes
+
+    def stay_minutes(self, party_size: int, service_date: date) -> int | None:
+        """Elapsed minutes that a party stays; None for one larger than every turn time of the weekday."""
+        weekday, total = service_date.isoweekday(), 0
+        for operation in self.visit:
+            minutes = (operation.turns or self.turns).minutes(party_size, weekday)
+            if minutes is None:
+                return None
+            total += minutes
+        return total
+
+    def stay_of_largest(self, service_date: date) -> int:
+        """Elapsed minutes that the largest party stays on a service day."""
+        weekday = service_date.isoweekday()
+        return sum((each.turns or self.turns).of_largest(weekday) for each in self.visit)
 
     def deposit_for(self, party_size: int) -> Money | None:
         """What a party pays ahead; None for nothing."""
@@ -107,73 +240,11 @@ class Offering:
         return self.deposit.per_person * party_size
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """When an offering can be booked: one window on each of some weekdays of the service day.
-
-    Times are minutes after local midnight of the service day; those of the next morning are 1440 and more.
-    The window is half-open; a party that starts by `last_start` may stay beyond `closes`.
-    """
-
-    id: UUID
-    offering_id: UUID
-    weekdays: tuple[int, ...]
-    """ISO: 1 Monday to 7 Sunday."""
-    opens: int
-    last_start: int
-    closes: int
-
-    @classmethod
-    def add(
-        cls,
-        id: UUID,  # noqa: A002
-        *,
-        offering_id: UUID,
-        weekdays: Iterable[int],
-        opens: str,
-        last_start: str,
-        closes: str,
-    ) -> "Shift":
-        """A new shift from local times "HH:MM".
-
-        A last start before the opening is after midnight; so is a closing that is not later than it.
-
-        Raises:
-            InvalidRequest: the last start is not before the closing.
-        """
-        opening, last, closing = (_minutes(text) for text in (opens, last_start, closes))
-        if last < opening:
-            last += DAY_MINUTES
-        if closing <= opening:
-            closing += DAY_MINUTES
-        if last >= closing:
-            texts.refuse("/last_start", "must be between the opening and the closing")
-        return cls(id, offering_id, tuple(sorted(set(weekdays))), opening, last, closing)
-
-    def overlaps(self, other: "Shift") -> bool:
-        """Whether both are open at some minute of the week."""
-        return any(
-            mine < theirs + other.closes - other.opens and theirs < mine + self.closes - self.opens
-            for mine in self.openings()
-            for opening in other.openings()
-            for theirs in (opening - _WEEK_MINUTES, opening, opening + _WEEK_MINUTES)
-        )
-
-    def openings(self) -> list[int]:
-        """When it opens, in minutes after Monday 00:00."""
-        return [(weekday - 1) * DAY_MINUTES + self.opens for weekday in self.weekdays]
-
-
-def clock_time(minutes: int) -> str:
-    """Minutes after the service day's midnight as a local time: "19:00"; "24:00" is the midnight after."""
-    if minutes == DAY_MINUTES:
-        return "24:00"
-    return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
-
-
-def _minutes(text: str) -> int:
-    hours, _, minutes = text.partition(":")
-    return int(hours) * 60 + int(minutes)
+def _refuse_price(price: Money, *, currency: str) -> None:
+    if price.currency != currency:
+        texts.refuse("/price_per_person/currency", "must be the venue's currency")
+    if not 0 <= price.amount * _LARGEST_PARTY <= _MOST_MONEY:
+        texts.refuse("/price_per_person/amount", "must be payable by the largest party")
 
 
 def _refuse_deposit(deposit: DepositRule, *, currency: str, largest_party: int) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
@@ -13,6 +13,7 @@ from servicekit.errors import AppError, Kind
 
 _NO_ZONES = frozenset({"localtime", "Factory"})
 """Names that mean another thing on every machine, or nothing."""
+LARGEST_PARTY = 1000
 _SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -46,6 +47,44 @@ class ResourceNotFound(AppError):
     kind = Kind.NOT_FOUND
     reason = "RESOURCE_NOT_FOUND"
     detail = "The venue has no such resource."
+
+
+class VenueHasBookings(AppError):
+    """The zone of a venue stays as long as bookings are to come, whose local times it would change.
+
+    Metadata: `booking_ids`, the first 50, and `bookings`, how many there are.
+    """
+
+    kind = Kind.REFUSED
+    reason = "VENUE_HAS_BOOKINGS"
+    detail = "The venue has future bookings, whose local times would change: move or cancel them first."
+
+
+class PartDeleted(AppError):
+    """What this Idempotency-Key has made was deleted since."""
+
+    kind = Kind.NOT_FOUND
+    reason = "PART_DELETED"
+    detail = "What this Idempotency-Key has made was deleted since."
+
+
+class CombinationNotFound(AppError):
+    """The venue has no such combination."""
+
+    kind = Kind.NOT_FOUND
+    reason = "COMBINATION_NOT_FOUND"
+    detail = "The venue has no such combination."
+
+
+class ResourceInUse(AppError):
+    """Something counts on the resource, so it stays.
+
+    Metadata: `booking_ids`, the first 50 live bookings, `combination_ids`, and `block_ids`.
+    """
+
+    kind = Kind.REFUSED
+    reason = "RESOURCE_IN_USE"
+    detail = "Bookings, combinations or blocks count on this resource. Take it out of service instead."
 
 
 class NameTaken(AppError):
@@ -92,6 +131,8 @@ class Venue:
     address: str
     version: int = 1
     """Rises with every change of the venue or of what belongs to it."""
+    reseating: bool = True
+    """Whether parties that are to come may be given other resources when that lets another one in."""
 
     @classmethod
     def open(
@@ -117,6 +158,25 @@ class Venue:
         address = texts.one_line("/address", address)
         return cls(id, texts.name("/name", name), slug, time_zone, currency, address)
 
+    def change(
+        self,
+        *,
+        name: str | None,
+        address: str | None,
+        time_zone: str | None,
+        reseating: bool | None = None,
+    ) -> "Venue":
+        """With other fields; None leaves them. InvalidRequest for a blank name and an unknown zone."""
+        if time_zone is not None and time_zone not in known_zones():
+            texts.refuse("/time_zone", "must be an IANA time zone")
+        return replace(
+            self,
+            name=self.name if name is None else texts.name("/name", name),
+            address=self.address if address is None else texts.one_line("/address", address),
+            time_zone=self.time_zone if time_zone is None else time_zone,
+            reseating=self.reseating if reseating is None else reseating,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -141,6 +201,14 @@ class Resource:
     min_party: int
     max_party: int
     area_id: UUID | None = None
+    attributes: frozenset[str] = frozenset()
+    """What it has or can do, in short words: "accessible", "window", "gearbox"."""
+    priority: int = 0
+    """Lower ones are filled first where all else is the same."""
+    online: bool = True
+    """Whether guests may book it; staff always may."""
+    in_service: bool = True
+    """Whether anybody may."""
 
     @classmethod
     def add(
@@ -152,10 +220,38 @@ class Resource:
         min_party: int,
         max_party: int,
         area_id: UUID | None,
+        attributes: Collection[str] = (),
+        priority: int = 0,
+        online: bool = True,
+        in_service: bool = True,
     ) -> "Resource":
-        """A new resource. InvalidRequest when its name is blank or the smallest party exceeds the largest."""
+        """A resource. InvalidRequest when its name is blank or the smallest party exceeds the largest."""
         _refuse_party_range(min_party, max_party)
-        return cls(id, texts.name("/name", name), kind, min_party, max_party, area_id)
+        return cls(
+            id=id,
+            name=texts.name("/name", name),
+            kind=kind,
+            min_party=min_party,
+            max_party=max_party,
+            area_id=area_id,
+            attributes=frozenset(attributes),
+            priority=priority,
+            online=online,
+            in_service=in_service,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Adjacency:
+    """How neighbours in a row may be joined: any run of two up to `max_joined` of them.
+
+    A run takes at most the sum of what its members take, less the seats lost at each joint; and at least
+    `min_party`, or by itself one more than the largest of its members.
+    """
+
+    max_joined: int
+    seats_lost_per_joint: int = 0
+    min_party: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +261,12 @@ class Combination:
     id: UUID
     name: str
     resource_ids: tuple[UUID, ...]
+    """Neighbours in a row are in their order."""
     min_party: int
     max_party: int
+    """Of all members together; those of neighbours in a row follow from the rule."""
+    adjacency: Adjacency | None = None
+    """How some of them may be joined; None for all of them only."""
 
     @classmethod
     def add(
@@ -177,17 +277,24 @@ class Combination:
         resource_ids: Sequence[UUID],
         min_party: int,
         max_party: int,
+        adjacency: Adjacency | None = None,
     ) -> "Combination":
-        """A new combination.
+        """A combination. Neighbours in a row have no party range of their own.
 
         Raises:
-            InvalidRequest: fewer than two different members, a blank name, or an upside-down party range.
+            InvalidRequest: fewer than two different members, a blank name, an upside-down party range, or
+                none for all of them together.
         """
-        members = tuple(sorted(set(resource_ids)))
-        if len(members) < 2 or len(members) != len(resource_ids):  # noqa: PLR2004
+        members = tuple(resource_ids)
+        if len(members) < 2 or len(members) != len(set(members)):  # noqa: PLR2004
             texts.refuse("/resource_ids", "must name two or more different resources")
+        named = texts.name("/name", name)
+        if adjacency is not None:
+            return cls(id, named, members, LARGEST_PARTY, LARGEST_PARTY, adjacency)
+        if not min_party:
+            texts.refuse("/min_party", "must be given for all of them together")
         _refuse_party_range(min_party, max_party)
-        return cls(id, texts.name("/name", name), members, min_party, max_party)
+        return cls(id, named, tuple(sorted(members)), min_party, max_party)
 
 
 @cache

@@ -1,13 +1,14 @@
 """Facts about bookings. Each carries the booking as it stands, without its guest."""
 
 from datetime import datetime
-from typing import assert_never
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.bookings import Booking, Fact, Status
-from booking.events.messages import CANCELLERS, STATUSES, moment, money, occupied
+from booking.events.messages import CANCELLERS, STATUSES, moment, money, occupied, rules
 from comptoir.booking.v1 import events_pb2
 from comptoir.common.v1 import values_pb2
 from servicekit import contract, ids, outbox
@@ -17,45 +18,132 @@ from servicekit.money import Money
 
 def booking_made(booking: Booking) -> Fact:
     """A new booking, packed for the statement that writes it."""
-    message = _made(booking)
-    event = contract.events()[message.DESCRIPTOR.full_name]
-    return Fact(ids.new(), event.topic, event.name, message.SerializeToString(deterministic=True))
+    return _packed(_made(booking))
+
+
+def booking_offered(booking: Booking, entry_id: UUID) -> Fact:
+    """A new booking that is held for somebody who waits, packed likewise."""
+    message = events_pb2.BookingOffered(
+        booking=_snapshot(booking),
+        expires_at=_timestamp(booking.hold_expires_at),
+        entry_id=ids.show("wle", entry_id),
+    )
+    return _packed(message)
+
+
+async def booking_requested(tx: Transaction, booking: Booking) -> None:
+    """A guest asks for a booking, or for another one than before."""
+    await _tell(tx, booking, _requested(booking))
+
+
+async def booking_declined(tx: Transaction, booking: Booking) -> None:
+    """Staff said no to a request."""
+    message = events_pb2.BookingDeclined(booking=_snapshot(booking), reason_code=booking.ending.code)
+    await _tell(tx, booking, message)
+
+
+async def booking_held(tx: Transaction, booking: Booking) -> None:
+    """Staff said yes to a request that has a deposit to pay."""
+    await _tell(tx, booking, _held(booking))
 
 
 async def booking_confirmed(tx: Transaction, booking: Booking) -> None:
     """A booking is promised."""
-    await outbox.add(tx, events_pb2.BookingConfirmed(booking=_snapshot(booking)), key=booking.id)
+    await _tell(tx, booking, events_pb2.BookingConfirmed(booking=_snapshot(booking)))
 
 
-async def booking_moved(tx: Transaction, booking: Booking, *, previous_start: datetime) -> None:
-    """A booking is at another time."""
-    previous = moment(ZoneInfo(booking.time_zone), previous_start)
-    message = events_pb2.BookingMoved(booking=_snapshot(booking), previous_start=previous)
-    await outbox.add(tx, message, key=booking.id)
+async def booking_moved(tx: Transaction, booking: Booking, *, before: Booking) -> None:
+    """A booking is at another time, or for another number of people."""
+    previous = moment(ZoneInfo(booking.time_zone), before.start)
+    message = events_pb2.BookingMoved(
+        booking=_snapshot(booking), previous_start=previous, previous_party_size=before.party_size
+    )
+    await _tell(tx, booking, message)
+
+
+async def booking_reseated(tx: Transaction, booking: Booking, *, before: Booking) -> None:
+    """A booking is at other resources."""
+    previous = [ids.show("res", each) for each in before.resource_ids]
+    message = events_pb2.BookingReseated(booking=_snapshot(booking), previous_resource_ids=previous)
+    await _tell(tx, booking, message)
+
+
+async def booking_delayed(tx: Transaction, booking: Booking) -> None:
+    """A guest said to be late."""
+    late = booking.visit.late_minutes
+    await _tell(tx, booking, events_pb2.BookingDelayed(booking=_snapshot(booking), late_minutes=late))
+
+
+async def booking_arrived(tx: Transaction, booking: Booking) -> None:
+    """The guest is there."""
+    await _tell(tx, booking, events_pb2.BookingArrived(booking=_snapshot(booking)))
+
+
+async def booking_seated(tx: Transaction, booking: Booking) -> None:
+    """The party sits."""
+    await _tell(tx, booking, events_pb2.BookingSeated(booking=_snapshot(booking)))
+
+
+async def booking_completed(tx: Transaction, booking: Booking) -> None:
+    """The party left."""
+    await _tell(tx, booking, events_pb2.BookingCompleted(booking=_snapshot(booking)))
+
+
+async def booking_missed(tx: Transaction, booking: Booking) -> None:
+    """The guest did not come."""
+    await _tell(tx, booking, events_pb2.BookingNoShow(booking=_snapshot(booking)))
+
+
+async def link_requested(tx: Transaction, booking: Booking) -> None:
+    """A guest wants the mail about a booking again."""
+    await _tell(tx, booking, events_pb2.BookingLinkRequested(booking=_snapshot(booking)))
 
 
 async def booking_cancelled(tx: Transaction, booking: Booking, *, refund_due: Money | None) -> None:
     """A booking is called off; payment gives back what is due."""
-    message = events_pb2.BookingCancelled(booking=_snapshot(booking), refund_due=_due(refund_due))
-    await outbox.add(tx, message, key=booking.id)
+    message = events_pb2.BookingCancelled(
+        booking=_snapshot(booking), refund_due=_due(refund_due), reason_code=booking.ending.code
+    )
+    await _tell(tx, booking, message)
 
 
 async def booking_expired(tx: Transaction, booking: Booking, *, refund_due: Money | None) -> None:
-    """A hold ran out; payment gives back what came too late."""
+    """A hold or a request ran out; payment gives back what came too late."""
     message = events_pb2.BookingExpired(booking=_snapshot(booking), refund_due=_due(refund_due))
+    await _tell(tx, booking, message)
+
+
+async def _tell(tx: Transaction, booking: Booking, message: Message) -> None:
     await outbox.add(tx, message, key=booking.id)
 
 
-def _made(booking: Booking) -> events_pb2.BookingHeld | events_pb2.BookingConfirmed:
+def _packed(message: Message) -> Fact:
+    event = contract.events()[message.DESCRIPTOR.full_name]
+    return Fact(ids.new(), event.topic, event.name, message.SerializeToString(deterministic=True))
+
+
+def _made(booking: Booking) -> Message:
     match booking.status:
+        case Status.REQUESTED:
+            return _requested(booking)
         case Status.HELD:
-            return events_pb2.BookingHeld(booking=_snapshot(booking))
+            return _held(booking)
         case Status.CONFIRMED:
             return events_pb2.BookingConfirmed(booking=_snapshot(booking))
-        case Status.CANCELLED | Status.EXPIRED:
-            raise AssertionError(booking.status)
-        case never:
-            assert_never(never)
+        case Status.SEATED:
+            return events_pb2.BookingSeated(booking=_snapshot(booking), walk_in=True)
+        case _:
+            raise AssertionError(booking.status)  # no booking begins like this
+
+
+def _requested(booking: Booking) -> events_pb2.BookingRequested:
+    answer_by = _timestamp(booking.hold_expires_at)
+    return events_pb2.BookingRequested(booking=_snapshot(booking), answer_by=answer_by)
+
+
+def _held(booking: Booking) -> events_pb2.BookingHeld:
+    expires_at = _timestamp(booking.hold_expires_at)
+    return events_pb2.BookingHeld(booking=_snapshot(booking), expires_at=expires_at)
 
 
 def _due(refund: Money | None) -> values_pb2.Money | None:
@@ -64,8 +152,6 @@ def _due(refund: Money | None) -> values_pb2.Money | None:
 
 def _snapshot(booking: Booking) -> events_pb2.BookingSnapshot:
     zone = ZoneInfo(booking.time_zone)
-    created_at = Timestamp()
-    created_at.FromDatetime(booking.created_at)
     return events_pb2.BookingSnapshot(
         booking_id=ids.show("bkg", booking.id),
         venue_id=ids.show("ven", booking.venue_id),
@@ -77,7 +163,17 @@ def _snapshot(booking: Booking) -> events_pb2.BookingSnapshot:
         service_date=booking.service_date.isoformat(),
         resource_ids=occupied(booking),
         version=booking.version,
-        created_at=created_at,
+        created_at=_timestamp(booking.created_at),
         deposit=money(booking.deposit),
         cancelled_by=CANCELLERS[booking.cancelled_by],
+        overridden=rules(booking.overridden),
+        price=money(booking.price),
     )
+
+
+def _timestamp(instant: datetime | None) -> Timestamp | None:
+    if instant is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp

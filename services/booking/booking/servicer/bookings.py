@@ -1,31 +1,37 @@
 """AvailabilityService and BookingService: messages to use cases and back."""
 
 from typing import Any, TypeAlias
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import grpc
 
 from booking.app import App
-from booking.domain.availability import Refusal, Slot
-from booking.domain.bookings import (
-    Actor,
-    ActorKind,
-    BookingNotFound,
-    CancelledBy,
-    DepositPayment,
-    Guest,
-    Wish,
-)
+from booking.domain.availability import Slot
+from booking.domain.bookings import CancelledBy, Wish
 from booking.domain.offerings import (
     OfferingNotFound,
 )
-from booking.events.messages import booking_message, moment, money
-from booking.servicer.reading import calendar_day, page_by_start, venue_ref
+from booking.domain.refusals import Refusal
+from booking.events.messages import booking_message, change_message, moment, money, payment_message
+from booking.servicer.capacity import area_id
+from booking.servicer.floor import FloorRpcs
+from booking.servicer.reading import (
+    booking_id,
+    calendar_day,
+    guest,
+    member,
+    override,
+    page_by_start,
+    reason,
+    start_of,
+    starts_elsewhere,
+    venue_ref,
+)
+from booking.servicer.visits import VisitRpcs
 from booking.usecases import availability, bookings, changes
+from booking.usecases.changes import Move
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import identity, ids
-from servicekit.identity import Caller
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _REASONS = {
@@ -33,6 +39,9 @@ _REASONS = {
     Refusal.CLOSED: booking_pb2.REFUSAL_REASON_CLOSED,
     Refusal.NOTICE: booking_pb2.REFUSAL_REASON_NOTICE,
     Refusal.TOO_FAR_AHEAD: booking_pb2.REFUSAL_REASON_TOO_FAR_AHEAD,
+    Refusal.MUST_FINISH: booking_pb2.REFUSAL_REASON_MUST_FINISH,
+    Refusal.NOT_RELEASED: booking_pb2.REFUSAL_REASON_NOT_RELEASED,
+    Refusal.PACING: booking_pb2.REFUSAL_REASON_PACING,
     Refusal.NO_TABLE_FOR_PARTY: booking_pb2.REFUSAL_REASON_NO_TABLE_FOR_PARTY,
     Refusal.FULLY_BOOKED: booking_pb2.REFUSAL_REASON_FULLY_BOOKED,
 }
@@ -55,38 +64,35 @@ class AvailabilityServicer(booking_pb2_grpc.AvailabilityServiceServicer):
             calendar_day(request.date),
             party_size=request.party_size,
             offering_id=ids.parse("off", offering_id, OfferingNotFound) if offering_id else None,
+            area_id=area_id(request.area_id),
+            attributes=request.attributes,
+            caller=identity.caller(),
         )
         return booking_pb2.SearchAvailabilityResponse(
             date=request.date,
             time_zone=found.zone.key,
             slots=[_slot(found.zone, slot) for slot in found.slots],
             closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
+            notes=found.notes,
         )
 
 
-class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
+class BookingServicer(VisitRpcs, FloorRpcs):
     """Bookings as guests make them and as staff handle them."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
 
     async def CreateBooking(
         self, request: booking_pb2.CreateBookingRequest, _context: _Context
     ) -> booking_pb2.CreateBookingResponse:
         """Books a start."""
-        guest = Guest.meet(
-            ids.new(),
-            name=request.guest.name,
-            email=request.guest.email,
-            phone=request.guest.phone,
-            language=request.guest.language,
-        )
         wish = Wish.of(
-            guest,
+            guest(request.guest),
             offering_id=ids.parse("off", request.offering_id, OfferingNotFound),
-            start=request.start.epoch_seconds,
+            start=start_of(request),
             party_size=request.party_size,
             notes=request.notes,
+            override=override(request),
+            area_id=area_id(request.area_id),
+            attributes=request.attributes,
         )
         made = await bookings.create_booking(
             self._app, venue_ref(request.venue_id), wish, caller=identity.caller()
@@ -94,7 +100,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         return booking_pb2.CreateBookingResponse(
             booking=booking_message(made.booking),
             manage_token=made.manage_token,
-            deposit_payment=_payment(made.payment) if made.payment else None,
+            deposit_payment=payment_message(made.payment) if made.payment else None,
         )
 
     async def GetBooking(
@@ -102,7 +108,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     ) -> booking_pb2.GetBookingResponse:
         """Reads a booking."""
         booking = await bookings.get_booking(
-            self._app, identity.caller().tenant, _booking_id(request.booking_id)
+            self._app, identity.caller().tenant, booking_id(request.booking_id)
         )
         return booking_pb2.GetBookingResponse(booking=booking_message(booking))
 
@@ -119,6 +125,16 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         )
         return booking_pb2.ListBookingsResponse(items=map(booking_message, found), next_page_token=token)
 
+    async def ListBookingChanges(
+        self, request: booking_pb2.ListBookingChangesRequest, _context: _Context
+    ) -> booking_pb2.ListBookingChangesResponse:
+        """Lists a booking's history."""
+        booking, changed = await bookings.list_history(
+            self._app, identity.caller().tenant, booking_id(request.booking_id)
+        )
+        zone = ZoneInfo(booking.time_zone)
+        return booking_pb2.ListBookingChangesResponse(items=[change_message(zone, each) for each in changed])
+
     async def CancelBooking(
         self, request: booking_pb2.CancelBookingRequest, _context: _Context
     ) -> booking_pb2.CancelBookingResponse:
@@ -127,9 +143,11 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         booking = await changes.cancel_booking(
             self._app,
             caller.tenant,
-            _booking_id(request.booking_id),
+            booking_id(request.booking_id),
             by=CancelledBy.VENUE,
-            actor=_member(caller),
+            actor=member(caller),
+            reason=reason(request),
+            expected_version=request.expected_version,
         )
         return booking_pb2.CancelBookingResponse(booking=booking_message(booking))
 
@@ -138,22 +156,16 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     ) -> booking_pb2.MoveBookingResponse:
         """Moves for the venue."""
         caller = identity.caller()
+        move = Move(
+            start_of(request) if starts_elsewhere(request) else None,
+            request.party_size,
+            override(request),
+            request.expected_version,
+        )
         booking = await changes.move_booking(
-            self._app,
-            caller.tenant,
-            _booking_id(request.booking_id),
-            request.start.epoch_seconds,
-            actor=_member(caller),
+            self._app, caller.tenant, booking_id(request.booking_id), move, actor=member(caller)
         )
         return booking_pb2.MoveBookingResponse(booking=booking_message(booking))
-
-
-def _booking_id(text: str) -> UUID:
-    return ids.parse("bkg", text, BookingNotFound)
-
-
-def _member(caller: Caller) -> Actor:
-    return Actor(ActorKind.MEMBER, caller.user)
 
 
 def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:
@@ -164,13 +176,4 @@ def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:
         bookable=slot.refusal is None,
         reason=_REASONS[slot.refusal],
         deposit=money(slot.deposit),
-    )
-
-
-def _payment(payment: DepositPayment) -> booking_pb2.DepositPayment:
-    return booking_pb2.DepositPayment(
-        payment_id=ids.show("pay", payment.payment_id),
-        amount=money(payment.amount),
-        client_secret=payment.client_secret,
-        provider=payment.provider,
     )

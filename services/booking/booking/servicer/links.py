@@ -1,13 +1,16 @@
 """GuestBookingService and BookingDirectoryService: messages to use cases and back."""
 
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import grpc
 
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
-from booking.events.messages import booking_message, money, venue_message
+from booking.events.messages import booking_message, guest_view, moment, money, payment_message, venue_message
+from booking.servicer.reading import reason, start_of, starts_elsewhere
 from booking.usecases import links
+from booking.usecases.changes import Move
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import identity, ids
 
@@ -26,24 +29,51 @@ class GuestBookingServicer(booking_pb2_grpc.GuestBookingServiceServicer):
         """Reads the booking of the link."""
         managed = await links.get_managed_booking(self._app, request.token)
         return booking_pb2.GetManagedBookingResponse(
-            booking=booking_message(managed.booking),
+            booking=guest_view(managed.booking),
             venue=venue_message(managed.venue),
             refund_if_cancelled=money(managed.refund_if_cancelled),
+            fee_if_cancelled=money(managed.fee_if_cancelled),
+            free_until=moment(ZoneInfo(managed.venue.time_zone), managed.free_until)
+            if managed.free_until
+            else None,
+            movable=managed.movable,
+            cancellable=managed.cancellable,
         )
 
     async def MoveManagedBooking(
         self, request: booking_pb2.MoveManagedBookingRequest, _context: _Context
     ) -> booking_pb2.MoveManagedBookingResponse:
         """Moves the booking of the link."""
-        booking = await links.move_managed_booking(self._app, request.token, request.start.epoch_seconds)
-        return booking_pb2.MoveManagedBookingResponse(booking=booking_message(booking))
+        move = Move(
+            start_of(request) if starts_elsewhere(request) else None,
+            request.party_size,
+            expected_version=request.expected_version,
+        )
+        booking = await links.move_managed_booking(self._app, request.token, move)
+        return booking_pb2.MoveManagedBookingResponse(booking=guest_view(booking))
+
+    async def ResendManagedBooking(
+        self, request: booking_pb2.ResendManagedBookingRequest, _context: _Context
+    ) -> booking_pb2.ResendManagedBookingResponse:
+        """Has the mail sent again."""
+        await links.resend_managed_booking(self._app, request.token)
+        return booking_pb2.ResendManagedBookingResponse()
+
+    async def RequestManagedDeposit(
+        self, request: booking_pb2.RequestManagedDepositRequest, _context: _Context
+    ) -> booking_pb2.RequestManagedDepositResponse:
+        """Tells how the deposit of the link's booking is paid."""
+        payment = await links.pay_managed_deposit(self._app, request.token)
+        return booking_pb2.RequestManagedDepositResponse(deposit_payment=payment_message(payment))
 
     async def CancelManagedBooking(
         self, request: booking_pb2.CancelManagedBookingRequest, _context: _Context
     ) -> booking_pb2.CancelManagedBookingResponse:
         """Cancels the booking of the link."""
-        booking = await links.cancel_managed_booking(self._app, request.token)
-        return booking_pb2.CancelManagedBookingResponse(booking=booking_message(booking))
+        booking = await links.cancel_managed_booking(
+            self._app, request.token, reason=reason(request), expected_version=request.expected_version
+        )
+        return booking_pb2.CancelManagedBookingResponse(booking=guest_view(booking))
 
 
 class BookingDirectoryServicer(booking_pb2_grpc.BookingDirectoryServiceServicer):

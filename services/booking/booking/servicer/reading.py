@@ -1,21 +1,38 @@
 """What requests say, as the domain says it. A malformed id is one that does not exist."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import date, datetime
-from typing import TypeVar
+from datetime import date, datetime, time
+from typing import Any, TypeVar
 from uuid import UUID
 
-from booking.domain.calendar import FIRST_DAY, LAST_DAY
+from booking.domain import texts
+from booking.domain.bookings import (
+    Actor,
+    ActorKind,
+    BookingNotFound,
+    Guest,
+    Preferences,
+    Reason,
+    Wants,
+)
+from booking.domain.calendar import FIRST_DAY, LAST_DAY, Start
+from booking.domain.clock import Lead
+from booking.domain.overrides import Override
 from booking.domain.venues import (
+    ResourceNotFound,
     VenueNotFound,
     VenueRef,
 )
+from booking.events.messages import RULES
+from comptoir.booking.v1 import booking_pb2
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
+from servicekit.identity import Caller
 from servicekit.paging import Page
 
 T = TypeVar("T")
+_RULES = {number: rule for rule, number in RULES.items()}
 
 
 def venue_ref(text: str) -> VenueRef:
@@ -25,7 +42,7 @@ def venue_ref(text: str) -> VenueRef:
     return VenueRef.by_slug(text)
 
 
-def calendar_day(text: str) -> date:
+def calendar_day(text: str, pointer: str = "/date") -> date:
     """A service day. Raises InvalidRequest for one that the calendar does not have."""
     try:
         day = date.fromisoformat(text)
@@ -33,8 +50,79 @@ def calendar_day(text: str) -> date:
         day = None
     if day is None or not FIRST_DAY <= day <= LAST_DAY:
         message = f"must be a day of the calendar from {FIRST_DAY.year} to {LAST_DAY.year}"
-        raise InvalidRequest(violations=[Violation("/date", message)])
+        raise InvalidRequest(violations=[Violation(pointer, message)])
     return day
+
+
+def starts_elsewhere(request: Any) -> bool:
+    """Whether a request names a start at all."""
+    return bool(request.HasField("start") or request.local_start)
+
+
+def start_of(request: Any) -> Start:
+    """The start of a request: an instant in epoch seconds, or what the venue's clocks show.
+
+    Raises:
+        InvalidRequest: it has neither or both, or a local time that no calendar has.
+    """
+    if request.HasField("start") == bool(request.local_start):
+        texts.refuse("/start", "must be given, or local_start in its place, and not both")
+    if not request.local_start:
+        return int(request.start.epoch_seconds)
+    day = calendar_day(request.local_start[:10], "/local_start")
+    return datetime.combine(day, time.fromisoformat(request.local_start[11:]))
+
+
+def lead(request: Any, name: str) -> Lead | None:
+    """A local time on a day before the service date; None when the request does not have it."""
+    if not request.HasField(name):
+        return None
+    told = getattr(request, name)
+    return Lead.of(told.days_before, told.time)
+
+
+def booking_id(text: str) -> UUID:
+    """A booking by its id. Raises BookingNotFound for what is none."""
+    return ids.parse("bkg", text, BookingNotFound)
+
+
+def resource_ids(named: Iterable[str]) -> tuple[UUID, ...]:
+    """Resources by their ids. Raises ResourceNotFound for what is none."""
+    return tuple(ids.parse("res", text, ResourceNotFound) for text in named)
+
+
+def member(caller: Caller) -> Actor:
+    """The member who calls, for the history."""
+    return Actor(ActorKind.MEMBER, caller.user)
+
+
+def override(request: Any) -> Override | None:
+    """The rules that a request sets aside. Raises InvalidRequest for a blank reason."""
+    if not request.HasField("override"):
+        return None
+    return Override.of((_RULES[each] for each in request.override.rules), request.override.reason)
+
+
+def reason(request: Any) -> Reason:
+    """Why somebody calls off. Raises InvalidRequest for control characters."""
+    return Reason.of(request.reason_code, request.reason)
+
+
+def guest(told: booking_pb2.Guest) -> Guest:
+    """The guest of a request. Raises InvalidRequest for a blank name and control characters."""
+    return Guest.meet(
+        ids.new(),
+        name=told.name,
+        email=told.email,
+        phone=told.phone,
+        language=told.language,
+        preferences=Preferences(
+            dietary=Wants.of("/guest/dietary", told.dietary.words, told.dietary.note),
+            accessibility=Wants.of("/guest/accessibility", told.accessibility.words, told.accessibility.note),
+            occasion=texts.one_line("/guest/occasion", told.occasion),
+            marketing_consent=told.marketing_consent,
+        ),
+    )
 
 
 def page_by_name(size: int, token: str) -> Page:
@@ -48,6 +136,13 @@ def page_by_start(size: int, token: str, *filters: str) -> Page:
     """A page of a list sorted by start and id. Raises InvalidPageToken."""
     page = paging.page(size, token, *filters, keys=2)
     _check(page, _aware_moment, UUID)
+    return page
+
+
+def page_by_id(size: int, token: str, *filters: str) -> Page:
+    """A page of a list sorted by id. Raises InvalidPageToken."""
+    page = paging.page(size, token, *filters, keys=1)
+    _check(page, UUID)
     return page
 
 

@@ -8,22 +8,22 @@ from booking.app import App
 from booking.domain.offerings import (
     DepositRule,
     OfferingNotFound,
-    TurnTime,
 )
+from booking.domain.terms import RequestRule, Terms
 from booking.domain.venues import (
-    AreaNotFound,
     ResourceNotFound,
 )
+from booking.events.hours import shift_message
 from booking.events.messages import (
     KINDS,
     area_message,
     combination_message,
     offering_message,
     resource_message,
-    shift_message,
     venue_message,
 )
-from booking.servicer.reading import page_by_name, venue_ref
+from booking.servicer.capacity import adjacency, area_id, filling, operations, turn_times, weekday_turns
+from booking.servicer.reading import lead, page_by_name, venue_ref
 from booking.usecases import venues
 from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
 from servicekit import identity, ids
@@ -61,6 +61,21 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
         venue = await venues.get_venue(self._app, venue_ref(request.venue_id))
         return venue_pb2.GetVenueResponse(venue=venue_message(venue))
 
+    async def UpdateVenue(
+        self, request: venue_pb2.UpdateVenueRequest, _context: _Context
+    ) -> venue_pb2.UpdateVenueResponse:
+        """Changes a venue."""
+        venue = await venues.update_venue(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            name=request.name if request.HasField("name") else None,
+            address=request.address if request.HasField("address") else None,
+            time_zone=request.time_zone if request.HasField("time_zone") else None,
+            reseating=request.reseating if request.HasField("reseating") else None,
+        )
+        return venue_pb2.UpdateVenueResponse(venue=venue_message(venue))
+
     async def ListVenues(
         self, request: venue_pb2.ListVenuesRequest, _context: _Context
     ) -> venue_pb2.ListVenuesResponse:
@@ -97,7 +112,11 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
             kind=_KINDS[request.kind],
             min_party=request.min_party,
             max_party=request.max_party,
-            area_id=ids.parse("are", request.area_id, AreaNotFound) if request.area_id else None,
+            area_id=area_id(request.area_id),
+            attributes=request.attributes,
+            priority=request.priority,
+            online=not request.staff_only,
+            in_service=not request.out_of_service,
         )
         return venue_pb2.CreateResourceResponse(resource=resource_message(resource))
 
@@ -120,6 +139,7 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
             resource_ids=[ids.parse("res", each, ResourceNotFound) for each in request.resource_ids],
             min_party=request.min_party,
             max_party=request.max_party,
+            adjacency=adjacency(request),
         )
         return venue_pb2.CreateCombinationResponse(combination=combination_message(combination))
 
@@ -141,11 +161,19 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
             identity.caller().tenant,
             venue_ref(request.venue_id),
             name=request.name,
-            turn_times=[TurnTime(turn.max_party, turn.minutes) for turn in request.turn_times],
+            turn_times=turn_times(request.turn_times),
             deposit=_deposit(request.deposit) if request.HasField("deposit") else None,
             slot_minutes=request.slot_minutes,
             min_notice_minutes=request.min_notice_minutes,
             max_advance_days=request.max_advance_days,
+            terms=_terms(request),
+            buffer_before_minutes=request.buffer_before_minutes,
+            buffer_after_minutes=request.buffer_after_minutes,
+            notice_until=lead(request, "notice_until"),
+            release=lead(request, "release"),
+            weekday_turns=weekday_turns(request),
+            operations=operations(request),
+            filling=filling(request),
         )
         return venue_pb2.CreateOfferingResponse(offering=offering_message(offering))
 
@@ -169,6 +197,7 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
             opens=request.opens,
             last_start=request.last_start,
             closes=request.closes,
+            must_finish=request.must_finish,
         )
         return venue_pb2.CreateShiftResponse(shift=shift_message(shift))
 
@@ -183,3 +212,22 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
 def _deposit(rule: venue_pb2.DepositRule) -> DepositRule:
     per_person = Money(rule.per_person.amount, rule.per_person.currency)
     return DepositRule(rule.from_party, per_person, rule.free_cancellation_hours)
+
+
+def _terms(request: venue_pb2.CreateOfferingRequest) -> Terms:
+    price = None
+    if request.HasField("price_per_person"):
+        price = Money(request.price_per_person.amount, request.price_per_person.currency)
+    return Terms.of(
+        price_per_person=price,
+        policy=request.policy,
+        requests=RequestRule.of(
+            from_party=request.request.from_party,
+            answer_hours=request.request.answer_hours,
+            holds_capacity=request.request.hold_capacity,
+            payment_hours=request.request.payment_hours,
+        )
+        if request.HasField("request")
+        else None,
+        grace_minutes=None if request.no_show_by_staff else request.no_show_minutes,
+    )

@@ -1,20 +1,41 @@
 """Bookings with their guests, what they occupy, their history, and the secrets of their links."""
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from booking.domain.bookings import Actor, Booking, CancelledBy, ChangeKind, Guest, Status
+from booking.domain.bookings import (
+    NO_REASON,
+    Actor,
+    ActorKind,
+    Booking,
+    CancelledBy,
+    Change,
+    ChangeKind,
+    Guest,
+    Reason,
+    Status,
+    Visit,
+    differences,
+)
+from booking.domain.floor import Channel
+from booking.domain.occupancy import Occupation
+from booking.domain.overrides import Override, Rule
+from booking.store.blocks import fill_gaps
 from booking.store.days import Lost
+from booking.store.sweeps import room_appeared
+from booking.store.terms import preferences_of
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
 from servicekit.database import Transaction
 from servicekit.money import Money
 from servicekit.paging import Page
 
 _MOMENT = sa.DateTime(timezone=True)
+_EVER = datetime.min.replace(tzinfo=UTC)
 _id = sa.bindparam("id", type_=sa.Uuid)
 _booking = sa.bindparam("booking", type_=sa.Uuid)
 
@@ -26,6 +47,8 @@ _SELECT = (
         GUESTS.c.email.label("guest_email"),
         GUESTS.c.phone.label("guest_phone"),
         GUESTS.c.language.label("guest_language"),
+        GUESTS.c.preferences.label("guest_preferences"),
+        GUESTS.c.marketing_consent_at.is_not(None).label("guest_consented"),
     )
     .join(VENUES, VENUES.c.id == BOOKINGS.c.venue_id)
     .join(GUESTS, GUESTS.c.id == BOOKINGS.c.guest_id)
@@ -45,9 +68,20 @@ _LIST_AFTER = _LIST.where(
     > sa.tuple_(sa.bindparam("start", type_=_MOMENT), sa.bindparam("id", type_=sa.Uuid))
 )
 _SAVE = sa.update(BOOKINGS).where(BOOKINGS.c.id == _booking)
-_RELEASE = sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking)
+_RELEASE = (
+    sa.delete(ALLOCATIONS)
+    .where(ALLOCATIONS.c.booking_id == _booking)
+    .returning(
+        ALLOCATIONS.c.venue_id, ALLOCATIONS.c.resource_id, ALLOCATIONS.c.start_at, ALLOCATIONS.c.end_at
+    )
+)
 _KEEP = sa.update(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == _booking).values(expires_at=None)
 _OCCUPY = insert(ALLOCATIONS).on_conflict_do_nothing()
+_CHANGES = (
+    sa.select(BOOKING_CHANGES)
+    .where(BOOKING_CHANGES.c.booking_id == _booking)
+    .order_by(BOOKING_CHANGES.c.version)
+)
 _FIND_TOKEN = sa.select(MANAGE_TOKENS.c.organization_id, MANAGE_TOKENS.c.booking_id).where(
     MANAGE_TOKENS.c.token_hash == sa.bindparam("hash", type_=sa.LargeBinary)
 )
@@ -74,13 +108,24 @@ async def list_bookings(tx: Transaction, venue_id: UUID, day: date, page: Page) 
     return [_of(row) for row in (await tx.execute(query, values)).mappings()]
 
 
-async def save_booking(tx: Transaction, booking: Booking, kind: ChangeKind, actor: Actor) -> None:
-    """Keeps a changed booking, and in its history who changed what."""
+async def save_booking(
+    tx: Transaction,
+    booking: Booking,
+    kind: ChangeKind,
+    actor: Actor,
+    *,
+    before: Booking | None = None,
+    reason: Reason = NO_REASON,
+    override: Override | None = None,
+) -> None:
+    """Keeps a changed booking, and in its history who changed what and why."""
+    visit, ending = booking.visit, booking.ending
     await tx.execute(
         _SAVE,
         {
             "booking": booking.id,
             "status": booking.status.value,
+            "party_size": booking.party_size,
             "start_at": booking.start,
             "end_at": booking.end,
             "service_date": booking.service_date,
@@ -89,8 +134,19 @@ async def save_booking(tx: Transaction, booking: Booking, kind: ChangeKind, acto
             "hold_expires_at": booking.hold_expires_at,
             "cancelled_by": booking.cancelled_by and booking.cancelled_by.value,
             "version": booking.version,
+            "overridden": sorted(booking.overridden),
+            "pinned": booking.pinned,
+            "reason_code": ending.code,
+            "reason": ending.text,
+            "late_minutes": visit.late_minutes,
+            "arrived_at": visit.arrived_at,
+            "seated_at": visit.seated_at,
+            "completed_at": visit.completed_at,
         },
     )
+    changed = dict(differences(before, booking)) if before else {}
+    if override:
+        changed["overridden"] = sorted(override.rules)
     await tx.execute(
         sa.insert(BOOKING_CHANGES),
         {
@@ -100,28 +156,44 @@ async def save_booking(tx: Transaction, booking: Booking, kind: ChangeKind, acto
             "kind": kind.value,
             "actor": actor.kind.value,
             "user_id": actor.user,
+            "reason_code": reason.code,
+            "reason": override.reason if override else reason.text,
+            "differences": changed,
             "start_at": booking.start,
         },
     )
 
 
-async def occupy(tx: Transaction, booking: Booking) -> None:
-    """Takes what the booking is seated at.
+async def occupy(tx: Transaction, booking: Booking, occupations: Iterable[Occupation]) -> None:
+    """Takes what the engine chose for a booking: for a party that is there, from now on.
 
     Raises:
         Lost: somebody has it.
     """
+    since = booking.room_from(tx.now)
+    earliest = since if since > booking.start else _EVER
+    # The engine counts in whole seconds.
+    rest = timedelta(microseconds=booking.start.microsecond)
+    times = [
+        (
+            each.resource_id,
+            max(datetime.fromtimestamp(each.start, UTC) + rest, earliest),
+            datetime.fromtimestamp(each.end, UTC) + rest,
+        )
+        for each in sorted(occupations)
+    ]
     rows = [
         {
             "organization_id": tx.organization,
             "booking_id": booking.id,
-            "resource_id": each,
+            "resource_id": resource_id,
             "venue_id": booking.venue_id,
-            "start_at": booking.start,
-            "end_at": booking.end,
+            "start_at": start,
+            "end_at": end,
             "expires_at": booking.hold_expires_at,
         }
-        for each in sorted(booking.resource_ids)
+        for resource_id, start, end in times
+        if start < end
     ]
     for row in rows:
         if not (await tx.execute(_OCCUPY, row)).rowcount:
@@ -129,13 +201,31 @@ async def occupy(tx: Transaction, booking: Booking) -> None:
 
 
 async def release(tx: Transaction, booking_id: UUID) -> None:
-    """Frees everything that the booking occupies."""
-    await tx.execute(_RELEASE, {"booking": booking_id})
+    """Frees everything that the booking occupies; where a block lies over it, the block takes it."""
+    freed = (await tx.execute(_RELEASE, {"booking": booking_id})).all()
+    if freed:
+        await fill_gaps(tx, freed)
+        await room_appeared(tx, freed)
 
 
 async def keep_for_good(tx: Transaction, booking_id: UUID) -> None:
     """What was held does not run out any more."""
     await tx.execute(_KEEP, {"booking": booking_id})
+
+
+async def list_changes(tx: Transaction, booking_id: UUID) -> list[Change]:
+    """Everything that happened to a booking, oldest first."""
+    return [
+        Change(
+            version=row.version,
+            kind=ChangeKind(row.kind),
+            actor=Actor(ActorKind(row.actor), row.user_id),
+            at=row.changed_at,
+            reason=Reason(row.reason_code, row.reason),
+            differences=row.differences,
+        )
+        for row in await tx.execute(_CHANGES, {"booking": booking_id})
+    ]
 
 
 async def insert_token(tx: Transaction, booking_id: UUID, token_hash: bytes) -> None:
@@ -167,6 +257,7 @@ def _of(row: sa.RowMapping) -> Booking:
             row["guest_email"],
             row["guest_phone"],
             row["guest_language"],
+            preferences_of(row["guest_preferences"], marketing_consent=row["guest_consented"]),
         ),
         status=Status(row["status"]),
         party_size=row["party_size"],
@@ -182,4 +273,14 @@ def _of(row: sa.RowMapping) -> Booking:
         deposit_paid_at=row["deposit_paid_at"],
         cancelled_by=CancelledBy(row["cancelled_by"]) if row["cancelled_by"] else None,
         version=row["version"],
+        price=None if row["price_amount"] is None else Money(row["price_amount"], row["price_currency"]),
+        policy=row["policy"],
+        grace_minutes=row["grace_minutes"],
+        overridden=frozenset(map(Rule, row["overridden"])),
+        pinned=row["pinned"],
+        ending=Reason(row["reason_code"], row["reason"]),
+        visit=Visit(row["late_minutes"], row["arrived_at"], row["seated_at"], row["completed_at"]),
+        channel=Channel(row["channel"]),
+        area_id=row["area_id"],
+        attributes=frozenset(row["attributes"]),
     )

@@ -1,5 +1,6 @@
 """Committing to a plan: a booking and all that is written with it, in one statement, or nothing."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,14 +8,19 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
 from booking.domain.bookings import Actor, Booking, Fact
+from booking.domain.occupancy import Occupation
+from booking.domain.overrides import Override
 from booking.store.days import Days, Lost, compiled, parameters
+from booking.store.terms import preferences_document
 from servicekit import idempotency, ids, telemetry
 from servicekit.database import Database, Transaction
 
 _LOST = "CB001"
+_ABSENT: tuple[object, ...] = (None, "", [], {})
 _MOMENT = sa.DateTime(timezone=True)
 
 _COMMIT = sa.select(
@@ -57,6 +63,7 @@ _COMMIT = sa.select(
             timer=sa.Uuid,
             timer_kind=sa.Text,
             timer_due=_MOMENT,
+            more=JSONB,
         ),
         type_=sa.Boolean,
     )
@@ -71,11 +78,14 @@ class Draft:
     """A planned booking with everything that is written with it."""
 
     booking: Booking
+    occupations: tuple[Occupation, ...]
+    """What it occupies; nothing for a request that keeps no room."""
     actor: Actor
     token_hash: bytes
     fact: Fact
     timer: tuple[str, datetime] | None
-    """Kind and due time of the timer that ends a hold."""
+    """Kind and due time of the timer that ends a hold, a request, or the wait for the guest."""
+    override: Override | None = None
 
 
 async def commit_booking(
@@ -87,6 +97,7 @@ async def commit_booking(
         Lost: the day or the venue has changed since `days` was read, or the resources are taken.
     """
     values = _commit_values(organization, draft, days, key, guarded=guarded)
+    values["more"] = json.dumps(values["more"])
     async with db.driver() as connection:
         try:
             done = await connection.fetchval(_BARE_COMMIT, *(values[name] for name in _COMMIT_ORDER))
@@ -99,11 +110,11 @@ async def commit_booking(
 
 
 async def commit_locked_booking(
-    tx: Transaction, draft: Draft, days: Days, *, key: idempotency.Key | None
+    tx: Transaction, draft: Draft, days: Days, *, key: idempotency.Key | None, guarded: bool = True
 ) -> None:
     """The same inside a transaction that has locked the day. Raises Lost for it to roll back."""
     assert tx.organization is not None  # noqa: S101
-    values = _commit_values(tx.organization, draft, days, key, guarded=True)
+    values = _commit_values(tx.organization, draft, days, key, guarded=guarded)
     try:
         done = (await tx.execute(_COMMIT, values)).scalar_one()
     except DBAPIError as error:
@@ -157,4 +168,35 @@ def _commit_values(
         "timer": ids.new() if timer_due else None,
         "timer_kind": timer_kind,
         "timer_due": timer_due,
+        "more": _more(draft),
     }
+
+
+def _occupations(draft: Draft) -> list[tuple[str, int, int]]:
+    """What is occupied for another time than the stay; nothing when all of it is just for that."""
+    stay = int(draft.booking.start.timestamp()), int(draft.booking.end.timestamp())
+    if all((each.start, each.end) == stay for each in draft.occupations):
+        return []
+    return [(str(each.resource_id), each.start, each.end) for each in draft.occupations]
+
+
+def _more(draft: Draft) -> dict[str, Any]:
+    """What not every booking has; absent stands for nothing."""
+    booking, told, override = draft.booking, draft.booking.guest.preferences, draft.override
+    more = {
+        "preferences": preferences_document(told),
+        "marketing_consent": told.marketing_consent,
+        "price": booking.price.amount if booking.price else None,
+        "price_currency": booking.price.currency if booking.price else None,
+        "policy": booking.policy,
+        "grace_minutes": booking.grace_minutes,
+        "pinned": booking.pinned,
+        "overridden": sorted(booking.overridden),
+        "occupations": _occupations(draft),
+        "channel": booking.channel.value,
+        "area": str(booking.area_id) if booking.area_id else None,
+        "attributes": sorted(booking.attributes),
+        "reason": override.reason if override else "",
+        "differences": {"overridden": sorted(override.rules)} if override else {},
+    }
+    return {name: value for name, value in more.items() if value is not False and value not in _ABSENT}

@@ -12,16 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 
-from booking.domain.availability import Allocation, Plan
-from booking.domain.offerings import (
-    Shift,
-)
+from booking.domain.availability import Plan
+from booking.domain.floor import Channel, Party
+from booking.domain.occupancy import Allocation
+from booking.domain.pacing import PacingRule
+from booking.domain.placements import Placement, Taken
 from booking.domain.venues import (
     Combination,
     Resource,
     ResourceKind,
     VenueNotFound,
 )
+from booking.store.floor import adjacency_of
+from booking.store.hours import hours_of
 from booking.store.venues import offering_of
 from booking.tables import SERVICE_DAYS
 from servicekit import idempotency
@@ -63,8 +66,15 @@ class Days:
     plan: Plan
     versions: Mapping[date, int]
     allocations: Sequence[Allocation]
+    placements: Sequence[Placement]
+    """The bookings of these service days; none when the window did not ask for them."""
     earlier_booking: UUID | None
     """What the caller's Idempotency-Key made before."""
+
+    @property
+    def taken(self) -> Taken:
+        """What others have of the time."""
+        return Taken(self.allocations, self.placements)
 
     def version(self, day: date) -> int:
         """The version of a service day; 0 before anything was booked on it."""
@@ -73,11 +83,15 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which service days to read, and which allocations: those that touch [start, end), in epoch seconds."""
+    """Which service days to read, and which allocations: those that touch [start, end), in epoch seconds.
+
+    With `placements`: the live bookings of the days, too, and all of each block, also where bookings are.
+    """
 
     days: tuple[date, ...]
     start: int
     end: int
+    placements: bool = False
 
 
 def parameters(**types: Any) -> list[sa.BindParameter[Any]]:
@@ -90,12 +104,14 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
         sa.column(name)
         for name in (
             "now", "venue_version", "day_dates", "day_versions", "resource_ids", "starts", "ends",
-            "booking_ids", "alive", "earlier_booking", "earlier_fingerprint",
+            "booking_ids", "alive", "earlier_booking", "earlier_fingerprint", "placed_ids",
+            "placed_offerings", "placed_dates", "placed_starts", "placed_ends", "placed_sizes",
+            "placed_channels", "placed_areas", "placed_attributes", "placed_sizes_waived", "placed_movable",
         )
     ),
     sa.column("plan", sa.Text),
 ).select_from(
-    sa.func.read_service_days(
+    sa.func.read_venue_days(
         *parameters(
             organization=sa.Uuid,
             venue=sa.Uuid,
@@ -104,6 +120,7 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
             start=_MOMENT,
             end=_MOMENT,
             key=sa.Text,
+            placements=sa.Boolean,
         )
     ).table_valued()
 )  # fmt: skip
@@ -112,6 +129,9 @@ _LOCK = insert(SERVICE_DAYS).on_conflict_do_update(
     index_elements=["organization_id", "venue_id", "service_date"],
     set_={"version": SERVICE_DAYS.c.version + 1},
 )
+_VENUE_LOCK = sa.func.hashtextextended("venue " + sa.cast(sa.bindparam("venue", type_=sa.Uuid), sa.Text), 0)
+_SHARE_VENUE = sa.select(sa.func.pg_advisory_xact_lock_shared(_VENUE_LOCK))
+_LOCK_VENUE = sa.select(sa.func.pg_advisory_xact_lock(_VENUE_LOCK))
 
 
 def compiled(statement: sa.Select[*tuple[Any, ...]]) -> tuple[str, Sequence[str]]:
@@ -162,11 +182,23 @@ async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
     Raises:
         Busy: somebody holds a day for too long.
     """
+    await tx.execute(_SHARE_VENUE, {"venue": venue_id})
     for day in sorted(days):
         await tx.execute(
             _LOCK,
             {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1},
         )
+
+
+async def lock_venue(tx: Transaction, venue_id: UUID) -> None:
+    """Waits for everything that books at a venue, and makes it wait for the end of `tx`.
+
+    Take it first. Bookings share the lock among each other; commit_booking takes it likewise.
+
+    Raises:
+        Busy: somebody books for too long.
+    """
+    await tx.execute(_LOCK_VENUE, {"venue": venue_id})
 
 
 def _read_values(
@@ -181,6 +213,7 @@ def _read_values(
         "start": _moment(window.start),
         "end": _moment(window.end),
         "key": key.text if key else None,
+        "placements": window.placements,
     }
 
 
@@ -190,7 +223,7 @@ def _days(plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idem
     if key and row["earlier_booking"] and row["earlier_fingerprint"] != key.fingerprint:
         raise IdempotencyKeyReused
     plan = plans.get(venue_id)
-    if row["plan"] is not None:
+    if row["plan"] is not None and (plan is None or plan.version != row["venue_version"]):
         plan = _plan(row["venue_version"], json.loads(row["plan"]))
         plans.put(venue_id, plan)
     assert plan is not None  # noqa: S101  # the database sends the plan that we said we do not know
@@ -203,22 +236,72 @@ def _days(plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idem
             Allocation(resource_id, start, end, booking_id, live)
             for resource_id, start, end, booking_id, live in zip(*columns, strict=True)
         ],
+        placements=_placements(row),
         earlier_booking=row["earlier_booking"],
     )
 
 
+def _placements(row: Mapping[str, Any]) -> list[Placement]:
+    if not row["placed_ids"]:
+        return []
+    columns = (
+        row[f"placed_{name}"]
+        for name in (
+            "ids",
+            "offerings",
+            "dates",
+            "starts",
+            "ends",
+            "sizes",
+            "channels",
+            "areas",
+            "attributes",
+            "sizes_waived",
+            "movable",
+        )
+    )
+    return [
+        Placement(
+            booking_id=booking_id,
+            offering_id=offering_id,
+            service_date=service_date,
+            start=start,
+            end=end,
+            party=Party(size, Channel(channel), area_id, frozenset(attributes.split()), any_size=size_waived),
+            movable=movable,
+        )
+        for (
+            booking_id,
+            offering_id,
+            service_date,
+            start,
+            end,
+            size,
+            channel,
+            area_id,
+            attributes,
+            size_waived,
+            movable,
+        ) in zip(*columns, strict=True)
+    ]
+
+
 def _plan(version: int, document: Mapping[str, Any]) -> Plan:
     """A plan from what `venue_plan` wrote; a venue without any has null for a list."""
-    currency = document["currency"]
+    currency, hours = document["currency"], document["hours"]
     return Plan.of(
         version,
-        time_zone=document["time_zone"],
-        resources=[
-            Resource(UUID(each), name, ResourceKind(kind), least, most)
-            for each, name, kind, least, most in document["resources"] or ()
-        ],
+        hours=hours_of(hours),
+        resources=[_resource(each, document["floor"][each[0]]) for each in document["resources"] or ()],
         combinations=[
-            Combination(UUID(each), name, tuple(map(UUID, members)), least, most)
+            Combination(
+                UUID(each),
+                name,
+                tuple(map(UUID, members)),
+                least,
+                most,
+                adjacency_of(*(document["rows"] or {}).get(each, (None, None, None))),
+            )
             for each, name, least, most, members in document["combinations"] or ()
         ],
         offerings=[
@@ -231,13 +314,32 @@ def _plan(version: int, document: Mapping[str, Any]) -> Plan:
                 max_advance_days=advance,
                 deposit=tuple(deposit),
                 currency=currency,
+                terms=(document["terms"] or {}).get(each, {}),
+                times=(hours["times"] or {}).get(each, {}),
+                visit=(document["visits"] or {}).get(each, {}),
             )
             for each, name, turns, slot, notice, advance, *deposit in document["offerings"] or ()
         ],
-        shifts=[
-            Shift(UUID(each), UUID(offering), tuple(weekdays), opens, last_start, closes)
-            for each, offering, weekdays, opens, last_start, closes in document["shifts"] or ()
+        pacing=[
+            PacingRule(UUID(each), offering and UUID(offering), *limits)
+            for each, offering, *limits in document["pacing"] or ()
         ],
+        reseating=document["reseating"],
+    )
+
+
+def _resource(told: Sequence[Any], place: Sequence[Any]) -> Resource:
+    (resource_id, name, kind, least, most), (area, attributes, priority, online) = told, place
+    return Resource(
+        id=UUID(resource_id),
+        name=name,
+        kind=ResourceKind(kind),
+        min_party=least,
+        max_party=most,
+        area_id=UUID(area) if area else None,
+        attributes=frozenset(attributes),
+        priority=priority,
+        online=online,
     )
 
 

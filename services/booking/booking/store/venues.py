@@ -1,6 +1,6 @@
 """Venues and what they have. A change takes the venue's row first, so that changes of one venue queue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -11,28 +11,20 @@ from sqlalchemy.exc import IntegrityError
 from booking.domain.offerings import (
     DepositRule,
     Offering,
-    OfferingNotFound,
-    Shift,
-    TurnTime,
 )
 from booking.domain.venues import (
     Area,
-    AreaNotFound,
-    Combination,
     NameTaken,
-    Resource,
-    ResourceKind,
-    ResourceNotFound,
     Venue,
     VenueSlugTaken,
 )
+from booking.store.hours import times_document, times_of
+from booking.store.sweeps import venue_changed
+from booking.store.terms import terms_document, terms_of
+from booking.store.visits import turns_document, turns_of, visit_document, visit_of
 from booking.tables import (
     AREAS,
-    COMBINATION_MEMBERS,
-    COMBINATIONS,
     OFFERINGS,
-    RESOURCES,
-    SHIFTS,
     VENUES,
 )
 from servicekit.database import Transaction, constraint
@@ -43,14 +35,12 @@ from servicekit.paging import Page
 _REFUSALS: dict[str, type[AppError]] = {
     "venues_slug_taken": VenueSlugTaken,
     "areas_name_taken": NameTaken,
-    "resources_name_taken": NameTaken,
-    "combinations_name_taken": NameTaken,
     "offerings_name_taken": NameTaken,
-    "resources_in_area": AreaNotFound,
-    "combination_members_in_venue": ResourceNotFound,
-    "shifts_of_offering": OfferingNotFound,
 }
-_VENUE = [VENUES.c[each] for each in ("id", "name", "slug", "time_zone", "currency", "address", "version")]
+_VENUE = [
+    VENUES.c[each]
+    for each in ("id", "name", "slug", "time_zone", "currency", "address", "version", "reseating")
+]
 _venue = sa.bindparam("venue", type_=sa.Uuid)
 
 _DIRECTORY_BY_ID = sa.select(VENUES.c.organization_id, VENUES.c.id).where(VENUES.c.id == _venue)
@@ -59,6 +49,7 @@ _DIRECTORY_BY_SLUG = sa.select(VENUES.c.organization_id, VENUES.c.id).where(
 )
 _GET = sa.select(*_VENUE).where(VENUES.c.id == _venue)
 _FIND_SLUG = sa.select(VENUES.c.id).where(VENUES.c.slug == sa.bindparam("slug", type_=sa.Text))
+_SAVE = sa.update(VENUES).where(VENUES.c.id == sa.bindparam("key", type_=sa.Uuid))
 _BUMP = sa.update(VENUES).where(VENUES.c.id == _venue).values(version=VENUES.c.version + 1).returning(*_VENUE)
 _LIST = sa.select(*_VENUE).order_by(VENUES.c.name, VENUES.c.id).limit(sa.bindparam("size", type_=sa.Integer))
 _LIST_AFTER = _LIST.where(
@@ -66,25 +57,15 @@ _LIST_AFTER = _LIST.where(
     > sa.tuple_(sa.bindparam("name", type_=sa.Text), sa.bindparam("id", type_=sa.Uuid))
 )
 _AREAS = sa.select(AREAS).where(AREAS.c.venue_id == _venue).order_by(AREAS.c.name)
-_RESOURCES = sa.select(RESOURCES).where(RESOURCES.c.venue_id == _venue).order_by(RESOURCES.c.name)
-_COMBINATIONS = (
-    sa.select(
-        COMBINATIONS,
-        sa.select(sa.func.array_agg(COMBINATION_MEMBERS.c.resource_id, type_=sa.ARRAY(sa.Uuid)))
-        .where(COMBINATION_MEMBERS.c.combination_id == COMBINATIONS.c.id)
-        .scalar_subquery()
-        .label("members"),
-    )
-    .where(COMBINATIONS.c.venue_id == _venue)
-    .order_by(COMBINATIONS.c.name)
-)
 _OFFERINGS = (
     sa.select(OFFERINGS, VENUES.c.currency)
     .join(VENUES, VENUES.c.id == OFFERINGS.c.venue_id)
     .where(OFFERINGS.c.venue_id == _venue)
     .order_by(OFFERINGS.c.name)
 )
-_SHIFTS = sa.select(SHIFTS).where(SHIFTS.c.venue_id == _venue).order_by(SHIFTS.c.weekdays, SHIFTS.c.opens)
+_SAVE_VISIT = sa.update(OFFERINGS).where(
+    OFFERINGS.c.venue_id == _venue, OFFERINGS.c.id == sa.bindparam("key", type_=sa.Uuid)
+)
 
 
 @contextmanager
@@ -122,7 +103,24 @@ async def get_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
 async def bump_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
     """The venue with its next version; nobody else changes it until the end of `tx`."""
     row = (await tx.execute(_BUMP, {"venue": venue_id})).mappings().one_or_none()
-    return None if row is None else Venue(**row)
+    if row is None:
+        return None
+    await venue_changed(tx, venue_id)
+    return Venue(**row)
+
+
+async def save_venue(tx: Transaction, venue: Venue) -> None:
+    """Keeps a changed venue; its version is `bump_venue`'s."""
+    await tx.execute(
+        _SAVE,
+        {
+            "key": venue.id,
+            "name": venue.name,
+            "time_zone": venue.time_zone,
+            "address": venue.address,
+            "reseating": venue.reseating,
+        },
+    )
 
 
 async def list_venues(tx: Transaction, page: Page) -> list[Venue]:
@@ -159,41 +157,6 @@ async def insert_area(tx: Transaction, venue_id: UUID, area: Area) -> None:
         await tx.execute(sa.insert(AREAS), _of(tx, venue_id, id=area.id, name=area.name))
 
 
-async def insert_resource(tx: Transaction, venue_id: UUID, resource: Resource) -> None:
-    """Raises NameTaken, AreaNotFound."""
-    row = _of(
-        tx,
-        venue_id,
-        id=resource.id,
-        area_id=resource.area_id,
-        name=resource.name,
-        kind=resource.kind.value,
-        min_party=resource.min_party,
-        max_party=resource.max_party,
-    )
-    with _named_refusals():
-        await tx.execute(sa.insert(RESOURCES), row)
-
-
-async def insert_combination(tx: Transaction, venue_id: UUID, combination: Combination) -> None:
-    """Raises NameTaken, ResourceNotFound."""
-    row = _of(
-        tx,
-        venue_id,
-        id=combination.id,
-        name=combination.name,
-        min_party=combination.min_party,
-        max_party=combination.max_party,
-    )
-    members = [
-        _of(tx, venue_id, combination_id=combination.id, resource_id=each)
-        for each in combination.resource_ids
-    ]
-    with _named_refusals():
-        await tx.execute(sa.insert(COMBINATIONS), row)
-        await tx.execute(sa.insert(COMBINATION_MEMBERS), members)
-
-
 async def insert_offering(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
     """Raises NameTaken."""
     deposit = offering.deposit
@@ -202,32 +165,19 @@ async def insert_offering(tx: Transaction, venue_id: UUID, offering: Offering) -
         venue_id,
         id=offering.id,
         name=offering.name,
-        turn_times=[[turn.max_party, turn.minutes] for turn in offering.turn_times],
+        turn_times=turns_document(offering.turn_times),
         slot_minutes=offering.slot_minutes,
         min_notice_minutes=offering.min_notice_minutes,
         max_advance_days=offering.max_advance_days,
         deposit_from_party=deposit and deposit.from_party,
         deposit_per_person=deposit and deposit.per_person.amount,
         free_cancellation_hours=deposit and deposit.free_cancellation_hours,
+        terms=terms_document(offering.terms),
+        times=times_document(offering),
+        visit=visit_document(offering),
     )
     with _named_refusals():
         await tx.execute(sa.insert(OFFERINGS), row)
-
-
-async def insert_shift(tx: Transaction, venue_id: UUID, shift: Shift) -> None:
-    """Raises OfferingNotFound."""
-    row = _of(
-        tx,
-        venue_id,
-        id=shift.id,
-        offering_id=shift.offering_id,
-        weekdays=list(shift.weekdays),
-        opens=shift.opens,
-        last_start=shift.last_start,
-        closes=shift.closes,
-    )
-    with _named_refusals():
-        await tx.execute(sa.insert(SHIFTS), row)
 
 
 async def list_areas(tx: Transaction, venue_id: UUID) -> list[Area]:
@@ -235,20 +185,17 @@ async def list_areas(tx: Transaction, venue_id: UUID) -> list[Area]:
     return [Area(row.id, row.name) for row in await tx.execute(_AREAS, {"venue": venue_id})]
 
 
-async def list_resources(tx: Transaction, venue_id: UUID) -> list[Resource]:
-    """All resources by name."""
-    return [
-        Resource(row.id, row.name, ResourceKind(row.kind), row.min_party, row.max_party, area_id=row.area_id)
-        for row in await tx.execute(_RESOURCES, {"venue": venue_id})
-    ]
-
-
-async def list_combinations(tx: Transaction, venue_id: UUID) -> list[Combination]:
-    """All combinations by name."""
-    return [
-        Combination(row.id, row.name, tuple(sorted(row.members)), row.min_party, row.max_party)
-        for row in await tx.execute(_COMBINATIONS, {"venue": venue_id})
-    ]
+async def save_visit(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
+    """Keeps what a visit of an offering consists of and needs."""
+    await tx.execute(
+        _SAVE_VISIT,
+        {
+            "venue": venue_id,
+            "key": offering.id,
+            "turn_times": turns_document(offering.turn_times),
+            "visit": visit_document(offering),
+        },
+    )
 
 
 async def list_offerings(tx: Transaction, venue_id: UUID) -> list[Offering]:
@@ -263,16 +210,11 @@ async def list_offerings(tx: Transaction, venue_id: UUID) -> list[Offering]:
             max_advance_days=row.max_advance_days,
             deposit=(row.deposit_from_party, row.deposit_per_person, row.free_cancellation_hours),
             currency=row.currency,
+            terms=row.terms,
+            times=row.times,
+            visit=row.visit,
         )
         for row in await tx.execute(_OFFERINGS, {"venue": venue_id})
-    ]
-
-
-async def list_shifts(tx: Transaction, venue_id: UUID) -> list[Shift]:
-    """All shifts by weekday and opening time."""
-    return [
-        Shift(row.id, row.offering_id, tuple(row.weekdays), row.opens, row.last_start, row.closes)
-        for row in await tx.execute(_SHIFTS, {"venue": venue_id})
     ]
 
 
@@ -286,6 +228,9 @@ def offering_of(
     max_advance_days: int,
     deposit: tuple[int | None, int | None, int | None],
     currency: str,
+    terms: Mapping[str, Any],
+    times: Mapping[str, Any],
+    visit: Mapping[str, Any],
 ) -> Offering:
     """An offering from its columns. `deposit`: its party, amount each, and free hours."""
     from_party, per_person, free_hours = deposit
@@ -295,11 +240,14 @@ def offering_of(
     return Offering(
         id=offering_id,
         name=name,
-        turn_times=tuple(TurnTime(max_party, minutes) for max_party, minutes in turn_times),
+        turn_times=turns_of(turn_times),
         deposit=rule,
         slot_minutes=slot_minutes,
         min_notice_minutes=min_notice_minutes,
         max_advance_days=max_advance_days,
+        terms=terms_of(terms, currency),
+        **times_of(times),
+        **visit_of(visit),
     )
 
 

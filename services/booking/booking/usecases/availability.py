@@ -1,21 +1,24 @@
 """Finding a time. Reads one snapshot; what it shows may be gone the next moment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from booking.app import App
 from booking.domain import availability
-from booking.domain.availability import Plan, Slot
+from booking.domain.availability import Slot
+from booking.domain.floor import Channel, Party
 from booking.domain.venues import (
     VenueRef,
 )
 from booking.store import days as store
-from booking.store.days import Days, Window
-from booking.usecases.directory import Place, find_place
+from booking.store.days import Days
+from booking.usecases.directory import Place, channel_of, find_place
+from booking.usecases.windows import window_of_day
+from servicekit.identity import Caller
 
-_DAY = 86_400
 _READS = 3
 
 
@@ -25,12 +28,24 @@ class Found:
 
     zone: ZoneInfo
     slots: list[Slot]
+    notes: list[str]
+    """What the venue tells everybody about it."""
 
 
 async def search_availability(
-    app: App, ref: VenueRef, service_date: date, *, party_size: int, offering_id: UUID | None
+    app: App,
+    ref: VenueRef,
+    service_date: date,
+    *,
+    party_size: int,
+    offering_id: UUID | None,
+    area_id: UUID | None = None,
+    attributes: Iterable[str] = (),
+    caller: Caller | None = None,
 ) -> Found:
     """The starts of a service day for a party, of one offering or all, each with what becomes of it.
+
+    Staff of the venue see what they may book themselves, everybody else what is on sale online.
 
     Raises:
         VenueNotFound, OfferingNotFound
@@ -38,41 +53,27 @@ async def search_availability(
     place = await find_place(app, ref)
     days = await _read(app, place, service_date)
     plan = days.plan
+    channel = channel_of(caller, place) if caller else Channel.ONLINE
     offerings = [plan.offering(offering_id)] if offering_id else list(plan.offerings.values())
     slots = availability.search(
         plan,
         offerings,
         service_date,
-        party_size=party_size,
-        allocations=days.allocations,
+        party=Party(party_size, channel, area_id, frozenset(attributes)),
+        taken=days.taken,
         now=int(days.now.timestamp()),
     )
-    return Found(plan.zone, slots)
+    notes = plan.hours.notes([each.id for each in offerings], service_date)
+    return Found(plan.zone, slots, notes)
 
 
 async def _read(app: App, place: Place, service_date: date) -> Days:
     """The day, with a window that fits the plan: read once as a rule, again when the venue just changed."""
     known = app.plans.get(place.venue_id)
     for _ in range(_READS):
-        window = _window(known, service_date)
+        window = window_of_day(known, service_date)
         days = await store.read_days(app.db, app.plans, place.organization, place.venue_id, window)
         if known is None or days.plan is known:
             break
         known = days.plan
     return days
-
-
-def _window(plan: Plan | None, service_date: date) -> Window:
-    """The time that starts of the day can touch. Without a plan: in any zone, with any shift and length."""
-    midnight = int(datetime.combine(service_date, datetime.min.time(), UTC).timestamp())
-    first, last = midnight - _DAY, midnight + 3 * _DAY
-    if plan is not None:
-        starts = [
-            start for offering in plan.offerings.values() for start in plan.starts(offering, service_date)
-        ]
-        longest = max(
-            (turn.minutes for each in plan.offerings.values() for turn in each.turn_times), default=0
-        )
-        first, last = min(starts, default=midnight), max(starts, default=midnight)
-        return Window((service_date,), first, last + longest * 60)
-    return Window((service_date,), first, last + _DAY)

@@ -1,136 +1,193 @@
 """Moving and cancelling: behind everybody else who changes the days involved, all of it or nothing."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from booking.app import App
-from booking.domain import availability
-from booking.domain.availability import SlotTaken, SlotTooFarAhead, SlotTooSoon
-from booking.domain.bookings import Actor, Booking, CancelledBy, ChangeKind, Status
-from booking.domain.calendar import FIRST_DAY, LAST_DAY
+from booking.domain import availability, calendar, exceptions
+from booking.domain.bookings import (
+    NO_REASON,
+    Actor,
+    ActorKind,
+    Booking,
+    CancelledBy,
+    ChangeKind,
+    Reason,
+    Status,
+)
+from booking.domain.calendar import Start
+from booking.domain.overrides import Override, Rule
+from booking.domain.refusals import NoTableForParty, SlotPaced
 from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store import days as day_store
-from booking.store.days import Days, Lost, Window
-from booking.usecases import holds
+from booking.store.days import Days, Lost
+from booking.usecases import deadlines, holds, seating
+from booking.usecases.retries import until_first
+from booking.usecases.seating import Wanted
 from servicekit.database import Transaction
-from servicekit.errors import Busy
 
-_ATTEMPTS = 5
-_DAY = 86_400
+_SIZE = frozenset({Rule.PARTY_SIZE})
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is to become of a booking's time and size; None and 0 leave them as they are."""
+
+    start: Start | None = None
+    party_size: int = 0
+    override: Override | None = None
+    expected_version: int = 0
 
 
 async def move_booking(
-    app: App, organization: UUID, booking_id: UUID, start: int, *, actor: Actor
+    app: App, organization: UUID, booking_id: UUID, move: Move, *, actor: Actor
 ) -> Booking:
-    """Moves a booking to another start (epoch seconds), both or neither. What it promised and cost stays.
+    """Moves a booking to another start, gives it another party size, or both: all of it or nothing.
+
+    What it promised and cost stays, also for a party that grew.
 
     Raises:
         BookingNotFound, BookingNotMovable: there is none, or it has begun, or is over.
-        SlotClosed, SlotTooSoon, SlotTooFarAhead, NoTableForParty: the start cannot be booked by anybody.
+        VersionMismatch: it has changed since.
+        LocalTimeMissing, LocalTimeAmbiguous: the venue's clocks never show the start, or twice.
+        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: it cannot
+            be booked by anybody.
+        PartyAsksFirst: a guest makes a party so large that it has to be asked for.
+        SlotPaced: too many others begin around then.
         SlotTaken: everything is occupied then; the booking stays where it was.
         Busy: too many others change the same days.
     """
-    return await _until_first(lambda: _move(app, organization, booking_id, start, actor))
+    return await until_first(lambda: _move(app, organization, booking_id, move, actor))
 
 
 async def cancel_booking(
-    app: App, organization: UUID, booking_id: UUID, *, by: CancelledBy, actor: Actor
+    app: App,
+    organization: UUID,
+    booking_id: UUID,
+    *,
+    by: CancelledBy,
+    actor: Actor,
+    reason: Reason = NO_REASON,
+    expected_version: int = 0,
 ) -> Booking:
     """Calls a booking off and frees what it occupied. The same answer when it was called off before.
 
     Raises:
         BookingNotFound, BookingNotCancellable: there is none, or it has begun, or has expired.
+        VersionMismatch: it has changed since.
         Busy: somebody changes the day for too long.
     """
-    return await _until_first(lambda: _cancel(app, organization, booking_id, by, actor))
+
+    async def attempt() -> Booking:
+        async with app.db.begin(organization) as tx:
+            seen = await holds.see_booking(tx, booking_id)
+            if seen.status is Status.CANCELLED:
+                return seen
+            booking = await holds.lock_with_day(tx, seen)
+            if booking.status is Status.CANCELLED:
+                return booking
+            booking.refuse_unless_version(expected_version)
+            refund = booking.refund_if_cancelled(by, now=tx.now)
+            cancelled = booking.cancel(by, now=tx.now, reason=reason)
+            await store.release(tx, booking.id)
+            await store.save_booking(
+                tx, cancelled, ChangeKind.CANCELLED, actor, before=booking, reason=reason
+            )
+            await deadlines.watch(tx, cancelled)
+            await events.booking_cancelled(tx, cancelled, refund_due=refund)
+        return cancelled
+
+    return await until_first(attempt)
 
 
-async def _until_first(attempt: Callable[[], Awaitable[T]]) -> T:
-    for _ in range(_ATTEMPTS):
-        with suppress(Lost):
-            return await attempt()
-    raise Busy
-
-
-async def _move(app: App, organization: UUID, booking_id: UUID, start: int, actor: Actor) -> Booking:
+async def _move(app: App, organization: UUID, booking_id: UUID, move: Move, actor: Actor) -> Booking:
     async with app.db.begin(organization) as tx:
         seen = await holds.see_booking(tx, booking_id)
         seen.refuse_unless_movable(tx.now)
-        if int(seen.start.timestamp()) == start:
-            return seen
-        service_date, end = _target(await _read(app, tx, seen, start), seen, start)
+        start = int(seen.start.timestamp())
+        if move.start is not None:
+            start = calendar.resolve(ZoneInfo(seen.time_zone), move.start)
+        service_date, end = _target(await seating.read(app, tx, seen, start), seen, start, move)
         await day_store.lock_days(tx, seen.venue_id, {seen.service_date, service_date})
         booking = await store.lock_booking(tx, booking_id)
         if booking is None or booking.service_date != seen.service_date:
             raise Lost
-        days = await _read(app, tx, booking, start)
-        if _target(days, booking, start) != (service_date, end):
+        booking.refuse_unless_version(move.expected_version)
+        if start == int(booking.start.timestamp()) and move.party_size in (0, booking.party_size):
+            return booking
+        days = await seating.read(app, tx, booking, start)
+        if actor.kind is ActorKind.GUEST:
+            terms = days.plan.offering(booking.offering_id).terms
+            terms.refuse_growth(booking.party_size, move.party_size)
+        if _target(days, booking, start, move) != (service_date, end):
             raise Lost
         moved = booking.move(
-            datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), service_date, now=days.now
+            datetime.fromtimestamp(start, UTC),
+            datetime.fromtimestamp(end, UTC),
+            service_date,
+            now=days.now,
+            party_size=move.party_size,
+            waived=move.override.rules if move.override else (),
         )
-        moved = await _reseat(tx, days, moved)
-        await store.save_booking(tx, moved, ChangeKind.MOVED, actor)
-        await events.booking_moved(tx, moved, previous_start=booking.start)
+        if booking.live:
+            if move.override is None or Rule.PACING not in move.override.rules:
+                _refuse_if_paced(days, moved, booking)
+            moved = await seating.seat(tx, days, moved, Wanted(waived=moved.overridden))
+        await store.save_booking(tx, moved, ChangeKind.MOVED, actor, before=booking, override=move.override)
+        await deadlines.watch(tx, moved)
+        await _tell(tx, moved, booking)
     return moved
 
 
-async def _reseat(tx: Transaction, days: Days, booking: Booking) -> Booking:
-    """Leaves what it occupies and takes what is free at its new time."""
-    seatings = days.plan.seatings_for(days.plan.offering(booking.offering_id), booking.party_size)
-    choice = availability.choose(
-        seatings,
-        start=int(booking.start.timestamp()),
-        end=int(booking.end.timestamp()),
-        allocations=[each for each in days.allocations if each.booking_id != booking.id],
+async def _tell(tx: Transaction, moved: Booking, before: Booking) -> None:
+    if moved.status is Status.REQUESTED:
+        await events.booking_requested(tx, moved)
+    else:
+        await events.booking_moved(tx, moved, before=before)
+
+
+def _target(days: Days, booking: Booking, start: int, move: Move) -> tuple[date, int]:
+    """The service day of the start and the end of the stay.
+
+    At the start that it has, no rule of time counts again: it was booked under those that stood. Elsewhere
+    only what is set aside for this move does not count; an exception for its size stays with a booking.
+    """
+    offering = days.plan.offering(booking.offering_id)
+    waived = (booking.overridden & _SIZE) | (move.override.rules if move.override else frozenset())
+    if not booking.live:
+        waived |= _SIZE
+    party = replace(
+        booking.party, size=move.party_size or booking.party_size, any_size=Rule.PARTY_SIZE in waived
     )
-    if choice is None:
-        raise SlotTaken
-    await holds.evict(tx, choice, now=days.now)
-    await store.release(tx, booking.id)
-    booking = booking.seated_at(choice.seating.resource_ids)
-    await store.occupy(tx, booking)
-    return booking
-
-
-async def _cancel(app: App, organization: UUID, booking_id: UUID, by: CancelledBy, actor: Actor) -> Booking:
-    async with app.db.begin(organization) as tx:
-        seen = await holds.see_booking(tx, booking_id)
-        if seen.status is Status.CANCELLED:
-            return seen
-        booking = await holds.lock_with_day(tx, seen)
-        if booking.status is Status.CANCELLED:
-            return booking
-        refund = booking.refund_if_cancelled(by, now=tx.now)
-        cancelled = booking.cancel(by, now=tx.now)
-        await store.release(tx, booking.id)
-        await store.save_booking(tx, cancelled, ChangeKind.CANCELLED, actor)
-        await events.booking_cancelled(tx, cancelled, refund_due=refund)
-    return cancelled
-
-
-async def _read(app: App, tx: Transaction, booking: Booking, start: int) -> Days:
-    utc_day = datetime.fromtimestamp(start, UTC).date()
-    if utc_day < FIRST_DAY:
-        raise SlotTooSoon
-    if utc_day > LAST_DAY:
-        raise SlotTooFarAhead
-    days = (booking.service_date, *(utc_day + timedelta(days=shift) for shift in (-2, -1, 0, 1)))
-    return await day_store.read_days_in(tx, app.plans, booking.venue_id, Window(days, start, start + _DAY))
-
-
-def _target(days: Days, booking: Booking, start: int) -> tuple[date, int]:
-    """The service day of the new start and the end of the stay."""
-    return availability.bookable_service_date(
+    if start == int(booking.start.timestamp()):
+        if not days.plan.takes(offering, party, booking.service_date):
+            raise NoTableForParty
+        stay = availability.stay_seconds(offering, party.size, booking.service_date)
+        return booking.service_date, start + stay
+    return exceptions.bookable_stay(
         days.plan,
-        days.plan.offering(booking.offering_id),
+        offering,
         start=start,
-        party_size=booking.party_size,
+        party=party,
         now=int(days.now.timestamp()),
+        waived=waived,
     )
+
+
+def _refuse_if_paced(days: Days, moved: Booking, before: Booking) -> None:
+    """Lets a booking go where not too many others begin. At its start, only one that grew counts anew."""
+    if moved.start == before.start and moved.party_size <= before.party_size:
+        return
+    others = replace(days.taken, placements=[each for each in days.placements if each.booking_id != moved.id])
+    if availability.is_paced(
+        days.plan,
+        days.plan.offering(moved.offering_id),
+        moved.service_date,
+        start=int(moved.start.timestamp()),
+        party=moved.party,
+        taken=others,
+    ):
+        raise SlotPaced

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
+from booking.domain.floor import Channel
 from booking.domain.venues import (
     Venue,
     VenueNotFound,
@@ -11,6 +12,7 @@ from booking.domain.venues import (
 )
 from booking.store import venues as store
 from servicekit.database import Transaction
+from servicekit.identity import Caller, CallerKind
 
 _CACHE_SECONDS = 60
 
@@ -42,6 +44,12 @@ async def find_place(app: App, ref: VenueRef) -> Place:
     key = f"venue:id:{ref.id}" if ref.id else f"venue:slug:{ref.slug}"
     entry = await app.cache.get_or_load(key, load, ttl=_CACHE_SECONDS)
     return Place(UUID(bytes=entry[:16]), UUID(bytes=entry[16:]))
+
+
+def channel_of(caller: Caller, place: Place) -> Channel:
+    """How a caller books at a venue. A member of another organization is a guest like any other."""
+    own = caller.kind is CallerKind.MEMBER and caller.organization == place.organization
+    return Channel.STAFF if own else Channel.ONLINE
 
 
 async def find_own_venue(tx: Transaction, ref: VenueRef) -> Venue:

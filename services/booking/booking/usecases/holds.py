@@ -3,16 +3,22 @@
 from datetime import datetime
 from uuid import UUID
 
-from booking.domain.availability import Choice
-from booking.domain.bookings import Actor, ActorKind, Booking, BookingNotFound, ChangeKind, Status
+from booking.domain.bookings import (
+    Actor,
+    ActorKind,
+    Booking,
+    BookingNotFound,
+    BookingNotMovable,
+    ChangeKind,
+)
+from booking.domain.solver import Choice, Relocation
 from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store.days import Lost, lock_days
 from servicekit.database import Transaction
 
-HOLD_EXPIRY = "hold_expiry"
-"""The timer that ends a hold."""
 CLOCK = Actor(ActorKind.CLOCK)
+ENGINE = Actor(ActorKind.ENGINE)
 
 
 async def lock_with_day(tx: Transaction, seen: Booking) -> Booking:
@@ -37,21 +43,37 @@ async def see_booking(tx: Transaction, booking_id: UUID) -> Booking:
 
 
 async def expire(tx: Transaction, booking: Booking) -> None:
-    """Gives up a locked hold that ran out. Its timer stays: it sees to it that nobody pays any more."""
+    """Gives up a locked hold or request that ran out. Its timer stays: it sees to it that nobody pays."""
     expired = booking.expire()
     await store.release(tx, expired.id)
-    await store.save_booking(tx, expired, ChangeKind.EXPIRED, CLOCK)
+    await store.save_booking(tx, expired, ChangeKind.EXPIRED, CLOCK, before=booking)
     await events.booking_expired(tx, expired, refund_due=None)
 
 
-async def evict(tx: Transaction, choice: Choice, *, now: datetime) -> None:
-    """Expires the holds that ran out and stand in the way.
+async def make_room(tx: Transaction, choice: Choice, *, now: datetime) -> None:
+    """Expires the holds and requests that ran out and stand in the way, and moves whom the engine moves.
+
+    In a transaction that has locked their day.
 
     Raises:
         Lost: one of them was paid or changed meanwhile.
     """
-    for booking_id in sorted(choice.evicted):
+    moved = {each.booking_id: each for each in choice.moved}
+    reseated: list[tuple[Booking, Booking, Relocation]] = []
+    for booking_id in sorted({*choice.evicted, *moved}):
         booking = await store.lock_booking(tx, booking_id)
-        if booking is None or booking.status is not Status.HELD or booking.as_of(now).live:
+        if booking is None or booking.ran_out(now) != (booking_id in choice.evicted):
             raise Lost
-        await expire(tx, booking)
+        if booking_id in moved:
+            relocation = moved[booking_id]
+            try:
+                reseated.append((booking, booking.reseat(relocation.resource_ids, now=now), relocation))
+            except BookingNotMovable as error:
+                raise Lost from error
+            await store.release(tx, booking_id)
+        else:
+            await expire(tx, booking)
+    for before, booking, relocation in reseated:
+        await store.occupy(tx, booking, relocation.occupations)
+        await store.save_booking(tx, booking, ChangeKind.RESEATED, ENGINE, before=before)
+        await events.booking_reseated(tx, booking, before=before)

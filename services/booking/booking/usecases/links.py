@@ -1,15 +1,20 @@
 """What the secret of a link opens: one booking, for its guest and for services that write to the guest."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from booking.app import App
 from booking.domain.bookings import (
+    NO_REASON,
     Actor,
     ActorKind,
     Booking,
     CancelledBy,
+    DepositPayment,
     ManageTokenNotFound,
+    Reason,
+    Step,
     new_token,
     token_hash,
 )
@@ -17,10 +22,13 @@ from booking.domain.venues import (
     Venue,
     VenueRef,
 )
+from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store import venues as venue_store
 from booking.usecases import changes, holds
+from booking.usecases.changes import Move
 from booking.usecases.directory import find_own_venue
+from booking.usecases.requests import ask_deposit
 from servicekit.database import Transaction
 from servicekit.money import Money
 
@@ -34,7 +42,11 @@ class Managed:
     booking: Booking
     venue: Venue
     refund_if_cancelled: Money | None
-    """None when nothing was paid."""
+    """None when nothing was paid; so are the next two."""
+    fee_if_cancelled: Money | None
+    free_until: datetime | None
+    movable: bool
+    cancellable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +67,69 @@ async def get_managed_booking(app: App, token: str) -> Managed:
         booking = await _still_open(tx, booking_id)
         venue = await find_own_venue(tx, VenueRef(booking.venue_id))
         booking = booking.as_of(tx.now)
-        refund = booking.refund_if_cancelled(CancelledBy.GUEST, now=tx.now)
-    return Managed(booking, venue, refund)
+        fee = booking.fee_if_cancelled(now=tx.now)
+    return Managed(
+        booking,
+        venue,
+        refund_if_cancelled=booking.refund_if_cancelled(CancelledBy.GUEST, now=tx.now),
+        fee_if_cancelled=fee,
+        free_until=booking.free_until if fee else None,
+        movable=booking.follows(Step.MOVE, tx.now),
+        cancellable=booking.follows(Step.CANCEL, tx.now),
+    )
 
 
-async def move_managed_booking(app: App, token: str, start: int) -> Booking:
+async def move_managed_booking(app: App, token: str, move: Move) -> Booking:
     """Moves the booking of a link. Raises ManageTokenNotFound, and like `move_booking`."""
     organization, booking_id = await _opened(app, token)
-    return await changes.move_booking(app, organization, booking_id, start, actor=_GUEST)
+    return await changes.move_booking(app, organization, booking_id, move, actor=_GUEST)
 
 
-async def cancel_managed_booking(app: App, token: str) -> Booking:
+async def cancel_managed_booking(
+    app: App, token: str, *, reason: Reason = NO_REASON, expected_version: int = 0
+) -> Booking:
     """Cancels the booking of a link. Raises ManageTokenNotFound, and like `cancel_booking`."""
     organization, booking_id = await _opened(app, token)
-    return await changes.cancel_booking(app, organization, booking_id, by=CancelledBy.GUEST, actor=_GUEST)
+    return await changes.cancel_booking(
+        app,
+        organization,
+        booking_id,
+        by=CancelledBy.GUEST,
+        actor=_GUEST,
+        reason=reason,
+        expected_version=expected_version,
+    )
+
+
+async def resend_managed_booking(app: App, token: str) -> None:
+    """Has the mail about a link's booking sent again.
+
+    Raises:
+        ManageTokenNotFound: the link is not valid.
+        BookingStateConflict: there is no mail about a booking that stands like this.
+    """
+    organization, booking_id = await _open(app, token)
+    async with app.db.begin(organization) as tx:
+        booking = await _still_open(tx, booking_id)
+        booking.refuse_unless(Step.REMAIL, tx.now)
+        await events.link_requested(tx, booking)
+
+
+async def pay_managed_deposit(app: App, token: str) -> DepositPayment:
+    """How the deposit of a link's booking is paid; the same answer however often it is asked.
+
+    Raises:
+        ManageTokenNotFound: the link is not valid.
+        BookingStateConflict: no deposit is due now.
+        Unavailable: payment is down.
+    """
+    organization, booking_id = await _opened(app, token)
+    async with app.db.begin(organization) as tx:
+        booking = await holds.see_booking(tx, booking_id)
+        booking.refuse_unless(Step.PAY, tx.now)
+    payment = await ask_deposit(app, organization, booking)
+    assert payment is not None  # noqa: S101  # a hold without a deposit cannot be
+    return payment
 
 
 async def resolve_manage_token(app: App, token: str) -> tuple[UUID, Booking]:

@@ -1,16 +1,17 @@
 """What money does to a booking. Whatever comes first, it is confirmed or the money goes back, once."""
 
+from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from booking.app import App
-from booking.domain import availability
-from booking.domain.availability import Seating
 from booking.domain.bookings import Actor, ActorKind, Booking, ChangeKind, Settlement, Status
+from booking.domain.refusals import NoTableForParty
+from booking.domain.venues import ResourceNotFound
 from booking.events import bookings as events
 from booking.store import bookings as store
-from booking.store import days as day_store
-from booking.store.days import Window
-from booking.usecases import holds
+from booking.usecases import deadlines, holds, seating
+from booking.usecases.seating import ANYWHERE, Wanted
 from servicekit import inbox, timers
 from servicekit.database import Transaction
 from servicekit.events import Event
@@ -70,25 +71,28 @@ async def _take(app: App, tx: Transaction, booking: Booking) -> None:
     if booking.deposit_paid_at is not None:
         return
     paid = booking.pay(now=tx.now)
-    await timers.cancel(tx, holds.HOLD_EXPIRY, str(booking.id))
+    await timers.cancel(tx, deadlines.HOLD_EXPIRY, str(booking.id))
     match booking.status:
         case Status.HELD | Status.CONFIRMED:
             await store.keep_for_good(tx, booking.id)
-            await _confirm(tx, paid)
+            await _confirm(tx, paid, booking)
         case Status.EXPIRED:
             rescued = await _take_again(app, tx, paid)
             if rescued is not None:
-                await _confirm(tx, rescued)
+                await _confirm(tx, rescued, booking)
             else:
                 await store.save_booking(tx, paid, ChangeKind.PAID_TOO_LATE, _PAYMENT)
                 await events.booking_expired(tx, paid, refund_due=paid.deposit)
         case Status.CANCELLED:
             await store.save_booking(tx, paid, ChangeKind.PAID_TOO_LATE, _PAYMENT)
             await events.booking_cancelled(tx, paid, refund_due=paid.deposit)
+        case _:
+            raise AssertionError(booking.status)  # asked for no deposit, or could only come here once it paid
 
 
-async def _confirm(tx: Transaction, booking: Booking) -> None:
-    await store.save_booking(tx, booking, ChangeKind.CONFIRMED, _PAYMENT)
+async def _confirm(tx: Transaction, booking: Booking, before: Booking) -> None:
+    await store.save_booking(tx, booking, ChangeKind.CONFIRMED, _PAYMENT, before=before)
+    await deadlines.watch(tx, booking)
     await events.booking_confirmed(tx, booking)
 
 
@@ -96,17 +100,16 @@ async def _take_again(app: App, tx: Transaction, booking: Booking) -> Booking | 
     """Room for a booking that had lost it, the same if free; None when there is none, or it has begun."""
     if booking.start <= tx.now:
         return None
-    start, end = int(booking.start.timestamp()), int(booking.end.timestamp())
-    days = await day_store.read_days_in(
-        tx, app.plans, booking.venue_id, Window((booking.service_date,), start, end)
-    )
-    before = Seating(booking.resource_ids, booking.party_size, booking.party_size, "")
-    offering = days.plan.offering(booking.offering_id)
-    seatings = [before, *days.plan.seatings_for(offering, booking.party_size)]
-    choice = availability.choose(seatings, start=start, end=end, allocations=days.allocations)
+    days = await seating.read(app, tx, booking, int(booking.start.timestamp()))
+    choice = None
+    with suppress(ResourceNotFound, NoTableForParty):  # since it expired, they may be gone, or joined no more
+        choice = await seating.choose(tx, days, booking, Wanted(booking.resource_ids), leaving=())
+    if choice is None:
+        with suppress(NoTableForParty):
+            choice = await seating.choose(tx, days, replace(booking, pinned=False), ANYWHERE, leaving=())
     if choice is None:
         return None
-    await holds.evict(tx, choice, now=days.now)
-    rescued = booking.rescue(choice.seating.resource_ids)
-    await store.occupy(tx, rescued)
+    await holds.make_room(tx, choice, now=days.now)
+    rescued = booking.rescue(choice.resource_ids)
+    await store.occupy(tx, rescued, choice.occupations)
     return rescued

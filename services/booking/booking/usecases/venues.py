@@ -8,28 +8,35 @@ from uuid import UUID
 from babel.core import get_global
 
 from booking.app import App
-from booking.domain.offerings import (
-    DepositRule,
-    Offering,
-    Shift,
-    ShiftsOverlap,
-    TurnTime,
-)
+from booking.domain.clock import Lead
+from booking.domain.offerings import DepositRule, Filling, Offering
+from booking.domain.operations import Operation
+from booking.domain.shifts import Shift
+from booking.domain.terms import Terms
+from booking.domain.turns import TurnTime, WeekdayTurns
 from booking.domain.venues import (
+    Adjacency,
     Area,
     Combination,
+    PartDeleted,
     Resource,
     ResourceKind,
     Venue,
+    VenueHasBookings,
     VenueNotFound,
     VenueRef,
 )
 from booking.events import venues as events
+from booking.store import floor
+from booking.store import hours as hours_store
 from booking.store import venues as store
+from booking.usecases import capacity, hours, stranded
 from booking.usecases.directory import find_own_venue, find_place
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
 from servicekit.paging import Page
+
+_MOST_NAMED = 50
 
 
 class _Part(Protocol):
@@ -67,10 +74,39 @@ async def create_venue(
     return venue
 
 
+async def update_venue(
+    app: App,
+    organization: UUID,
+    ref: VenueRef,
+    *,
+    name: str | None = None,
+    address: str | None = None,
+    time_zone: str | None = None,
+    reseating: bool | None = None,
+) -> Venue:
+    """Changes what is not None. The zone only while no booking is to come.
+
+    Raises:
+        VenueNotFound, InvalidRequest
+        VenueHasBookings: the zone would change under live bookings.
+        Busy: bookings are being made for too long.
+    """
+    async with app.db.begin(organization) as tx:
+        before = await capacity.begin_change(tx, ref)
+        venue = before.change(name=name, address=address, time_zone=time_zone, reseating=reseating)
+        live = await stranded.list_live(tx, venue.id) if venue.time_zone != before.time_zone else ()
+        if live:
+            named = ",".join(ids.show("bkg", each) for each in live[:_MOST_NAMED])
+            raise VenueHasBookings(metadata={"booking_ids": named, "bookings": str(len(live))})
+        await store.save_venue(tx, venue)
+        await events.venue_changed(tx, venue)
+    return venue
+
+
 async def add_area(app: App, organization: UUID, ref: VenueRef, *, name: str) -> Area:
     """Adds an area. Raises VenueNotFound, NameTaken, InvalidRequest."""
     area = Area.add(ids.new(), name=name)
-    return await _add(app, organization, ref, area, insert=store.insert_area, listed=store.list_areas)
+    return await add_part(app, organization, ref, area, insert=store.insert_area, listed=store.list_areas)
 
 
 async def add_resource(
@@ -83,13 +119,31 @@ async def add_resource(
     min_party: int,
     max_party: int,
     area_id: UUID | None,
+    attributes: Sequence[str] = (),
+    priority: int = 0,
+    online: bool = True,
+    in_service: bool = True,
 ) -> Resource:
     """Adds a resource. Raises VenueNotFound, AreaNotFound, NameTaken, InvalidRequest."""
     resource = Resource.add(
-        ids.new(), name=name, kind=kind, min_party=min_party, max_party=max_party, area_id=area_id
+        ids.new(),
+        name=name,
+        kind=kind,
+        min_party=min_party,
+        max_party=max_party,
+        area_id=area_id,
+        attributes=attributes,
+        priority=priority,
+        online=online,
+        in_service=in_service,
     )
-    return await _add(
-        app, organization, ref, resource, insert=store.insert_resource, listed=store.list_resources
+    return await add_part(
+        app,
+        organization,
+        ref,
+        resource,
+        insert=floor.insert_resource,
+        listed=floor.list_resources,
     )
 
 
@@ -102,13 +156,24 @@ async def add_combination(
     resource_ids: Sequence[UUID],
     min_party: int,
     max_party: int,
+    adjacency: Adjacency | None = None,
 ) -> Combination:
     """Adds a combination. Raises VenueNotFound, ResourceNotFound, NameTaken, InvalidRequest."""
     combination = Combination.add(
-        ids.new(), name=name, resource_ids=resource_ids, min_party=min_party, max_party=max_party
+        ids.new(),
+        name=name,
+        resource_ids=resource_ids,
+        min_party=min_party,
+        max_party=max_party,
+        adjacency=adjacency,
     )
-    return await _add(
-        app, organization, ref, combination, insert=store.insert_combination, listed=store.list_combinations
+    return await add_part(
+        app,
+        organization,
+        ref,
+        combination,
+        insert=floor.insert_combination,
+        listed=floor.list_combinations,
     )
 
 
@@ -123,6 +188,14 @@ async def add_offering(
     slot_minutes: int,
     min_notice_minutes: int,
     max_advance_days: int,
+    terms: Terms | None = None,
+    buffer_before_minutes: int = 0,
+    buffer_after_minutes: int = 0,
+    notice_until: Lead | None = None,
+    release: Lead | None = None,
+    weekday_turns: Sequence[WeekdayTurns] = (),
+    operations: Sequence[Operation] = (),
+    filling: Filling | None = None,
 ) -> Offering:
     """Adds an offering. Raises VenueNotFound, NameTaken, InvalidRequest."""
     async with app.db.begin(organization) as tx:
@@ -136,8 +209,16 @@ async def add_offering(
         min_notice_minutes=min_notice_minutes,
         max_advance_days=max_advance_days,
         currency=currency,
+        terms=terms,
+        buffer_before_minutes=buffer_before_minutes,
+        buffer_after_minutes=buffer_after_minutes,
+        notice_until=notice_until,
+        release=release,
+        weekday_turns=weekday_turns,
+        operations=operations,
+        filling=filling,
     )
-    return await _add(
+    return await add_part(
         app, organization, ref, offering, insert=store.insert_offering, listed=store.list_offerings
     )
 
@@ -152,6 +233,7 @@ async def add_shift(
     opens: str,
     last_start: str,
     closes: str,
+    must_finish: bool = False,
 ) -> Shift:
     """Adds a shift. Raises VenueNotFound, OfferingNotFound, ShiftsOverlap, InvalidRequest."""
     shift = Shift.add(
@@ -161,8 +243,11 @@ async def add_shift(
         opens=opens,
         last_start=last_start,
         closes=closes,
+        must_finish=must_finish,
     )
-    return await _add(app, organization, ref, shift, insert=_insert_shift, listed=store.list_shifts)
+    return await add_part(
+        app, organization, ref, shift, insert=hours.insert_shift, listed=hours_store.list_shifts
+    )
 
 
 async def get_venue(app: App, ref: VenueRef) -> Venue:
@@ -194,17 +279,17 @@ async def list_areas(app: App, organization: UUID, ref: VenueRef) -> list[Area]:
 
 async def list_resources(app: App, organization: UUID, ref: VenueRef) -> list[Resource]:
     """All resources of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, store.list_resources)
+    return await list_parts(app, organization, ref, floor.list_resources)
 
 
 async def list_combinations(app: App, organization: UUID, ref: VenueRef) -> list[Combination]:
     """All combinations of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, store.list_combinations)
+    return await list_parts(app, organization, ref, floor.list_combinations)
 
 
 async def list_shifts(app: App, organization: UUID, ref: VenueRef) -> list[Shift]:
     """All shifts of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, store.list_shifts)
+    return await list_parts(app, organization, ref, hours_store.list_shifts)
 
 
 async def list_parts(
@@ -216,7 +301,7 @@ async def list_parts(
         return await listed(tx, venue.id)
 
 
-async def _add(
+async def add_part(
     app: App,
     organization: UUID,
     ref: VenueRef,
@@ -230,22 +315,16 @@ async def _add(
         venue_id = (await find_own_venue(tx, ref)).id
         earlier = await idempotency.claim(tx, idempotency.key(), part.id)
         if earlier:
-            return next(each for each in await listed(tx, venue_id) if each.id == earlier)
+            for each in await listed(tx, venue_id):
+                if each.id == earlier:
+                    return each
+            raise PartDeleted
         venue = await store.bump_venue(tx, venue_id)
         if venue is None:
             raise VenueNotFound
         await insert(tx, venue_id, part)
-        resources = await store.list_resources(tx, venue_id)
-        shifts = await store.list_shifts(tx, venue_id)
-        await events.venue_capacity_changed(tx, venue, resources, shifts)
+        await capacity.publish(tx, venue)
     return part
-
-
-async def _insert_shift(tx: Transaction, venue_id: UUID, shift: Shift) -> None:
-    for other in await store.list_shifts(tx, venue_id):
-        if other.offering_id == shift.offering_id and other.overlaps(shift):
-            raise ShiftsOverlap
-    await store.insert_shift(tx, venue_id, shift)
 
 
 @cache

@@ -14,11 +14,17 @@ from servicekit import ids
 from servicekit.money import Money
 from servicekit.rpc.client import Peer
 
-_STATUS = {
+STATUSES = {
     booking_pb2.BOOKING_STATUS_HELD: BookingStatus.HELD,
     booking_pb2.BOOKING_STATUS_CONFIRMED: BookingStatus.CONFIRMED,
     booking_pb2.BOOKING_STATUS_CANCELLED: BookingStatus.CANCELLED,
     booking_pb2.BOOKING_STATUS_EXPIRED: BookingStatus.EXPIRED,
+    booking_pb2.BOOKING_STATUS_REQUESTED: BookingStatus.REQUESTED,
+    booking_pb2.BOOKING_STATUS_DECLINED: BookingStatus.DECLINED,
+    booking_pb2.BOOKING_STATUS_ARRIVED: BookingStatus.ARRIVED,
+    booking_pb2.BOOKING_STATUS_SEATED: BookingStatus.SEATED,
+    booking_pb2.BOOKING_STATUS_COMPLETED: BookingStatus.COMPLETED,
+    booking_pb2.BOOKING_STATUS_NO_SHOW: BookingStatus.NO_SHOW,
 }
 
 
@@ -86,7 +92,7 @@ def _booking(answer: booking_pb2.DescribeBookingResponse) -> Booking:
         id=ids.parse("bkg", booking.id, UnreadableEvent),
         reference=booking.id,
         version=booking.version,
-        status=_STATUS[booking.status],
+        status=STATUSES[booking.status],
         party_size=booking.party_size,
         starts_at=_moment(booking.start),
         ends_at=_moment(booking.end),

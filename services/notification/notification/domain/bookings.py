@@ -15,6 +15,12 @@ class BookingStatus(StrEnum):
     CONFIRMED = "confirmed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    REQUESTED = "requested"
+    DECLINED = "declined"
+    ARRIVED = "arrived"
+    SEATED = "seated"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
 
 
 class ChangeKind(StrEnum):

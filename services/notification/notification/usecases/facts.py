@@ -44,6 +44,25 @@ async def note_booking_change(app: App, event: Event, change: BookingChange, tol
         await _remind(tx, change)
 
 
+async def note_link_request(app: App, event: Event, change: BookingChange) -> None:
+    """Mails about a booking once more. The minute is the mail's version: two requests in one are one."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        kind = mail_of_change(change.kind)
+        if kind is not None:
+            mail = Mail(
+                id=ids.new(),
+                organization=event.tenant,
+                kind=kind,
+                subject=change.booking,
+                version=int(event.time.timestamp()) // 60,
+                due_at=tx.now,
+                booking=change.booking,
+                starts_at=change.starts_at,
+            )
+            await _send_soon(tx, mail)
+
+
 async def note_partner_event(app: App, event: Event, told: PartnerEvent) -> None:
     """Tells partners of a fact that no mail follows from."""
     async with app.db.begin(event.tenant) as tx:

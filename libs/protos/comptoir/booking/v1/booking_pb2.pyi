@@ -30,7 +30,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_UNSPECIFIED: _RefusalReason.ValueType  # 0
     """It can be booked."""
     REFUSAL_REASON_CLOSED: _RefusalReason.ValueType  # 1
-    """No shift is open then."""
+    """It is closed then."""
     REFUSAL_REASON_NOTICE: _RefusalReason.ValueType  # 2
     """It is over, or too soon."""
     REFUSAL_REASON_TOO_FAR_AHEAD: _RefusalReason.ValueType  # 3
@@ -39,6 +39,12 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     """No table or combination takes a party of this size."""
     REFUSAL_REASON_FULLY_BOOKED: _RefusalReason.ValueType  # 5
     """Everything that would take the party is occupied."""
+    REFUSAL_REASON_MUST_FINISH: _RefusalReason.ValueType  # 6
+    """The visit would last beyond the closing, by which it has to be over."""
+    REFUSAL_REASON_NOT_RELEASED: _RefusalReason.ValueType  # 7
+    """It is not on sale yet."""
+    REFUSAL_REASON_PACING: _RefusalReason.ValueType  # 8
+    """Too many others begin around this time."""
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a start cannot be booked."""
@@ -46,7 +52,7 @@ class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
 REFUSAL_REASON_UNSPECIFIED: RefusalReason.ValueType  # 0
 """It can be booked."""
 REFUSAL_REASON_CLOSED: RefusalReason.ValueType  # 1
-"""No shift is open then."""
+"""It is closed then."""
 REFUSAL_REASON_NOTICE: RefusalReason.ValueType  # 2
 """It is over, or too soon."""
 REFUSAL_REASON_TOO_FAR_AHEAD: RefusalReason.ValueType  # 3
@@ -55,6 +61,12 @@ REFUSAL_REASON_NO_TABLE_FOR_PARTY: RefusalReason.ValueType  # 4
 """No table or combination takes a party of this size."""
 REFUSAL_REASON_FULLY_BOOKED: RefusalReason.ValueType  # 5
 """Everything that would take the party is occupied."""
+REFUSAL_REASON_MUST_FINISH: RefusalReason.ValueType  # 6
+"""The visit would last beyond the closing, by which it has to be over."""
+REFUSAL_REASON_NOT_RELEASED: RefusalReason.ValueType  # 7
+"""It is not on sale yet."""
+REFUSAL_REASON_PACING: RefusalReason.ValueType  # 8
+"""Too many others begin around this time."""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _BookingStatus:
@@ -72,7 +84,19 @@ class _BookingStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Booking
     BOOKING_STATUS_CANCELLED: _BookingStatus.ValueType  # 3
     """Called off."""
     BOOKING_STATUS_EXPIRED: _BookingStatus.ValueType  # 4
-    """The hold ran out before it was paid."""
+    """The hold ran out before it was paid, or the request before it was answered."""
+    BOOKING_STATUS_REQUESTED: _BookingStatus.ValueType  # 5
+    """Asked for; staff answer."""
+    BOOKING_STATUS_DECLINED: _BookingStatus.ValueType  # 6
+    """Staff said no to the request."""
+    BOOKING_STATUS_ARRIVED: _BookingStatus.ValueType  # 7
+    """The guest is there."""
+    BOOKING_STATUS_SEATED: _BookingStatus.ValueType  # 8
+    """The party sits."""
+    BOOKING_STATUS_COMPLETED: _BookingStatus.ValueType  # 9
+    """The party left."""
+    BOOKING_STATUS_NO_SHOW: _BookingStatus.ValueType  # 10
+    """The guest did not come."""
 
 class BookingStatus(_BookingStatus, metaclass=_BookingStatusEnumTypeWrapper):
     """Where a booking stands."""
@@ -86,7 +110,19 @@ BOOKING_STATUS_CONFIRMED: BookingStatus.ValueType  # 2
 BOOKING_STATUS_CANCELLED: BookingStatus.ValueType  # 3
 """Called off."""
 BOOKING_STATUS_EXPIRED: BookingStatus.ValueType  # 4
-"""The hold ran out before it was paid."""
+"""The hold ran out before it was paid, or the request before it was answered."""
+BOOKING_STATUS_REQUESTED: BookingStatus.ValueType  # 5
+"""Asked for; staff answer."""
+BOOKING_STATUS_DECLINED: BookingStatus.ValueType  # 6
+"""Staff said no to the request."""
+BOOKING_STATUS_ARRIVED: BookingStatus.ValueType  # 7
+"""The guest is there."""
+BOOKING_STATUS_SEATED: BookingStatus.ValueType  # 8
+"""The party sits."""
+BOOKING_STATUS_COMPLETED: BookingStatus.ValueType  # 9
+"""The party left."""
+BOOKING_STATUS_NO_SHOW: BookingStatus.ValueType  # 10
+"""The guest did not come."""
 Global___BookingStatus: _TypeAlias = BookingStatus  # noqa: Y015
 
 class _CancelledBy:
@@ -113,6 +149,42 @@ CANCELLED_BY_VENUE: CancelledBy.ValueType  # 2
 """The venue."""
 Global___CancelledBy: _TypeAlias = CancelledBy  # noqa: Y015
 
+class _OverrideRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OverrideRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverrideRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OVERRIDE_RULE_UNSPECIFIED: _OverrideRule.ValueType  # 0
+    """Not said."""
+    OVERRIDE_RULE_CLOSED: _OverrideRule.ValueType  # 1
+    """No shift is open, or the start lies between two starts."""
+    OVERRIDE_RULE_NOTICE: _OverrideRule.ValueType  # 2
+    """The minimum notice. What is over stays over."""
+    OVERRIDE_RULE_ADVANCE: _OverrideRule.ValueType  # 3
+    """How far ahead it may be."""
+    OVERRIDE_RULE_PACING: _OverrideRule.ValueType  # 4
+    """The pacing of the venue."""
+    OVERRIDE_RULE_PARTY_SIZE: _OverrideRule.ValueType  # 5
+    """What the resources take."""
+
+class OverrideRule(_OverrideRule, metaclass=_OverrideRuleEnumTypeWrapper):
+    """A rule that staff may set aside for one booking. What is occupied is never set aside."""
+
+OVERRIDE_RULE_UNSPECIFIED: OverrideRule.ValueType  # 0
+"""Not said."""
+OVERRIDE_RULE_CLOSED: OverrideRule.ValueType  # 1
+"""No shift is open, or the start lies between two starts."""
+OVERRIDE_RULE_NOTICE: OverrideRule.ValueType  # 2
+"""The minimum notice. What is over stays over."""
+OVERRIDE_RULE_ADVANCE: OverrideRule.ValueType  # 3
+"""How far ahead it may be."""
+OVERRIDE_RULE_PACING: OverrideRule.ValueType  # 4
+"""The pacing of the venue."""
+OVERRIDE_RULE_PARTY_SIZE: OverrideRule.ValueType  # 5
+"""What the resources take."""
+Global___OverrideRule: _TypeAlias = OverrideRule  # noqa: Y015
+
 @_typing.final
 class SearchAvailabilityRequest(_message.Message):
     """What day, for how many."""
@@ -123,6 +195,8 @@ class SearchAvailabilityRequest(_message.Message):
     DATE_FIELD_NUMBER: _builtins.int
     PARTY_SIZE_FIELD_NUMBER: _builtins.int
     OFFERING_ID_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     date: _builtins.str
@@ -131,6 +205,12 @@ class SearchAvailabilityRequest(_message.Message):
     """People."""
     offering_id: _builtins.str
     """Only this offering; empty for all."""
+    area_id: _builtins.str
+    """Only in this area; empty for any."""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party must have, like "accessible"."""
+
     def __init__(
         self,
         *,
@@ -138,10 +218,12 @@ class SearchAvailabilityRequest(_message.Message):
         date: _builtins.str = ...,
         party_size: _builtins.int = ...,
         offering_id: _builtins.str = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "date", b"date", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -157,6 +239,7 @@ class SearchAvailabilityResponse(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     CLOSED_REASON_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """The service day."""
     time_zone: _builtins.str
@@ -167,6 +250,10 @@ class SearchAvailabilityResponse(_message.Message):
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
         """By start."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the venue says to everybody about special hours and closures of the day."""
+
     def __init__(
         self,
         *,
@@ -174,10 +261,11 @@ class SearchAvailabilityResponse(_message.Message):
         time_zone: _builtins.str = ...,
         slots: _abc.Iterable[Global___Slot] | None = ...,
         closed_reason: Global___RefusalReason.ValueType = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_reason", b"closed_reason", "date", b"date", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_reason", b"closed_reason", "date", b"date", "notes", b"notes", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -232,6 +320,62 @@ class Slot(_message.Message):
 Global___Slot: _TypeAlias = Slot  # noqa: Y015
 
 @_typing.final
+class Override(_message.Message):
+    """Rules that staff set aside for a booking. For members who may change bookings; kept in the history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedScalarFieldContainer[Global___OverrideRule.ValueType]:
+        """Which."""
+
+    def __init__(
+        self,
+        *,
+        rules: _abc.Iterable[Global___OverrideRule.ValueType] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Override: _TypeAlias = Override  # noqa: Y015
+
+@_typing.final
+class Wants(_message.Message):
+    """What a guest wants of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """What no word says."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short words, like "vegan" or "wheelchair"."""
+
+    def __init__(
+        self,
+        *,
+        words: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Wants: _TypeAlias = Wants  # noqa: Y015
+
+@_typing.final
 class Guest(_message.Message):
     """The person who books."""
 
@@ -241,6 +385,10 @@ class Guest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    DIETARY_FIELD_NUMBER: _builtins.int
+    ACCESSIBILITY_FIELD_NUMBER: _builtins.int
+    OCCASION_FIELD_NUMBER: _builtins.int
+    MARKETING_CONSENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name on the book."""
     email: _builtins.str
@@ -249,6 +397,18 @@ class Guest(_message.Message):
     """E.164, like "+33612345678"; empty for none."""
     language: _builtins.str
     """The language of mails: "en" or "fr"; empty means "en"."""
+    occasion: _builtins.str
+    """Why they come, like "birthday"."""
+    marketing_consent: _builtins.bool
+    """Whether the venue may write about other things than this booking."""
+    @_builtins.property
+    def dietary(self) -> Global___Wants:
+        """What the kitchen should know."""
+
+    @_builtins.property
+    def accessibility(self) -> Global___Wants:
+        """What the house should prepare."""
+
     def __init__(
         self,
         *,
@@ -256,10 +416,14 @@ class Guest(_message.Message):
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
         language: _builtins.str = ...,
+        dietary: Global___Wants | None = ...,
+        accessibility: Global___Wants | None = ...,
+        occasion: _builtins.str = ...,
+        marketing_consent: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accessibility", b"accessibility", "dietary", b"dietary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "language", b"language", "name", b"name", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accessibility", b"accessibility", "dietary", b"dietary", "email", b"email", "language", b"language", "marketing_consent", b"marketing_consent", "name", b"name", "occasion", b"occasion", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,6 +451,19 @@ class Booking(_message.Message):
     HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CANCELLED_BY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    LATE_MINUTES_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    SEATED_AT_FIELD_NUMBER: _builtins.int
+    COMPLETED_AT_FIELD_NUMBER: _builtins.int
+    BY_STAFF_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "bkg_…"."""
     venue_id: _builtins.str
@@ -306,7 +483,21 @@ class Booking(_message.Message):
     cancelled_by: Global___CancelledBy.ValueType
     """Who called it off."""
     version: _builtins.int
-    """Rises with every change."""
+    """Rises with every change; also the ETag."""
+    policy: _builtins.str
+    """The venue's terms as they stood when it was booked."""
+    reason_code: _builtins.str
+    """Why it was cancelled or declined, as a word for programs."""
+    reason: _builtins.str
+    """The same in words; what staff wrote is for staff."""
+    pinned: _builtins.bool
+    """Whether the engine leaves it where it is."""
+    late_minutes: _builtins.int
+    """How late the guest said to be, in minutes."""
+    by_staff: _builtins.bool
+    """Whether staff of the venue made it, and not the guest."""
+    area_id: _builtins.str
+    """Where the guest wants to be; empty for anywhere."""
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
         """In the venue's offset."""
@@ -329,7 +520,31 @@ class Booking(_message.Message):
 
     @_builtins.property
     def hold_expires_at(self) -> _values_pb2.OffsetDateTime:
-        """Until when a hold keeps the room; absent once it is decided."""
+        """Until when a hold keeps the room, or a request waits for an answer; absent once it is decided."""
+
+    @_builtins.property
+    def price(self) -> _values_pb2.Money:
+        """What the whole party pays, as it stood when it was booked; absent when nothing is said."""
+
+    @_builtins.property
+    def overridden(self) -> _containers.RepeatedScalarFieldContainer[Global___OverrideRule.ValueType]:
+        """The rules that staff set aside for it."""
+
+    @_builtins.property
+    def arrived_at(self) -> _values_pb2.OffsetDateTime:
+        """When the guest came."""
+
+    @_builtins.property
+    def seated_at(self) -> _values_pb2.OffsetDateTime:
+        """When the party sat down."""
+
+    @_builtins.property
+    def completed_at(self) -> _values_pb2.OffsetDateTime:
+        """When the party left."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the guest asks of everything that seats the party."""
 
     def __init__(
         self,
@@ -350,10 +565,23 @@ class Booking(_message.Message):
         hold_expires_at: _values_pb2.OffsetDateTime | None = ...,
         cancelled_by: Global___CancelledBy.ValueType = ...,
         version: _builtins.int = ...,
+        price: _values_pb2.Money | None = ...,
+        policy: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        overridden: _abc.Iterable[Global___OverrideRule.ValueType] | None = ...,
+        pinned: _builtins.bool = ...,
+        late_minutes: _builtins.int = ...,
+        arrived_at: _values_pb2.OffsetDateTime | None = ...,
+        seated_at: _values_pb2.OffsetDateTime | None = ...,
+        completed_at: _values_pb2.OffsetDateTime | None = ...,
+        by_staff: _builtins.bool = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "price", b"price", "seated_at", b"seated_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled_by", b"cancelled_by", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "resource_ids", b"resource_ids", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "arrived_at", b"arrived_at", "attributes", b"attributes", "by_staff", b"by_staff", "cancelled_by", b"cancelled_by", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "late_minutes", b"late_minutes", "notes", b"notes", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "pinned", b"pinned", "policy", b"policy", "price", b"price", "reason", b"reason", "reason_code", b"reason_code", "resource_ids", b"resource_ids", "seated_at", b"seated_at", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +635,10 @@ class CreateBookingRequest(_message.Message):
     PARTY_SIZE_FIELD_NUMBER: _builtins.int
     GUEST_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    LOCAL_START_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -415,13 +647,27 @@ class CreateBookingRequest(_message.Message):
     """People."""
     notes: _builtins.str
     """What the guest wishes."""
+    local_start: _builtins.str
+    """The start as the venue's clocks show it, "2027-10-31T19:30", in place of start. One that they never show, or twice, is
+    refused.
+    """
+    area_id: _builtins.str
+    """Only in this area; empty for any."""
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
-        """A start that the search showed, with any offset."""
+        """A start that the search showed, with any offset. Either this or local_start."""
 
     @_builtins.property
     def guest(self) -> Global___Guest:
         """Who comes."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party must have, like "accessible"."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """For staff: the rules to set aside."""
 
     def __init__(
         self,
@@ -432,10 +678,14 @@ class CreateBookingRequest(_message.Message):
         party_size: _builtins.int = ...,
         guest: Global___Guest | None = ...,
         notes: _builtins.str = ...,
+        local_start: _builtins.str = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        override: Global___Override | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "override", b"override", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "start", b"start", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "guest", b"guest", "local_start", b"local_start", "notes", b"notes", "offering_id", b"offering_id", "override", b"override", "party_size", b"party_size", "start", b"start", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,16 +840,28 @@ class CancelBookingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKING_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """Typed id."""
+    reason_code: _builtins.str
+    """Why, as a word for programs, like "illness"."""
+    reason: _builtins.str
+    """The same in words."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
     def __init__(
         self,
         *,
         booking_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "reason", b"reason", "reason_code", b"reason_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,21 +899,41 @@ class MoveBookingRequest(_message.Message):
 
     BOOKING_ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
+    PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    LOCAL_START_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """Typed id."""
+    party_size: _builtins.int
+    """How many people come now; 0 for as many as before."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    local_start: _builtins.str
+    """The start as the venue's clocks show it, "2027-10-31T19:30", in place of start. One that they never show, or twice, is
+    refused.
+    """
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
-        """The new start."""
+        """The new start; absent for the same."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The rules to set aside."""
 
     def __init__(
         self,
         *,
         booking_id: _builtins.str = ...,
         start: _values_pb2.OffsetDateTime | None = ...,
+        party_size: _builtins.int = ...,
+        expected_version: _builtins.int = ...,
+        local_start: _builtins.str = ...,
+        override: Global___Override | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "local_start", b"local_start", "override", b"override", "party_size", b"party_size", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -712,6 +994,14 @@ class GetManagedBookingResponse(_message.Message):
     BOOKING_FIELD_NUMBER: _builtins.int
     VENUE_FIELD_NUMBER: _builtins.int
     REFUND_IF_CANCELLED_FIELD_NUMBER: _builtins.int
+    FEE_IF_CANCELLED_FIELD_NUMBER: _builtins.int
+    FREE_UNTIL_FIELD_NUMBER: _builtins.int
+    MOVABLE_FIELD_NUMBER: _builtins.int
+    CANCELLABLE_FIELD_NUMBER: _builtins.int
+    movable: _builtins.bool
+    """Whether the guest can still move it or change the party."""
+    cancellable: _builtins.bool
+    """Whether the guest can still cancel it."""
     @_builtins.property
     def booking(self) -> Global___Booking:
         """As it stands."""
@@ -724,16 +1014,28 @@ class GetManagedBookingResponse(_message.Message):
     def refund_if_cancelled(self) -> _values_pb2.Money:
         """What would be refunded if it were cancelled now; absent when nothing was paid."""
 
+    @_builtins.property
+    def fee_if_cancelled(self) -> _values_pb2.Money:
+        """What cancelling would cost now; absent when there is nothing to lose."""
+
+    @_builtins.property
+    def free_until(self) -> _values_pb2.OffsetDateTime:
+        """Until when cancelling costs nothing; absent when there is nothing to lose."""
+
     def __init__(
         self,
         *,
         booking: Global___Booking | None = ...,
         venue: _venue_pb2.Venue | None = ...,
         refund_if_cancelled: _values_pb2.Money | None = ...,
+        fee_if_cancelled: _values_pb2.Money | None = ...,
+        free_until: _values_pb2.OffsetDateTime | None = ...,
+        movable: _builtins.bool = ...,
+        cancellable: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_if_cancelled", b"fee_if_cancelled", "free_until", b"free_until", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "cancellable", b"cancellable", "fee_if_cancelled", b"fee_if_cancelled", "free_until", b"free_until", "movable", b"movable", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -747,21 +1049,35 @@ class MoveManagedBookingRequest(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
+    PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    LOCAL_START_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The secret of the link."""
+    party_size: _builtins.int
+    """How many people come now; 0 for as many as before."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    local_start: _builtins.str
+    """The start as the venue's clocks show it, "2027-10-31T19:30", in place of start. One that they never show, or twice, is
+    refused.
+    """
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
-        """The new start."""
+        """The new start; absent for the same."""
 
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         start: _values_pb2.OffsetDateTime | None = ...,
+        party_size: _builtins.int = ...,
+        expected_version: _builtins.int = ...,
+        local_start: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["start", b"start", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "local_start", b"local_start", "party_size", b"party_size", "start", b"start", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -792,8 +1108,8 @@ class MoveManagedBookingResponse(_message.Message):
 Global___MoveManagedBookingResponse: _TypeAlias = MoveManagedBookingResponse  # noqa: Y015
 
 @_typing.final
-class CancelManagedBookingRequest(_message.Message):
-    """Which link's booking to call off."""
+class ResendManagedBookingRequest(_message.Message):
+    """Which link's mail to send again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -808,6 +1124,103 @@ class CancelManagedBookingRequest(_message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendManagedBookingRequest: _TypeAlias = ResendManagedBookingRequest  # noqa: Y015
+
+@_typing.final
+class ResendManagedBookingResponse(_message.Message):
+    """It will be sent; nothing more to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendManagedBookingResponse: _TypeAlias = ResendManagedBookingResponse  # noqa: Y015
+
+@_typing.final
+class RequestManagedDepositRequest(_message.Message):
+    """Which link's booking is to be paid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The secret of the link."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestManagedDepositRequest: _TypeAlias = RequestManagedDepositRequest  # noqa: Y015
+
+@_typing.final
+class RequestManagedDepositResponse(_message.Message):
+    """How to pay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPOSIT_PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deposit_payment(self) -> Global___DepositPayment:
+        """At the payment provider."""
+
+    def __init__(
+        self,
+        *,
+        deposit_payment: Global___DepositPayment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit_payment", b"deposit_payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deposit_payment", b"deposit_payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestManagedDepositResponse: _TypeAlias = RequestManagedDepositResponse  # noqa: Y015
+
+@_typing.final
+class CancelManagedBookingRequest(_message.Message):
+    """Which link's booking to call off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The secret of the link."""
+    reason_code: _builtins.str
+    """Why, as a word for programs, like "illness"."""
+    reason: _builtins.str
+    """The same in words."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "reason", b"reason", "reason_code", b"reason_code", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -950,3 +1363,825 @@ class ResolveManageTokenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveManageTokenResponse: _TypeAlias = ResolveManageTokenResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmBookingRequest(_message.Message):
+    """Which request to say yes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    @_builtins.property
+    def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where to seat the party; empty lets the engine choose."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The rules to set aside; only those about the party's size and pacing count here."""
+
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+        resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+        override: Global___Override | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "override", b"override", "resource_ids", b"resource_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmBookingRequest: _TypeAlias = ConfirmBookingRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmBookingResponse(_message.Message):
+    """The booking, held or confirmed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmBookingResponse: _TypeAlias = ConfirmBookingResponse  # noqa: Y015
+
+@_typing.final
+class DeclineBookingRequest(_message.Message):
+    """Which request to say no to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    reason_code: _builtins.str
+    """Why, as a word for programs, like "illness"."""
+    reason: _builtins.str
+    """The same in words."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "reason", b"reason", "reason_code", b"reason_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineBookingRequest: _TypeAlias = DeclineBookingRequest  # noqa: Y015
+
+@_typing.final
+class DeclineBookingResponse(_message.Message):
+    """The declined booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineBookingResponse: _TypeAlias = DeclineBookingResponse  # noqa: Y015
+
+@_typing.final
+class DelayBookingRequest(_message.Message):
+    """Who comes how late."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    LATE_MINUTES_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    late_minutes: _builtins.int
+    """Minutes after the start; 0 for in time after all."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        late_minutes: _builtins.int = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "late_minutes", b"late_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelayBookingRequest: _TypeAlias = DelayBookingRequest  # noqa: Y015
+
+@_typing.final
+class DelayBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelayBookingResponse: _TypeAlias = DelayBookingResponse  # noqa: Y015
+
+@_typing.final
+class ArriveBookingRequest(_message.Message):
+    """Whose guest is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArriveBookingRequest: _TypeAlias = ArriveBookingRequest  # noqa: Y015
+
+@_typing.final
+class ArriveBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArriveBookingResponse: _TypeAlias = ArriveBookingResponse  # noqa: Y015
+
+@_typing.final
+class SeatBookingRequest(_message.Message):
+    """Which party sits down."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeatBookingRequest: _TypeAlias = SeatBookingRequest  # noqa: Y015
+
+@_typing.final
+class SeatBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeatBookingResponse: _TypeAlias = SeatBookingResponse  # noqa: Y015
+
+@_typing.final
+class CompleteBookingRequest(_message.Message):
+    """Which party left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteBookingRequest: _TypeAlias = CompleteBookingRequest  # noqa: Y015
+
+@_typing.final
+class CompleteBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteBookingResponse: _TypeAlias = CompleteBookingResponse  # noqa: Y015
+
+@_typing.final
+class MissBookingRequest(_message.Message):
+    """Whose guest did not come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissBookingRequest: _TypeAlias = MissBookingRequest  # noqa: Y015
+
+@_typing.final
+class MissBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissBookingResponse: _TypeAlias = MissBookingResponse  # noqa: Y015
+
+@_typing.final
+class AssignBookingRequest(_message.Message):
+    """What to give to which booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    pinned: _builtins.bool
+    """Whether the engine must leave it there."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    @_builtins.property
+    def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resources of the venue that together take the party."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The rules to set aside; only the one about the party's size counts here."""
+
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+        pinned: _builtins.bool = ...,
+        expected_version: _builtins.int = ...,
+        override: Global___Override | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "override", b"override", "pinned", b"pinned", "resource_ids", b"resource_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBookingRequest: _TypeAlias = AssignBookingRequest  # noqa: Y015
+
+@_typing.final
+class AssignBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignBookingResponse: _TypeAlias = AssignBookingResponse  # noqa: Y015
+
+@_typing.final
+class PinBookingRequest(_message.Message):
+    """Which booking to leave where it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinBookingRequest: _TypeAlias = PinBookingRequest  # noqa: Y015
+
+@_typing.final
+class PinBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinBookingResponse: _TypeAlias = PinBookingResponse  # noqa: Y015
+
+@_typing.final
+class UnpinBookingRequest(_message.Message):
+    """Which booking the engine may move again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinBookingRequest: _TypeAlias = UnpinBookingRequest  # noqa: Y015
+
+@_typing.final
+class UnpinBookingResponse(_message.Message):
+    """The booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpinBookingResponse: _TypeAlias = UnpinBookingResponse  # noqa: Y015
+
+@_typing.final
+class SwapBookingsRequest(_message.Message):
+    """Which two bookings to swap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    OTHER_BOOKING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    OTHER_EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    other_booking_id: _builtins.str
+    """Typed id of the other."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    other_expected_version: _builtins.int
+    """The version of the other that the caller has read; 0 for any."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        other_booking_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+        other_expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "expected_version", b"expected_version", "other_booking_id", b"other_booking_id", "other_expected_version", b"other_expected_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapBookingsRequest: _TypeAlias = SwapBookingsRequest  # noqa: Y015
+
+@_typing.final
+class SwapBookingsResponse(_message.Message):
+    """Both bookings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """The first, as it stands."""
+
+    @_builtins.property
+    def other(self) -> Global___Booking:
+        """The other, as it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+        other: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "other", b"other"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "other", b"other"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapBookingsResponse: _TypeAlias = SwapBookingsResponse  # noqa: Y015
+
+@_typing.final
+class ListBookingChangesRequest(_message.Message):
+    """Which booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """Typed id."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBookingChangesRequest: _TypeAlias = ListBookingChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListBookingChangesResponse(_message.Message):
+    """Everything that happened to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookingChange]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BookingChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBookingChangesResponse: _TypeAlias = ListBookingChangesResponse  # noqa: Y015
+
+@_typing.final
+class BookingChange(_message.Message):
+    """A line of a booking's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The version that it made."""
+    kind: _builtins.str
+    """What happened, like "confirmed", "moved" or "no_show"."""
+    actor: _builtins.str
+    """Who did it: "guest", "member", "payment", "clock" or "engine"."""
+    user_id: _builtins.str
+    """The member, "usr_…"; empty for others."""
+    reason_code: _builtins.str
+    """Why, as a word for programs."""
+    reason: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def at(self) -> _values_pb2.OffsetDateTime:
+        """When."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookingDifference]:
+        """What is another thing since."""
+
+    @_builtins.property
+    def overridden(self) -> _containers.RepeatedScalarFieldContainer[Global___OverrideRule.ValueType]:
+        """The rules that staff set aside."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        at: _values_pb2.OffsetDateTime | None = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        differences: _abc.Iterable[Global___BookingDifference] | None = ...,
+        overridden: _abc.Iterable[Global___OverrideRule.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "differences", b"differences", "kind", b"kind", "number", b"number", "overridden", b"overridden", "reason", b"reason", "reason_code", b"reason_code", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingChange: _TypeAlias = BookingChange  # noqa: Y015
+
+@_typing.final
+class BookingDifference(_message.Message):
+    """A field of a booking that was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """"status", "start", "party_size", "resource_ids", "pinned" or "late_minutes"."""
+    before: _builtins.str
+    """What it was; several resources with commas."""
+    after: _builtins.str
+    """What it became."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingDifference: _TypeAlias = BookingDifference  # noqa: Y015
+
+@_typing.final
+class CreateWalkInRequest(_message.Message):
+    """Who stands at the door."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Id or slug of the venue."""
+    offering_id: _builtins.str
+    """The offering."""
+    party_size: _builtins.int
+    """People."""
+    name: _builtins.str
+    """Their name; empty for nobody in particular."""
+    phone: _builtins.str
+    """E.164, like "+33612345678"; empty for none."""
+    notes: _builtins.str
+    """What they wish."""
+    minutes: _builtins.int
+    """How long they stay at most, where somebody else comes later; 0 for as long as the offering takes."""
+    @_builtins.property
+    def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where they sit; empty lets the engine choose."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The rules to set aside; only those about the party's size and pacing count here."""
+
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        party_size: _builtins.int = ...,
+        name: _builtins.str = ...,
+        phone: _builtins.str = ...,
+        notes: _builtins.str = ...,
+        minutes: _builtins.int = ...,
+        resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+        override: Global___Override | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minutes", b"minutes", "name", b"name", "notes", b"notes", "offering_id", b"offering_id", "override", b"override", "party_size", b"party_size", "phone", b"phone", "resource_ids", b"resource_ids", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWalkInRequest: _TypeAlias = CreateWalkInRequest  # noqa: Y015
+
+@_typing.final
+class CreateWalkInResponse(_message.Message):
+    """The booking, seated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___Booking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWalkInResponse: _TypeAlias = CreateWalkInResponse  # noqa: Y015

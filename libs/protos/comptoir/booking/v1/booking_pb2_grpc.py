@@ -136,6 +136,71 @@ class BookingServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveBookingRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveBookingResponse.FromString,
                 _registered_method=True)
+        self.ConfirmBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/ConfirmBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingResponse.FromString,
+                _registered_method=True)
+        self.DeclineBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/DeclineBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingResponse.FromString,
+                _registered_method=True)
+        self.DelayBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/DelayBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingResponse.FromString,
+                _registered_method=True)
+        self.ArriveBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/ArriveBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingResponse.FromString,
+                _registered_method=True)
+        self.SeatBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/SeatBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingResponse.FromString,
+                _registered_method=True)
+        self.CompleteBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/CompleteBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingResponse.FromString,
+                _registered_method=True)
+        self.MissBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/MissBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingResponse.FromString,
+                _registered_method=True)
+        self.AssignBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/AssignBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingResponse.FromString,
+                _registered_method=True)
+        self.PinBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/PinBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingResponse.FromString,
+                _registered_method=True)
+        self.UnpinBooking = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/UnpinBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingResponse.FromString,
+                _registered_method=True)
+        self.SwapBookings = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/SwapBookings',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.FromString,
+                _registered_method=True)
+        self.ListBookingChanges = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/ListBookingChanges',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesResponse.FromString,
+                _registered_method=True)
+        self.CreateWalkIn = channel.unary_unary(
+                '/comptoir.booking.v1.BookingService/CreateWalkIn',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInResponse.FromString,
+                _registered_method=True)
 
 
 class BookingServiceServicer:
@@ -143,7 +208,8 @@ class BookingServiceServicer:
     """
 
     def CreateBooking(self, request, context):
-        """Books a start, at once or, where a deposit is due, as a hold that a payment confirms.
+        """Books a start: at once; or, where a deposit is due, as a hold that a payment confirms; or, where the offering wants
+        to be asked first, as a request that staff answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,7 +237,100 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveBooking(self, request, context):
-        """Moves a booking to another start, both or neither.
+        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
+        what they were, also for a party that grew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmBooking(self, request, context):
+        """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
+        held until it is paid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineBooking(self, request, context):
+        """Says no to a request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DelayBooking(self, request, context):
+        """Notes that the guest said to be late: the booking counts as missed later.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArriveBooking(self, request, context):
+        """Notes that the guest is there; also one who counted as missed, while the booking lasts and there is room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SeatBooking(self, request, context):
+        """Notes that the party sits down, arrived or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteBooking(self, request, context):
+        """Notes that the party left. What is left of its time is free at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MissBooking(self, request, context):
+        """Notes that the guest did not come. The resources are free at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignBooking(self, request, context):
+        """Gives a booking the resources that staff choose: others, more, or fewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinBooking(self, request, context):
+        """Leaves a booking where it is, whatever the engine could win by moving it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinBooking(self, request, context):
+        """Lets the engine move a booking again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwapBookings(self, request, context):
+        """Swaps the resources of two bookings of a venue: both or neither.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBookingChanges(self, request, context):
+        """Lists everything that happened to a booking, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWalkIn(self, request, context):
+        """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +363,71 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.MoveBooking,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveBookingRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveBookingResponse.SerializeToString,
+            ),
+            'ConfirmBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingResponse.SerializeToString,
+            ),
+            'DeclineBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingResponse.SerializeToString,
+            ),
+            'DelayBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.DelayBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingResponse.SerializeToString,
+            ),
+            'ArriveBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArriveBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingResponse.SerializeToString,
+            ),
+            'SeatBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.SeatBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingResponse.SerializeToString,
+            ),
+            'CompleteBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingResponse.SerializeToString,
+            ),
+            'MissBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.MissBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingResponse.SerializeToString,
+            ),
+            'AssignBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingResponse.SerializeToString,
+            ),
+            'PinBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingResponse.SerializeToString,
+            ),
+            'UnpinBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingResponse.SerializeToString,
+            ),
+            'SwapBookings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwapBookings,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.SerializeToString,
+            ),
+            'ListBookingChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBookingChanges,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesResponse.SerializeToString,
+            ),
+            'CreateWalkIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWalkIn,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -352,6 +576,357 @@ class BookingService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def ConfirmBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/ConfirmBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ConfirmBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/DeclineBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.DeclineBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DelayBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/DelayBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.DelayBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArriveBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/ArriveBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ArriveBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SeatBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/SeatBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.SeatBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/CompleteBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.CompleteBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MissBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/MissBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.MissBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/AssignBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.AssignBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/PinBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.PinBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/UnpinBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.UnpinBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwapBookings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/SwapBookings',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBookingChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/ListBookingChanges',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ListBookingChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWalkIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.BookingService/CreateWalkIn',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.CreateWalkInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class GuestBookingServiceStub:
     """What a guest does with the secret link of the mail, and nothing else.
@@ -373,6 +948,16 @@ class GuestBookingServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingResponse.FromString,
                 _registered_method=True)
+        self.RequestManagedDeposit = channel.unary_unary(
+                '/comptoir.booking.v1.GuestBookingService/RequestManagedDeposit',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositResponse.FromString,
+                _registered_method=True)
+        self.ResendManagedBooking = channel.unary_unary(
+                '/comptoir.booking.v1.GuestBookingService/ResendManagedBooking',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingResponse.FromString,
+                _registered_method=True)
         self.CancelManagedBooking = channel.unary_unary(
                 '/comptoir.booking.v1.GuestBookingService/CancelManagedBooking',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.CancelManagedBookingRequest.SerializeToString,
@@ -392,7 +977,21 @@ class GuestBookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveManagedBooking(self, request, context):
-        """Moves the booking of the link to another start, both or neither.
+        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestManagedDeposit(self, request, context):
+        """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendManagedBooking(self, request, context):
+        """Has the mail about the booking of the link sent again, with a link of its own; at most one in a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -417,6 +1016,16 @@ def add_GuestBookingServiceServicer_to_server(servicer, server):
                     servicer.MoveManagedBooking,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingResponse.SerializeToString,
+            ),
+            'RequestManagedDeposit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestManagedDeposit,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositResponse.SerializeToString,
+            ),
+            'ResendManagedBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendManagedBooking,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingResponse.SerializeToString,
             ),
             'CancelManagedBooking': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelManagedBooking,
@@ -479,6 +1088,60 @@ class GuestBookingService:
             '/comptoir.booking.v1.GuestBookingService/MoveManagedBooking',
             comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestManagedDeposit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.GuestBookingService/RequestManagedDeposit',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.RequestManagedDepositResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendManagedBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.GuestBookingService/ResendManagedBooking',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.ResendManagedBookingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,7 +65,9 @@ class BookingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BookingServiceAsyncStub: ...
     CreateBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CreateBookingRequest, _booking_pb2.CreateBookingResponse]
-    """Books a start, at once or, where a deposit is due, as a hold that a payment confirms."""
+    """Books a start: at once; or, where a deposit is due, as a hold that a payment confirms; or, where the offering wants
+    to be asked first, as a request that staff answer.
+    """
     GetBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetBookingRequest, _booking_pb2.GetBookingResponse]
     """Reads a booking."""
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]
@@ -73,7 +75,37 @@ class BookingServiceStub:
     CancelBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]
-    """Moves a booking to another start, both or neither."""
+    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
+    what they were, also for a party that grew.
+    """
+    ConfirmBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]
+    """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
+    held until it is paid.
+    """
+    DeclineBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]
+    """Says no to a request."""
+    DelayBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.DelayBookingRequest, _booking_pb2.DelayBookingResponse]
+    """Notes that the guest said to be late: the booking counts as missed later."""
+    ArriveBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ArriveBookingRequest, _booking_pb2.ArriveBookingResponse]
+    """Notes that the guest is there; also one who counted as missed, while the booking lasts and there is room."""
+    SeatBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SeatBookingRequest, _booking_pb2.SeatBookingResponse]
+    """Notes that the party sits down, arrived or not."""
+    CompleteBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CompleteBookingRequest, _booking_pb2.CompleteBookingResponse]
+    """Notes that the party left. What is left of its time is free at once."""
+    MissBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MissBookingRequest, _booking_pb2.MissBookingResponse]
+    """Notes that the guest did not come. The resources are free at once."""
+    AssignBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.AssignBookingRequest, _booking_pb2.AssignBookingResponse]
+    """Gives a booking the resources that staff choose: others, more, or fewer."""
+    PinBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.PinBookingRequest, _booking_pb2.PinBookingResponse]
+    """Leaves a booking where it is, whatever the engine could win by moving it."""
+    UnpinBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.UnpinBookingRequest, _booking_pb2.UnpinBookingResponse]
+    """Lets the engine move a booking again."""
+    SwapBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]
+    """Swaps the resources of two bookings of a venue: both or neither."""
+    ListBookingChanges: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListBookingChangesRequest, _booking_pb2.ListBookingChangesResponse]
+    """Lists everything that happened to a booking, oldest first."""
+    CreateWalkIn: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CreateWalkInRequest, _booking_pb2.CreateWalkInResponse]
+    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -81,7 +113,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CreateBookingRequest, _booking_pb2.CreateBookingResponse]  # type: ignore[assignment]
-    """Books a start, at once or, where a deposit is due, as a hold that a payment confirms."""
+    """Books a start: at once; or, where a deposit is due, as a hold that a payment confirms; or, where the offering wants
+    to be asked first, as a request that staff answer.
+    """
     GetBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetBookingRequest, _booking_pb2.GetBookingResponse]  # type: ignore[assignment]
     """Reads a booking."""
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]  # type: ignore[assignment]
@@ -89,7 +123,37 @@ class BookingServiceAsyncStub(BookingServiceStub):
     CancelBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]  # type: ignore[assignment]
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]  # type: ignore[assignment]
-    """Moves a booking to another start, both or neither."""
+    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
+    what they were, also for a party that grew.
+    """
+    ConfirmBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]  # type: ignore[assignment]
+    """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
+    held until it is paid.
+    """
+    DeclineBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]  # type: ignore[assignment]
+    """Says no to a request."""
+    DelayBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.DelayBookingRequest, _booking_pb2.DelayBookingResponse]  # type: ignore[assignment]
+    """Notes that the guest said to be late: the booking counts as missed later."""
+    ArriveBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ArriveBookingRequest, _booking_pb2.ArriveBookingResponse]  # type: ignore[assignment]
+    """Notes that the guest is there; also one who counted as missed, while the booking lasts and there is room."""
+    SeatBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.SeatBookingRequest, _booking_pb2.SeatBookingResponse]  # type: ignore[assignment]
+    """Notes that the party sits down, arrived or not."""
+    CompleteBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CompleteBookingRequest, _booking_pb2.CompleteBookingResponse]  # type: ignore[assignment]
+    """Notes that the party left. What is left of its time is free at once."""
+    MissBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MissBookingRequest, _booking_pb2.MissBookingResponse]  # type: ignore[assignment]
+    """Notes that the guest did not come. The resources are free at once."""
+    AssignBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.AssignBookingRequest, _booking_pb2.AssignBookingResponse]  # type: ignore[assignment]
+    """Gives a booking the resources that staff choose: others, more, or fewer."""
+    PinBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.PinBookingRequest, _booking_pb2.PinBookingResponse]  # type: ignore[assignment]
+    """Leaves a booking where it is, whatever the engine could win by moving it."""
+    UnpinBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.UnpinBookingRequest, _booking_pb2.UnpinBookingResponse]  # type: ignore[assignment]
+    """Lets the engine move a booking again."""
+    SwapBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]  # type: ignore[assignment]
+    """Swaps the resources of two bookings of a venue: both or neither."""
+    ListBookingChanges: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListBookingChangesRequest, _booking_pb2.ListBookingChangesResponse]  # type: ignore[assignment]
+    """Lists everything that happened to a booking, oldest first."""
+    CreateWalkIn: _aio.UnaryUnaryMultiCallable[_booking_pb2.CreateWalkInRequest, _booking_pb2.CreateWalkInResponse]  # type: ignore[assignment]
+    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bookings as guests make them and as staff handle them."""
@@ -100,7 +164,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.CreateBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.CreateBookingResponse, _abc.Awaitable[_booking_pb2.CreateBookingResponse]]:
-        """Books a start, at once or, where a deposit is due, as a hold that a payment confirms."""
+        """Books a start: at once; or, where a deposit is due, as a hold that a payment confirms; or, where the offering wants
+        to be asked first, as a request that staff answer.
+        """
 
     @_abc_1.abstractmethod
     def GetBooking(
@@ -132,7 +198,115 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.MoveBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveBookingResponse, _abc.Awaitable[_booking_pb2.MoveBookingResponse]]:
-        """Moves a booking to another start, both or neither."""
+        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
+        what they were, also for a party that grew.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmBooking(
+        self,
+        request: _booking_pb2.ConfirmBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ConfirmBookingResponse, _abc.Awaitable[_booking_pb2.ConfirmBookingResponse]]:
+        """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
+        held until it is paid.
+        """
+
+    @_abc_1.abstractmethod
+    def DeclineBooking(
+        self,
+        request: _booking_pb2.DeclineBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.DeclineBookingResponse, _abc.Awaitable[_booking_pb2.DeclineBookingResponse]]:
+        """Says no to a request."""
+
+    @_abc_1.abstractmethod
+    def DelayBooking(
+        self,
+        request: _booking_pb2.DelayBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.DelayBookingResponse, _abc.Awaitable[_booking_pb2.DelayBookingResponse]]:
+        """Notes that the guest said to be late: the booking counts as missed later."""
+
+    @_abc_1.abstractmethod
+    def ArriveBooking(
+        self,
+        request: _booking_pb2.ArriveBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ArriveBookingResponse, _abc.Awaitable[_booking_pb2.ArriveBookingResponse]]:
+        """Notes that the guest is there; also one who counted as missed, while the booking lasts and there is room."""
+
+    @_abc_1.abstractmethod
+    def SeatBooking(
+        self,
+        request: _booking_pb2.SeatBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.SeatBookingResponse, _abc.Awaitable[_booking_pb2.SeatBookingResponse]]:
+        """Notes that the party sits down, arrived or not."""
+
+    @_abc_1.abstractmethod
+    def CompleteBooking(
+        self,
+        request: _booking_pb2.CompleteBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.CompleteBookingResponse, _abc.Awaitable[_booking_pb2.CompleteBookingResponse]]:
+        """Notes that the party left. What is left of its time is free at once."""
+
+    @_abc_1.abstractmethod
+    def MissBooking(
+        self,
+        request: _booking_pb2.MissBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.MissBookingResponse, _abc.Awaitable[_booking_pb2.MissBookingResponse]]:
+        """Notes that the guest did not come. The resources are free at once."""
+
+    @_abc_1.abstractmethod
+    def AssignBooking(
+        self,
+        request: _booking_pb2.AssignBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.AssignBookingResponse, _abc.Awaitable[_booking_pb2.AssignBookingResponse]]:
+        """Gives a booking the resources that staff choose: others, more, or fewer."""
+
+    @_abc_1.abstractmethod
+    def PinBooking(
+        self,
+        request: _booking_pb2.PinBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.PinBookingResponse, _abc.Awaitable[_booking_pb2.PinBookingResponse]]:
+        """Leaves a booking where it is, whatever the engine could win by moving it."""
+
+    @_abc_1.abstractmethod
+    def UnpinBooking(
+        self,
+        request: _booking_pb2.UnpinBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.UnpinBookingResponse, _abc.Awaitable[_booking_pb2.UnpinBookingResponse]]:
+        """Lets the engine move a booking again."""
+
+    @_abc_1.abstractmethod
+    def SwapBookings(
+        self,
+        request: _booking_pb2.SwapBookingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.SwapBookingsResponse, _abc.Awaitable[_booking_pb2.SwapBookingsResponse]]:
+        """Swaps the resources of two bookings of a venue: both or neither."""
+
+    @_abc_1.abstractmethod
+    def ListBookingChanges(
+        self,
+        request: _booking_pb2.ListBookingChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ListBookingChangesResponse, _abc.Awaitable[_booking_pb2.ListBookingChangesResponse]]:
+        """Lists everything that happened to a booking, oldest first."""
+
+    @_abc_1.abstractmethod
+    def CreateWalkIn(
+        self,
+        request: _booking_pb2.CreateWalkInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.CreateWalkInResponse, _abc.Awaitable[_booking_pb2.CreateWalkInResponse]]:
+        """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -146,7 +320,11 @@ class GuestBookingServiceStub:
     GetManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]
     """Reads the booking of the link."""
     MoveManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]
-    """Moves the booking of the link to another start, both or neither."""
+    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+    RequestManagedDeposit: _grpc.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]
+    """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
+    ResendManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ResendManagedBookingRequest, _booking_pb2.ResendManagedBookingResponse]
+    """Has the mail about the booking of the link sent again, with a link of its own; at most one in a minute."""
     CancelManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelManagedBookingRequest, _booking_pb2.CancelManagedBookingResponse]
     """Cancels the booking of the link. What is refunded follows the rule that stood when it was booked."""
 
@@ -158,7 +336,11 @@ class GuestBookingServiceAsyncStub(GuestBookingServiceStub):
     GetManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]  # type: ignore[assignment]
     """Reads the booking of the link."""
     MoveManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]  # type: ignore[assignment]
-    """Moves the booking of the link to another start, both or neither."""
+    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+    RequestManagedDeposit: _aio.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]  # type: ignore[assignment]
+    """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
+    ResendManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ResendManagedBookingRequest, _booking_pb2.ResendManagedBookingResponse]  # type: ignore[assignment]
+    """Has the mail about the booking of the link sent again, with a link of its own; at most one in a minute."""
     CancelManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelManagedBookingRequest, _booking_pb2.CancelManagedBookingResponse]  # type: ignore[assignment]
     """Cancels the booking of the link. What is refunded follows the rule that stood when it was booked."""
 
@@ -179,7 +361,23 @@ class GuestBookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.MoveManagedBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveManagedBookingResponse, _abc.Awaitable[_booking_pb2.MoveManagedBookingResponse]]:
-        """Moves the booking of the link to another start, both or neither."""
+        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+
+    @_abc_1.abstractmethod
+    def RequestManagedDeposit(
+        self,
+        request: _booking_pb2.RequestManagedDepositRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.RequestManagedDepositResponse, _abc.Awaitable[_booking_pb2.RequestManagedDepositResponse]]:
+        """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
+
+    @_abc_1.abstractmethod
+    def ResendManagedBooking(
+        self,
+        request: _booking_pb2.ResendManagedBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ResendManagedBookingResponse, _abc.Awaitable[_booking_pb2.ResendManagedBookingResponse]]:
+        """Has the mail about the booking of the link sent again, with a link of its own; at most one in a minute."""
 
     @_abc_1.abstractmethod
     def CancelManagedBooking(

@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 from comptoir.booking.v1 import booking_pb2 as comptoir_dot_booking_dot_v1_dot_booking__pb2
+from comptoir.booking.v1 import hours_pb2 as comptoir_dot_booking_dot_v1_dot_hours__pb2
 from comptoir.booking.v1 import venue_pb2 as comptoir_dot_booking_dot_v1_dot_venue__pb2
+from comptoir.booking.v1 import waitlist_pb2 as comptoir_dot_booking_dot_v1_dot_waitlist__pb2
 from comptoir.common.v1 import values_pb2 as comptoir_dot_common_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/booking/v1/events.proto\x12\x13\x63omptoir.booking.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a!comptoir/booking/v1/booking.proto\x1a\x1f\x63omptoir/booking/v1/venue.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x0cVenueChanged\x12)\n\x05venue\x18\x01 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue:\x0b\xb2\xbb\x18\x07\n\x05venue\"\xa4\x01\n\x14VenueCapacityChanged\x12\x10\n\x08venue_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x30\n\tresources\x18\x03 \x03(\x0b\x32\x1d.comptoir.booking.v1.Resource\x12*\n\x06shifts\x18\x04 \x03(\x0b\x32\x1a.comptoir.booking.v1.Shift:\x0b\xb2\xbb\x18\x07\n\x05venue\"\xc9\x03\n\x0f\x42ookingSnapshot\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x13\n\x0boffering_id\x18\x03 \x01(\t\x12\x32\n\x06status\x18\x04 \x01(\x0e\x32\".comptoir.booking.v1.BookingStatus\x12\x12\n\nparty_size\x18\x05 \x01(\x05\x12\x31\n\x05start\x18\x06 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x07 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x14\n\x0cservice_date\x18\x08 \x01(\t\x12\x14\n\x0cresource_ids\x18\t \x03(\t\x12\x0f\n\x07version\x18\n \x01(\x05\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x64\x65posit\x18\x0c \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12\x36\n\x0c\x63\x61ncelled_by\x18\r \x01(\x0e\x32 .comptoir.booking.v1.CancelledBy\"\x91\x01\n\x0b\x42ookingHeld\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x1b\xb2\xbb\x18\x17\n\x07\x62ooking\x12\x0c\x62ooking.held\"k\n\x10\x42ookingConfirmed\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot: \xb2\xbb\x18\x1c\n\x07\x62ooking\x12\x11\x62ooking.confirmed\"\x9f\x01\n\x0c\x42ookingMoved\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12:\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime:\x1c\xb2\xbb\x18\x18\n\x07\x62ooking\x12\rbooking.moved\"\x9a\x01\n\x10\x42ookingCancelled\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12-\n\nrefund_due\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.Money: \xb2\xbb\x18\x1c\n\x07\x62ooking\x12\x11\x62ooking.cancelled\"\x96\x01\n\x0e\x42ookingExpired\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12-\n\nrefund_due\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.Money:\x1e\xb2\xbb\x18\x1a\n\x07\x62ooking\x12\x0f\x62ooking.expiredb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/booking/v1/events.proto\x12\x13\x63omptoir.booking.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a!comptoir/booking/v1/booking.proto\x1a\x1f\x63omptoir/booking/v1/hours.proto\x1a\x1f\x63omptoir/booking/v1/venue.proto\x1a\"comptoir/booking/v1/waitlist.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x0cVenueChanged\x12)\n\x05venue\x18\x01 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue:\x0b\xb2\xbb\x18\x07\n\x05venue\"\x8c\x02\n\x14VenueCapacityChanged\x12\x10\n\x08venue_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x30\n\tresources\x18\x03 \x03(\x0b\x32\x1d.comptoir.booking.v1.Resource\x12*\n\x06shifts\x18\x04 \x03(\x0b\x32\x1a.comptoir.booking.v1.Shift\x12\x36\n\nexceptions\x18\x05 \x03(\x0b\x32\".comptoir.booking.v1.DateException\x12.\n\x08\x63losures\x18\x06 \x03(\x0b\x32\x1c.comptoir.booking.v1.Closure:\x0b\xb2\xbb\x18\x07\n\x05venue\"\xaa\x04\n\x0f\x42ookingSnapshot\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x13\n\x0boffering_id\x18\x03 \x01(\t\x12\x32\n\x06status\x18\x04 \x01(\x0e\x32\".comptoir.booking.v1.BookingStatus\x12\x12\n\nparty_size\x18\x05 \x01(\x05\x12\x31\n\x05start\x18\x06 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x07 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x14\n\x0cservice_date\x18\x08 \x01(\t\x12\x14\n\x0cresource_ids\x18\t \x03(\t\x12\x0f\n\x07version\x18\n \x01(\x05\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x64\x65posit\x18\x0c \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12\x36\n\x0c\x63\x61ncelled_by\x18\r \x01(\x0e\x32 .comptoir.booking.v1.CancelledBy\x12\x35\n\noverridden\x18\x0e \x03(\x0e\x32!.comptoir.booking.v1.OverrideRule\x12(\n\x05price\x18\x0f \x01(\x0b\x32\x19.comptoir.common.v1.Money\"\x91\x01\n\x0b\x42ookingHeld\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x1b\xb2\xbb\x18\x17\n\x07\x62ooking\x12\x0c\x62ooking.held\"k\n\x10\x42ookingConfirmed\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot: \xb2\xbb\x18\x1c\n\x07\x62ooking\x12\x11\x62ooking.confirmed\"\xbc\x01\n\x0c\x42ookingMoved\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12:\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x1b\n\x13previous_party_size\x18\x03 \x01(\x05:\x1c\xb2\xbb\x18\x18\n\x07\x62ooking\x12\rbooking.moved\"\xaf\x01\n\x10\x42ookingCancelled\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12-\n\nrefund_due\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12\x13\n\x0breason_code\x18\x03 \x01(\t: \xb2\xbb\x18\x1c\n\x07\x62ooking\x12\x11\x62ooking.cancelled\"\x96\x01\n\x0e\x42ookingExpired\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12-\n\nrefund_due\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.Money:\x1e\xb2\xbb\x18\x1a\n\x07\x62ooking\x12\x0f\x62ooking.expired\"\x87\x01\n\x10\x42ookingRequested\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12-\n\tanswer_by\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\r\xb2\xbb\x18\t\n\x07\x62ooking\"l\n\x0f\x42ookingDeclined\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12\x13\n\x0breason_code\x18\x02 \x01(\t:\r\xb2\xbb\x18\t\n\x07\x62ooking\"v\n\x0f\x42ookingReseated\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12\x1d\n\x15previous_resource_ids\x18\x02 \x03(\t:\r\xb2\xbb\x18\t\n\x07\x62ooking\"l\n\x0e\x42ookingDelayed\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12\x14\n\x0clate_minutes\x18\x02 \x01(\x05:\r\xb2\xbb\x18\t\n\x07\x62ooking\"V\n\x0e\x42ookingArrived\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot:\r\xb2\xbb\x18\t\n\x07\x62ooking\"f\n\rBookingSeated\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12\x0f\n\x07walk_in\x18\x02 \x01(\x08:\r\xb2\xbb\x18\t\n\x07\x62ooking\"X\n\x10\x42ookingCompleted\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot:\r\xb2\xbb\x18\t\n\x07\x62ooking\"U\n\rBookingNoShow\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot:\r\xb2\xbb\x18\t\n\x07\x62ooking\"\xbd\x01\n\x10ResourcesBlocked\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x14\n\x0cresource_ids\x18\x03 \x03(\t\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x05 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime:\x0b\xb2\xbb\x18\x07\n\x05\x62lock\"E\n\x12ResourcesUnblocked\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t:\x0b\xb2\xbb\x18\x07\n\x05\x62lock\"\x98\x01\n\x0e\x42ookingOffered\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t:\r\xb2\xbb\x18\t\n\x07\x62ooking\"\xfc\x01\n\x10WaitlistSnapshot\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x13\n\x0boffering_id\x18\x03 \x01(\t\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.comptoir.booking.v1.WaitlistStatus\x12\x12\n\nparty_size\x18\x05 \x01(\x05\x12\x12\n\nfirst_date\x18\x06 \x01(\t\x12\x11\n\tlast_date\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\x05\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x0eWaitlistJoined\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.comptoir.booking.v1.WaitlistSnapshot:\x14\xb2\xbb\x18\x10\n\x0ewaitlist_entry\"\xd4\x01\n\x0fWaitlistOffered\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.comptoir.booking.v1.WaitlistSnapshot\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x31\n\x05start\x18\x03 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x14\xb2\xbb\x18\x10\n\x0ewaitlist_entry\"w\n\x15WaitlistOfferDeclined\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.comptoir.booking.v1.WaitlistSnapshot\x12\x12\n\nbooking_id\x18\x02 \x01(\t:\x14\xb2\xbb\x18\x10\n\x0ewaitlist_entry\"p\n\x0eWaitlistClosed\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.comptoir.booking.v1.WaitlistSnapshot\x12\x12\n\nbooking_id\x18\x02 \x01(\t:\x14\xb2\xbb\x18\x10\n\x0ewaitlist_entry\"\\\n\x14\x42ookingLinkRequested\x12\x35\n\x07\x62ooking\x18\x01 \x01(\x0b\x32$.comptoir.booking.v1.BookingSnapshot:\r\xb2\xbb\x18\t\n\x07\x62ookingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,20 +52,86 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOKINGCANCELLED']._serialized_options = b'\262\273\030\034\n\007booking\022\021booking.cancelled'
   _globals['_BOOKINGEXPIRED']._loaded_options = None
   _globals['_BOOKINGEXPIRED']._serialized_options = b'\262\273\030\032\n\007booking\022\017booking.expired'
-  _globals['_VENUECHANGED']._serialized_start=221
-  _globals['_VENUECHANGED']._serialized_end=291
-  _globals['_VENUECAPACITYCHANGED']._serialized_start=294
-  _globals['_VENUECAPACITYCHANGED']._serialized_end=458
-  _globals['_BOOKINGSNAPSHOT']._serialized_start=461
-  _globals['_BOOKINGSNAPSHOT']._serialized_end=918
-  _globals['_BOOKINGHELD']._serialized_start=921
-  _globals['_BOOKINGHELD']._serialized_end=1066
-  _globals['_BOOKINGCONFIRMED']._serialized_start=1068
-  _globals['_BOOKINGCONFIRMED']._serialized_end=1175
-  _globals['_BOOKINGMOVED']._serialized_start=1178
-  _globals['_BOOKINGMOVED']._serialized_end=1337
-  _globals['_BOOKINGCANCELLED']._serialized_start=1340
-  _globals['_BOOKINGCANCELLED']._serialized_end=1494
-  _globals['_BOOKINGEXPIRED']._serialized_start=1497
-  _globals['_BOOKINGEXPIRED']._serialized_end=1647
+  _globals['_BOOKINGREQUESTED']._loaded_options = None
+  _globals['_BOOKINGREQUESTED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGDECLINED']._loaded_options = None
+  _globals['_BOOKINGDECLINED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGRESEATED']._loaded_options = None
+  _globals['_BOOKINGRESEATED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGDELAYED']._loaded_options = None
+  _globals['_BOOKINGDELAYED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGARRIVED']._loaded_options = None
+  _globals['_BOOKINGARRIVED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGSEATED']._loaded_options = None
+  _globals['_BOOKINGSEATED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGCOMPLETED']._loaded_options = None
+  _globals['_BOOKINGCOMPLETED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_BOOKINGNOSHOW']._loaded_options = None
+  _globals['_BOOKINGNOSHOW']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_RESOURCESBLOCKED']._loaded_options = None
+  _globals['_RESOURCESBLOCKED']._serialized_options = b'\262\273\030\007\n\005block'
+  _globals['_RESOURCESUNBLOCKED']._loaded_options = None
+  _globals['_RESOURCESUNBLOCKED']._serialized_options = b'\262\273\030\007\n\005block'
+  _globals['_BOOKINGOFFERED']._loaded_options = None
+  _globals['_BOOKINGOFFERED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_WAITLISTJOINED']._loaded_options = None
+  _globals['_WAITLISTJOINED']._serialized_options = b'\262\273\030\020\n\016waitlist_entry'
+  _globals['_WAITLISTOFFERED']._loaded_options = None
+  _globals['_WAITLISTOFFERED']._serialized_options = b'\262\273\030\020\n\016waitlist_entry'
+  _globals['_WAITLISTOFFERDECLINED']._loaded_options = None
+  _globals['_WAITLISTOFFERDECLINED']._serialized_options = b'\262\273\030\020\n\016waitlist_entry'
+  _globals['_WAITLISTCLOSED']._loaded_options = None
+  _globals['_WAITLISTCLOSED']._serialized_options = b'\262\273\030\020\n\016waitlist_entry'
+  _globals['_BOOKINGLINKREQUESTED']._loaded_options = None
+  _globals['_BOOKINGLINKREQUESTED']._serialized_options = b'\262\273\030\t\n\007booking'
+  _globals['_VENUECHANGED']._serialized_start=290
+  _globals['_VENUECHANGED']._serialized_end=360
+  _globals['_VENUECAPACITYCHANGED']._serialized_start=363
+  _globals['_VENUECAPACITYCHANGED']._serialized_end=631
+  _globals['_BOOKINGSNAPSHOT']._serialized_start=634
+  _globals['_BOOKINGSNAPSHOT']._serialized_end=1188
+  _globals['_BOOKINGHELD']._serialized_start=1191
+  _globals['_BOOKINGHELD']._serialized_end=1336
+  _globals['_BOOKINGCONFIRMED']._serialized_start=1338
+  _globals['_BOOKINGCONFIRMED']._serialized_end=1445
+  _globals['_BOOKINGMOVED']._serialized_start=1448
+  _globals['_BOOKINGMOVED']._serialized_end=1636
+  _globals['_BOOKINGCANCELLED']._serialized_start=1639
+  _globals['_BOOKINGCANCELLED']._serialized_end=1814
+  _globals['_BOOKINGEXPIRED']._serialized_start=1817
+  _globals['_BOOKINGEXPIRED']._serialized_end=1967
+  _globals['_BOOKINGREQUESTED']._serialized_start=1970
+  _globals['_BOOKINGREQUESTED']._serialized_end=2105
+  _globals['_BOOKINGDECLINED']._serialized_start=2107
+  _globals['_BOOKINGDECLINED']._serialized_end=2215
+  _globals['_BOOKINGRESEATED']._serialized_start=2217
+  _globals['_BOOKINGRESEATED']._serialized_end=2335
+  _globals['_BOOKINGDELAYED']._serialized_start=2337
+  _globals['_BOOKINGDELAYED']._serialized_end=2445
+  _globals['_BOOKINGARRIVED']._serialized_start=2447
+  _globals['_BOOKINGARRIVED']._serialized_end=2533
+  _globals['_BOOKINGSEATED']._serialized_start=2535
+  _globals['_BOOKINGSEATED']._serialized_end=2637
+  _globals['_BOOKINGCOMPLETED']._serialized_start=2639
+  _globals['_BOOKINGCOMPLETED']._serialized_end=2727
+  _globals['_BOOKINGNOSHOW']._serialized_start=2729
+  _globals['_BOOKINGNOSHOW']._serialized_end=2814
+  _globals['_RESOURCESBLOCKED']._serialized_start=2817
+  _globals['_RESOURCESBLOCKED']._serialized_end=3006
+  _globals['_RESOURCESUNBLOCKED']._serialized_start=3008
+  _globals['_RESOURCESUNBLOCKED']._serialized_end=3077
+  _globals['_BOOKINGOFFERED']._serialized_start=3080
+  _globals['_BOOKINGOFFERED']._serialized_end=3232
+  _globals['_WAITLISTSNAPSHOT']._serialized_start=3235
+  _globals['_WAITLISTSNAPSHOT']._serialized_end=3487
+  _globals['_WAITLISTJOINED']._serialized_start=3489
+  _globals['_WAITLISTJOINED']._serialized_end=3581
+  _globals['_WAITLISTOFFERED']._serialized_start=3584
+  _globals['_WAITLISTOFFERED']._serialized_end=3796
+  _globals['_WAITLISTOFFERDECLINED']._serialized_start=3798
+  _globals['_WAITLISTOFFERDECLINED']._serialized_end=3917
+  _globals['_WAITLISTCLOSED']._serialized_start=3919
+  _globals['_WAITLISTCLOSED']._serialized_end=4031
+  _globals['_BOOKINGLINKREQUESTED']._serialized_start=4033
+  _globals['_BOOKINGLINKREQUESTED']._serialized_end=4125
 # @@protoc_insertion_point(module_scope)

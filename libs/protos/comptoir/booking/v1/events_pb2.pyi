@@ -5,7 +5,9 @@ Facts about venues and bookings. Topic: comptoir.booking.v1. No event carries a 
 
 from collections import abc as _abc
 from comptoir.booking.v1 import booking_pb2 as _booking_pb2
+from comptoir.booking.v1 import hours_pb2 as _hours_pb2
 from comptoir.booking.v1 import venue_pb2 as _venue_pb2
+from comptoir.booking.v1 import waitlist_pb2 as _waitlist_pb2
 from comptoir.common.v1 import values_pb2 as _values_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -56,6 +58,8 @@ class VenueCapacityChanged(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     RESOURCES_FIELD_NUMBER: _builtins.int
     SHIFTS_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    CLOSURES_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """The venue."""
     version: _builtins.int
@@ -68,6 +72,14 @@ class VenueCapacityChanged(_message.Message):
     def shifts(self) -> _containers.RepeatedCompositeFieldContainer[_venue_pb2.Shift]:
         """All shifts."""
 
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[_hours_pb2.DateException]:
+        """The dates with hours of their own that are not over; without the reasons for staff."""
+
+    @_builtins.property
+    def closures(self) -> _containers.RepeatedCompositeFieldContainer[_hours_pb2.Closure]:
+        """The closures that are not over; without the reasons for staff."""
+
     def __init__(
         self,
         *,
@@ -75,10 +87,12 @@ class VenueCapacityChanged(_message.Message):
         version: _builtins.int = ...,
         resources: _abc.Iterable[_venue_pb2.Resource] | None = ...,
         shifts: _abc.Iterable[_venue_pb2.Shift] | None = ...,
+        exceptions: _abc.Iterable[_hours_pb2.DateException] | None = ...,
+        closures: _abc.Iterable[_hours_pb2.Closure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources", "shifts", b"shifts", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closures", b"closures", "exceptions", b"exceptions", "resources", b"resources", "shifts", b"shifts", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,6 +117,8 @@ class BookingSnapshot(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     DEPOSIT_FIELD_NUMBER: _builtins.int
     CANCELLED_BY_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """The booking."""
     venue_id: _builtins.str
@@ -139,6 +155,14 @@ class BookingSnapshot(_message.Message):
     def deposit(self) -> _values_pb2.Money:
         """What was to be paid ahead; absent for nothing."""
 
+    @_builtins.property
+    def overridden(self) -> _containers.RepeatedScalarFieldContainer[_booking_pb2.OverrideRule.ValueType]:
+        """The rules that staff set aside for it."""
+
+    @_builtins.property
+    def price(self) -> _values_pb2.Money:
+        """What the whole party pays; absent when nothing is said."""
+
     def __init__(
         self,
         *,
@@ -155,10 +179,12 @@ class BookingSnapshot(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         deposit: _values_pb2.Money | None = ...,
         cancelled_by: _booking_pb2.CancelledBy.ValueType = ...,
+        overridden: _abc.Iterable[_booking_pb2.OverrideRule.ValueType] | None = ...,
+        price: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deposit", b"deposit", "end", b"end", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deposit", b"deposit", "end", b"end", "price", b"price", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "cancelled_by", b"cancelled_by", "created_at", b"created_at", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "party_size", b"party_size", "resource_ids", b"resource_ids", "service_date", b"service_date", "start", b"start", "status", b"status", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "cancelled_by", b"cancelled_by", "created_at", b"created_at", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "price", b"price", "resource_ids", b"resource_ids", "service_date", b"service_date", "start", b"start", "status", b"status", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,12 +246,15 @@ Global___BookingConfirmed: _TypeAlias = BookingConfirmed  # noqa: Y015
 
 @_typing.final
 class BookingMoved(_message.Message):
-    """A booking is at another time now."""
+    """A booking is at another time now, or for another number of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKING_FIELD_NUMBER: _builtins.int
     PREVIOUS_START_FIELD_NUMBER: _builtins.int
+    PREVIOUS_PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    previous_party_size: _builtins.int
+    """How many people it was for."""
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
         """As it stands."""
@@ -239,10 +268,11 @@ class BookingMoved(_message.Message):
         *,
         booking: Global___BookingSnapshot | None = ...,
         previous_start: _values_pb2.OffsetDateTime | None = ...,
+        previous_party_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "previous_start", b"previous_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "previous_start", b"previous_start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "previous_party_size", b"previous_party_size", "previous_start", b"previous_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,6 +286,9 @@ class BookingCancelled(_message.Message):
 
     BOOKING_FIELD_NUMBER: _builtins.int
     REFUND_DUE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    reason_code: _builtins.str
+    """Why, as a word for programs; empty when nothing was said."""
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
         """As it stands."""
@@ -269,10 +302,11 @@ class BookingCancelled(_message.Message):
         *,
         booking: Global___BookingSnapshot | None = ...,
         refund_due: _values_pb2.Money | None = ...,
+        reason_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "refund_due", b"refund_due"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "refund_due", b"refund_due"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "reason_code", b"reason_code", "refund_due", b"refund_due"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,3 +341,525 @@ class BookingExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookingExpired: _TypeAlias = BookingExpired  # noqa: Y015
+
+@_typing.final
+class BookingRequested(_message.Message):
+    """A guest asks for a booking, or asks for another one than before. Staff answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when an answer is worth something."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingRequested: _TypeAlias = BookingRequested  # noqa: Y015
+
+@_typing.final
+class BookingDeclined(_message.Message):
+    """Staff said no to a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    reason_code: _builtins.str
+    """Why, as a word for programs; empty when nothing was said."""
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        reason_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "reason_code", b"reason_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingDeclined: _TypeAlias = BookingDeclined  # noqa: Y015
+
+@_typing.final
+class BookingReseated(_message.Message):
+    """A booking is at other resources, at the same time. Guests need not know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    PREVIOUS_RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    @_builtins.property
+    def previous_resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where it was."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        previous_resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "previous_resource_ids", b"previous_resource_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingReseated: _TypeAlias = BookingReseated  # noqa: Y015
+
+@_typing.final
+class BookingDelayed(_message.Message):
+    """A guest said to be late, or to be in time after all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    LATE_MINUTES_FIELD_NUMBER: _builtins.int
+    late_minutes: _builtins.int
+    """Minutes after the start."""
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        late_minutes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "late_minutes", b"late_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingDelayed: _TypeAlias = BookingDelayed  # noqa: Y015
+
+@_typing.final
+class BookingArrived(_message.Message):
+    """The guest is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingArrived: _TypeAlias = BookingArrived  # noqa: Y015
+
+@_typing.final
+class BookingSeated(_message.Message):
+    """The party sits. A party that walked in begins with this."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    WALK_IN_FIELD_NUMBER: _builtins.int
+    walk_in: _builtins.bool
+    """Whether it walked in: nobody had booked."""
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        walk_in: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "walk_in", b"walk_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingSeated: _TypeAlias = BookingSeated  # noqa: Y015
+
+@_typing.final
+class BookingCompleted(_message.Message):
+    """The party left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingCompleted: _TypeAlias = BookingCompleted  # noqa: Y015
+
+@_typing.final
+class BookingNoShow(_message.Message):
+    """The guest did not come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingNoShow: _TypeAlias = BookingNoShow  # noqa: Y015
+
+@_typing.final
+class ResourcesBlocked(_message.Message):
+    """Staff took resources out of sale for a while."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCK_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    block_id: _builtins.str
+    """The block."""
+    venue_id: _builtins.str
+    """Its venue."""
+    @_builtins.property
+    def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is blocked."""
+
+    @_builtins.property
+    def start(self) -> _values_pb2.OffsetDateTime:
+        """In the venue's offset."""
+
+    @_builtins.property
+    def end(self) -> _values_pb2.OffsetDateTime:
+        """In the venue's offset."""
+
+    def __init__(
+        self,
+        *,
+        block_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+        start: _values_pb2.OffsetDateTime | None = ...,
+        end: _values_pb2.OffsetDateTime | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_id", b"block_id", "end", b"end", "resource_ids", b"resource_ids", "start", b"start", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourcesBlocked: _TypeAlias = ResourcesBlocked  # noqa: Y015
+
+@_typing.final
+class ResourcesUnblocked(_message.Message):
+    """Staff put resources on sale again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCK_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    block_id: _builtins.str
+    """The block."""
+    venue_id: _builtins.str
+    """Its venue."""
+    def __init__(
+        self,
+        *,
+        block_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_id", b"block_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourcesUnblocked: _TypeAlias = ResourcesUnblocked  # noqa: Y015
+
+@_typing.final
+class BookingOffered(_message.Message):
+    """Room is kept for a party of the waitlist until its guest answers. Nothing is due yet: an accepted offer goes on with
+    BookingHeld or BookingConfirmed, any other with BookingExpired.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """For whom."""
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands, held."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        entry_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "entry_id", b"entry_id", "expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingOffered: _TypeAlias = BookingOffered  # noqa: Y015
+
+@_typing.final
+class WaitlistSnapshot(_message.Message):
+    """An entry of the waitlist without the guest's data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """The entry."""
+    venue_id: _builtins.str
+    """Its venue."""
+    offering_id: _builtins.str
+    """Its offering."""
+    status: _waitlist_pb2.WaitlistStatus.ValueType
+    """Where it stands."""
+    party_size: _builtins.int
+    """People."""
+    first_date: _builtins.str
+    """The first service day that suits."""
+    last_date: _builtins.str
+    """The last service day that suits."""
+    version: _builtins.int
+    """Rises with every change: a consumer drops what is not newer than what it has."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it joined."""
+
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        status: _waitlist_pb2.WaitlistStatus.ValueType = ...,
+        party_size: _builtins.int = ...,
+        first_date: _builtins.str = ...,
+        last_date: _builtins.str = ...,
+        version: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "entry_id", b"entry_id", "first_date", b"first_date", "last_date", b"last_date", "offering_id", b"offering_id", "party_size", b"party_size", "status", b"status", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistSnapshot: _TypeAlias = WaitlistSnapshot  # noqa: Y015
+
+@_typing.final
+class WaitlistJoined(_message.Message):
+    """A party waits, for something else than before when it waited already."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entry(self) -> Global___WaitlistSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___WaitlistSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistJoined: _TypeAlias = WaitlistJoined  # noqa: Y015
+
+@_typing.final
+class WaitlistOffered(_message.Message):
+    """A party that waits is offered room, which nobody else can have meanwhile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking that holds the room."""
+    @_builtins.property
+    def entry(self) -> Global___WaitlistSnapshot:
+        """As it stands."""
+
+    @_builtins.property
+    def start(self) -> _values_pb2.OffsetDateTime:
+        """In the venue's offset."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it may be accepted."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___WaitlistSnapshot | None = ...,
+        booking_id: _builtins.str = ...,
+        start: _values_pb2.OffsetDateTime | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "expires_at", b"expires_at", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "entry", b"entry", "expires_at", b"expires_at", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistOffered: _TypeAlias = WaitlistOffered  # noqa: Y015
+
+@_typing.final
+class WaitlistOfferDeclined(_message.Message):
+    """A party declined an offer and goes on waiting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking that held the room."""
+    @_builtins.property
+    def entry(self) -> Global___WaitlistSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___WaitlistSnapshot | None = ...,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistOfferDeclined: _TypeAlias = WaitlistOfferDeclined  # noqa: Y015
+
+@_typing.final
+class WaitlistClosed(_message.Message):
+    """A party waits no more; its status says why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking that it accepted, or made in another way; empty for none."""
+    @_builtins.property
+    def entry(self) -> Global___WaitlistSnapshot:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___WaitlistSnapshot | None = ...,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistClosed: _TypeAlias = WaitlistClosed  # noqa: Y015
+
+@_typing.final
+class BookingLinkRequested(_message.Message):
+    """A guest wants the mail about a booking again. Changes nothing: the version is the one that stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking(self) -> Global___BookingSnapshot:
+        """As it stands: held or confirmed."""
+
+    def __init__(
+        self,
+        *,
+        booking: Global___BookingSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookingLinkRequested: _TypeAlias = BookingLinkRequested  # noqa: Y015

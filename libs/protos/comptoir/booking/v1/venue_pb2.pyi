@@ -64,6 +64,7 @@ class Venue(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    RESEATING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "ven_…"."""
     name: _builtins.str
@@ -76,6 +77,8 @@ class Venue(_message.Message):
     """ISO 4217 code of its prices."""
     address: _builtins.str
     """Postal address in one line."""
+    reseating: _builtins.bool
+    """Whether parties that are to come may be given other resources when that lets another one in."""
     def __init__(
         self,
         *,
@@ -85,10 +88,11 @@ class Venue(_message.Message):
         time_zone: _builtins.str = ...,
         currency: _builtins.str = ...,
         address: _builtins.str = ...,
+        reseating: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "currency", b"currency", "id", b"id", "name", b"name", "slug", b"slug", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "currency", b"currency", "id", b"id", "name", b"name", "reseating", b"reseating", "slug", b"slug", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -132,6 +136,10 @@ class Resource(_message.Message):
     MIN_PARTY_FIELD_NUMBER: _builtins.int
     MAX_PARTY_FIELD_NUMBER: _builtins.int
     AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    STAFF_ONLY_FIELD_NUMBER: _builtins.int
+    OUT_OF_SERVICE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "res_…"."""
     name: _builtins.str
@@ -144,6 +152,16 @@ class Resource(_message.Message):
     """The largest party it takes alone; its seats."""
     area_id: _builtins.str
     """Its area; empty for none."""
+    priority: _builtins.int
+    """Lower ones are filled first where all else is the same."""
+    staff_only: _builtins.bool
+    """Whether only staff may book it."""
+    out_of_service: _builtins.bool
+    """Whether nobody may."""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it has or can do, in short words: "accessible", "window", "gearbox". Guests may ask for them."""
+
     def __init__(
         self,
         *,
@@ -153,18 +171,54 @@ class Resource(_message.Message):
         min_party: _builtins.int = ...,
         max_party: _builtins.int = ...,
         area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        priority: _builtins.int = ...,
+        staff_only: _builtins.bool = ...,
+        out_of_service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "id", b"id", "kind", b"kind", "max_party", b"max_party", "min_party", b"min_party", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "id", b"id", "kind", b"kind", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "out_of_service", b"out_of_service", "priority", b"priority", "staff_only", b"staff_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Resource: _TypeAlias = Resource  # noqa: Y015
 
 @_typing.final
+class Adjacency(_message.Message):
+    """How neighbours in a row may be joined: any run of two up to max_joined of them. A run takes at most what its members
+    take together, less the seats lost at each joint.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_JOINED_FIELD_NUMBER: _builtins.int
+    SEATS_LOST_PER_JOINT_FIELD_NUMBER: _builtins.int
+    MIN_PARTY_FIELD_NUMBER: _builtins.int
+    max_joined: _builtins.int
+    """The longest run."""
+    seats_lost_per_joint: _builtins.int
+    """Seats that each joint costs."""
+    min_party: _builtins.int
+    """The smallest party of any run; 0 for one more than the largest member takes alone."""
+    def __init__(
+        self,
+        *,
+        max_joined: _builtins.int = ...,
+        seats_lost_per_joint: _builtins.int = ...,
+        min_party: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_joined", b"max_joined", "min_party", b"min_party", "seats_lost_per_joint", b"seats_lost_per_joint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Adjacency: _TypeAlias = Adjacency  # noqa: Y015
+
+@_typing.final
 class Combination(_message.Message):
-    """A named set of resources that may be joined for one party."""
+    """A named set of resources that may be joined for one party: all of them, or runs of neighbours."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,17 +227,22 @@ class Combination(_message.Message):
     RESOURCE_IDS_FIELD_NUMBER: _builtins.int
     MIN_PARTY_FIELD_NUMBER: _builtins.int
     MAX_PARTY_FIELD_NUMBER: _builtins.int
+    ADJACENCY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "cmb_…"."""
     name: _builtins.str
     """The name, unique in the venue."""
     min_party: _builtins.int
-    """The smallest party it takes."""
+    """The smallest party that all of them together take; 0 for neighbours, where it follows from the rule."""
     max_party: _builtins.int
-    """The largest party it takes."""
+    """The largest party that all of them together take; 0 for neighbours."""
     @_builtins.property
     def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The members."""
+        """The members; neighbours in their order."""
+
+    @_builtins.property
+    def adjacency(self) -> Global___Adjacency:
+        """How neighbours may be joined; absent when all of them are joined or none."""
 
     def __init__(
         self,
@@ -193,10 +252,11 @@ class Combination(_message.Message):
         resource_ids: _abc.Iterable[_builtins.str] | None = ...,
         min_party: _builtins.int = ...,
         max_party: _builtins.int = ...,
+        adjacency: Global___Adjacency | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjacency", b"adjacency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "resource_ids", b"resource_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjacency", b"adjacency", "id", b"id", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "resource_ids", b"resource_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,6 +287,122 @@ class TurnTime(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TurnTime: _TypeAlias = TurnTime  # noqa: Y015
+
+@_typing.final
+class WeekdayTurnTimes(_message.Message):
+    """Other turn times on some weekdays of the service day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
+    TURN_TIMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """ISO weekdays: 1 Monday to 7 Sunday; each has one such list at most."""
+
+    @_builtins.property
+    def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
+        """With rising max_party. A party larger than all of them is not taken on these days."""
+
+    def __init__(
+        self,
+        *,
+        weekdays: _abc.Iterable[_builtins.int] | None = ...,
+        turn_times: _abc.Iterable[Global___TurnTime] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_times", b"turn_times", "weekdays", b"weekdays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeekdayTurnTimes: _TypeAlias = WeekdayTurnTimes  # noqa: Y015
+
+@_typing.final
+class Need(_message.Message):
+    """What an operation needs: seats for the whole party, or so many single resources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    RESOURCE_IDS_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    SEATS_PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    kind: Global___ResourceKind.ValueType
+    """Of which kind; unspecified for any."""
+    quantity: _builtins.int
+    """How many; 0 means 1. What seats the party is one choice."""
+    seats_party: _builtins.bool
+    """Whether it is chosen by the size of the party, and may be a combination."""
+    role: _builtins.str
+    """Needs of several operations with the same word here are served by the same resources; empty for no such bond."""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What each resource must have or be able to do."""
+
+    @_builtins.property
+    def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these; any when empty."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ResourceKind.ValueType = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        resource_ids: _abc.Iterable[_builtins.str] | None = ...,
+        quantity: _builtins.int = ...,
+        seats_party: _builtins.bool = ...,
+        role: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "kind", b"kind", "quantity", b"quantity", "resource_ids", b"resource_ids", "role", b"role", "seats_party", b"seats_party"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Need: _TypeAlias = Need  # noqa: Y015
+
+@_typing.final
+class Operation(_message.Message):
+    """A part of a visit. It begins when the one before ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TURN_TIMES_FIELD_NUMBER: _builtins.int
+    WEEKDAY_TURN_TIMES_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What is done."""
+    @_builtins.property
+    def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
+        """How long it takes; empty for as long as the offering's turn times say. With rising max_party."""
+
+    @_builtins.property
+    def weekday_turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeekdayTurnTimes]:
+        """Other lengths on some weekdays; only with turn times of its own."""
+
+    @_builtins.property
+    def needs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Need]:
+        """What it needs, all at once."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        turn_times: _abc.Iterable[Global___TurnTime] | None = ...,
+        weekday_turn_times: _abc.Iterable[Global___WeekdayTurnTimes] | None = ...,
+        needs: _abc.Iterable[Global___Need] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "needs", b"needs", "turn_times", b"turn_times", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Operation: _TypeAlias = Operation  # noqa: Y015
 
 @_typing.final
 class DepositRule(_message.Message):
@@ -261,6 +437,68 @@ class DepositRule(_message.Message):
 Global___DepositRule: _TypeAlias = DepositRule  # noqa: Y015
 
 @_typing.final
+class RequestRule(_message.Message):
+    """Which parties ask first, and how they are answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_PARTY_FIELD_NUMBER: _builtins.int
+    ANSWER_HOURS_FIELD_NUMBER: _builtins.int
+    HOLD_CAPACITY_FIELD_NUMBER: _builtins.int
+    PAYMENT_HOURS_FIELD_NUMBER: _builtins.int
+    from_party: _builtins.int
+    """The smallest party that asks first; 1 for everybody."""
+    answer_hours: _builtins.int
+    """Hours that staff have to answer; 0 means 24. A request never waits beyond its start."""
+    hold_capacity: _builtins.bool
+    """Whether the room is kept while it waits."""
+    payment_hours: _builtins.int
+    """Hours that the guest has to pay a deposit once staff said yes; 0 means 24."""
+    def __init__(
+        self,
+        *,
+        from_party: _builtins.int = ...,
+        answer_hours: _builtins.int = ...,
+        hold_capacity: _builtins.bool = ...,
+        payment_hours: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_hours", b"answer_hours", "from_party", b"from_party", "hold_capacity", b"hold_capacity", "payment_hours", b"payment_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestRule: _TypeAlias = RequestRule  # noqa: Y015
+
+@_typing.final
+class Lead(_message.Message):
+    """A local time on a day before the service date: "18:00 on the day before" has 1 and "18:00". A time that a change of the
+    clocks skips is the moment of the change; of two that come, it is the first.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_BEFORE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    days_before: _builtins.int
+    """Days before the service date; 0 for the same day."""
+    time: _builtins.str
+    """Local time, "18:00"."""
+    def __init__(
+        self,
+        *,
+        days_before: _builtins.int = ...,
+        time: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days_before", b"days_before", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lead: _TypeAlias = Lead  # noqa: Y015
+
+@_typing.final
 class Offering(_message.Message):
     """What is booked."""
 
@@ -273,6 +511,19 @@ class Offering(_message.Message):
     SLOT_MINUTES_FIELD_NUMBER: _builtins.int
     MIN_NOTICE_MINUTES_FIELD_NUMBER: _builtins.int
     MAX_ADVANCE_DAYS_FIELD_NUMBER: _builtins.int
+    BUFFER_BEFORE_MINUTES_FIELD_NUMBER: _builtins.int
+    BUFFER_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
+    NOTICE_UNTIL_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    WEEKDAY_TURN_TIMES_FIELD_NUMBER: _builtins.int
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    MAX_EMPTY_SEATS_FIELD_NUMBER: _builtins.int
+    LAST_FILL_MINUTES_FIELD_NUMBER: _builtins.int
+    PRICE_PER_PERSON_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
+    NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "off_…"."""
     name: _builtins.str
@@ -283,13 +534,53 @@ class Offering(_message.Message):
     """Elapsed minutes that a booking must be ahead."""
     max_advance_days: _builtins.int
     """Local days that a booking may be ahead."""
+    buffer_before_minutes: _builtins.int
+    """Minutes that its resources are kept free before each visit. Two visits of one resource are apart by what the first
+    needs after and what the second needs before.
+    """
+    buffer_after_minutes: _builtins.int
+    """Minutes that its resources are kept free after each visit."""
+    max_empty_seats: _builtins.int
+    """How many seats a party that books online may leave empty; absent for any number."""
+    last_fill_minutes: _builtins.int
+    """From so many minutes before the start on, it may leave any number empty; 0 for never."""
+    policy: _builtins.str
+    """The venue's terms in its own words; kept with each booking."""
+    no_show_minutes: _builtins.int
+    """Minutes after the start until a guest who did not arrive counts as missed."""
+    no_show_by_staff: _builtins.bool
+    """Whether only staff decide who counts as missed."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
-        """How long a party stays: the first entry whose max_party is enough."""
+        """How long a party stays: the first entry whose max_party is enough. Also for operations without their own."""
 
     @_builtins.property
     def deposit(self) -> Global___DepositRule:
         """What is paid ahead; absent for nothing."""
+
+    @_builtins.property
+    def notice_until(self) -> Global___Lead:
+        """Until when a service date can be booked, besides the minimum notice: both hold. Absent for no such limit."""
+
+    @_builtins.property
+    def release(self) -> Global___Lead:
+        """From when on a service date can be booked, in place of the maximum advance; absent for that one."""
+
+    @_builtins.property
+    def weekday_turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeekdayTurnTimes]:
+        """Other turn times on some weekdays of the service day."""
+
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Operation]:
+        """What a visit consists of, one after another; none for one seating of the party by the turn times."""
+
+    @_builtins.property
+    def price_per_person(self) -> _values_pb2.Money:
+        """What each person pays, in the venue's currency; absent when nothing is said."""
+
+    @_builtins.property
+    def request(self) -> Global___RequestRule:
+        """Who asks first; absent for nobody."""
 
     def __init__(
         self,
@@ -301,12 +592,27 @@ class Offering(_message.Message):
         slot_minutes: _builtins.int = ...,
         min_notice_minutes: _builtins.int = ...,
         max_advance_days: _builtins.int = ...,
+        buffer_before_minutes: _builtins.int = ...,
+        buffer_after_minutes: _builtins.int = ...,
+        notice_until: Global___Lead | None = ...,
+        release: Global___Lead | None = ...,
+        weekday_turn_times: _abc.Iterable[Global___WeekdayTurnTimes] | None = ...,
+        operations: _abc.Iterable[Global___Operation] | None = ...,
+        max_empty_seats: _builtins.int | None = ...,
+        last_fill_minutes: _builtins.int = ...,
+        price_per_person: _values_pb2.Money | None = ...,
+        policy: _builtins.str = ...,
+        request: Global___RequestRule | None = ...,
+        no_show_minutes: _builtins.int = ...,
+        no_show_by_staff: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "id", b"id", "max_advance_days", b"max_advance_days", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "id", b"id", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
+    _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_empty_seats) -> _WhichOneofReturnType__max_empty_seats | None: ...
 
 Global___Offering: _TypeAlias = Offering  # noqa: Y015
 
@@ -322,6 +628,7 @@ class Shift(_message.Message):
     OPENS_FIELD_NUMBER: _builtins.int
     LAST_START_FIELD_NUMBER: _builtins.int
     CLOSES_FIELD_NUMBER: _builtins.int
+    MUST_FINISH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "shi_…"."""
     offering_id: _builtins.str
@@ -332,6 +639,8 @@ class Shift(_message.Message):
     """Local time of the last start; one earlier than opens is after midnight."""
     closes: _builtins.str
     """Local closing time, up to "24:00"; one not later than opens is after midnight."""
+    must_finish: _builtins.bool
+    """Whether a stay has to be over by closing time. Shifts that meet are one opening."""
     @_builtins.property
     def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """ISO weekdays of the service day: 1 Monday to 7 Sunday."""
@@ -345,10 +654,11 @@ class Shift(_message.Message):
         opens: _builtins.str = ...,
         last_start: _builtins.str = ...,
         closes: _builtins.str = ...,
+        must_finish: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "id", b"id", "last_start", b"last_start", "offering_id", b"offering_id", "opens", b"opens", "weekdays", b"weekdays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "id", b"id", "last_start", b"last_start", "must_finish", b"must_finish", "offering_id", b"offering_id", "opens", b"opens", "weekdays", b"weekdays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,6 +771,83 @@ class GetVenueResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVenueResponse: _TypeAlias = GetVenueResponse  # noqa: Y015
+
+@_typing.final
+class UpdateVenueRequest(_message.Message):
+    """What to change of a venue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    RESEATING_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Id or slug."""
+    name: _builtins.str
+    """The name guests see; absent for the same."""
+    address: _builtins.str
+    """Postal address in one line; absent for the same."""
+    time_zone: _builtins.str
+    """IANA zone, "Europe/Paris"; absent for the same."""
+    reseating: _builtins.bool
+    """Whether parties that are to come may be given other resources when that lets another one in; absent for the same."""
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        address: _builtins.str | None = ...,
+        time_zone: _builtins.str | None = ...,
+        reseating: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
+    _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__reseating: _TypeAlias = _typing.Literal["reseating"]  # noqa: Y015
+    _WhichOneofArgType__reseating: _TypeAlias = _typing.Literal["_reseating", b"_reseating"]  # noqa: Y015
+    _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
+    _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reseating) -> _WhichOneofReturnType__reseating | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_zone) -> _WhichOneofReturnType__time_zone | None: ...
+
+Global___UpdateVenueRequest: _TypeAlias = UpdateVenueRequest  # noqa: Y015
+
+@_typing.final
+class UpdateVenueResponse(_message.Message):
+    """The changed venue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def venue(self) -> Global___Venue:
+        """As stored."""
+
+    def __init__(
+        self,
+        *,
+        venue: Global___Venue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["venue", b"venue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue", b"venue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateVenueResponse: _TypeAlias = UpdateVenueResponse  # noqa: Y015
 
 @_typing.final
 class ListVenuesRequest(_message.Message):
@@ -624,6 +1011,10 @@ class CreateResourceRequest(_message.Message):
     MIN_PARTY_FIELD_NUMBER: _builtins.int
     MAX_PARTY_FIELD_NUMBER: _builtins.int
     AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    STAFF_ONLY_FIELD_NUMBER: _builtins.int
+    OUT_OF_SERVICE_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     name: _builtins.str
@@ -636,6 +1027,16 @@ class CreateResourceRequest(_message.Message):
     """The largest party it takes alone."""
     area_id: _builtins.str
     """An area of the same venue; empty for none."""
+    priority: _builtins.int
+    """Lower ones are filled first where all else is the same."""
+    staff_only: _builtins.bool
+    """Whether only staff may book it."""
+    out_of_service: _builtins.bool
+    """Whether nobody may."""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it has or can do, in short words: "accessible", "window", "gearbox"."""
+
     def __init__(
         self,
         *,
@@ -645,10 +1046,14 @@ class CreateResourceRequest(_message.Message):
         min_party: _builtins.int = ...,
         max_party: _builtins.int = ...,
         area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        priority: _builtins.int = ...,
+        staff_only: _builtins.bool = ...,
+        out_of_service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "kind", b"kind", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "kind", b"kind", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "out_of_service", b"out_of_service", "priority", b"priority", "staff_only", b"staff_only", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -735,17 +1140,22 @@ class CreateCombinationRequest(_message.Message):
     RESOURCE_IDS_FIELD_NUMBER: _builtins.int
     MIN_PARTY_FIELD_NUMBER: _builtins.int
     MAX_PARTY_FIELD_NUMBER: _builtins.int
+    ADJACENCY_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     name: _builtins.str
     """Unique in the venue."""
     min_party: _builtins.int
-    """The smallest party it takes."""
+    """The smallest party that all of them together take; not for neighbours."""
     max_party: _builtins.int
-    """The largest party it takes."""
+    """The largest party that all of them together take; not for neighbours."""
     @_builtins.property
     def resource_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Two or more resources of the venue."""
+        """Two or more resources of the venue; neighbours in their order."""
+
+    @_builtins.property
+    def adjacency(self) -> Global___Adjacency:
+        """How neighbours may be joined; absent when all of them are joined or none."""
 
     def __init__(
         self,
@@ -755,10 +1165,11 @@ class CreateCombinationRequest(_message.Message):
         resource_ids: _abc.Iterable[_builtins.str] | None = ...,
         min_party: _builtins.int = ...,
         max_party: _builtins.int = ...,
+        adjacency: Global___Adjacency | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjacency", b"adjacency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_party", b"max_party", "min_party", b"min_party", "name", b"name", "resource_ids", b"resource_ids", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjacency", b"adjacency", "max_party", b"max_party", "min_party", b"min_party", "name", b"name", "resource_ids", b"resource_ids", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -847,6 +1258,19 @@ class CreateOfferingRequest(_message.Message):
     SLOT_MINUTES_FIELD_NUMBER: _builtins.int
     MIN_NOTICE_MINUTES_FIELD_NUMBER: _builtins.int
     MAX_ADVANCE_DAYS_FIELD_NUMBER: _builtins.int
+    BUFFER_BEFORE_MINUTES_FIELD_NUMBER: _builtins.int
+    BUFFER_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
+    NOTICE_UNTIL_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    WEEKDAY_TURN_TIMES_FIELD_NUMBER: _builtins.int
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    MAX_EMPTY_SEATS_FIELD_NUMBER: _builtins.int
+    LAST_FILL_MINUTES_FIELD_NUMBER: _builtins.int
+    PRICE_PER_PERSON_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
+    NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     name: _builtins.str
@@ -857,6 +1281,22 @@ class CreateOfferingRequest(_message.Message):
     """Elapsed minutes that a booking must be ahead."""
     max_advance_days: _builtins.int
     """Local days that a booking may be ahead; 0 means 90."""
+    buffer_before_minutes: _builtins.int
+    """Minutes that its resources are kept free before each visit. Two visits of one resource are apart by what the first
+    needs after and what the second needs before.
+    """
+    buffer_after_minutes: _builtins.int
+    """Minutes that its resources are kept free after each visit."""
+    max_empty_seats: _builtins.int
+    """How many seats a party that books online may leave empty; absent for any number."""
+    last_fill_minutes: _builtins.int
+    """From so many minutes before the start on, it may leave any number empty; 0 for never."""
+    policy: _builtins.str
+    """The venue's terms in its own words; kept with each booking."""
+    no_show_minutes: _builtins.int
+    """Minutes after the start until a guest who did not arrive counts as missed; 0 means 30."""
+    no_show_by_staff: _builtins.bool
+    """Whether only staff decide who counts as missed."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
         """With rising max_party."""
@@ -864,6 +1304,30 @@ class CreateOfferingRequest(_message.Message):
     @_builtins.property
     def deposit(self) -> Global___DepositRule:
         """What is paid ahead; absent for nothing."""
+
+    @_builtins.property
+    def notice_until(self) -> Global___Lead:
+        """Until when a service date can be booked, besides the minimum notice: both hold. Absent for no such limit."""
+
+    @_builtins.property
+    def release(self) -> Global___Lead:
+        """From when on a service date can be booked, in place of the maximum advance; absent for that one."""
+
+    @_builtins.property
+    def weekday_turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeekdayTurnTimes]:
+        """Other turn times on some weekdays of the service day."""
+
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Operation]:
+        """What a visit consists of, one after another; none for one seating of the party by the turn times."""
+
+    @_builtins.property
+    def price_per_person(self) -> _values_pb2.Money:
+        """What each person pays, in the venue's currency; absent when nothing is said."""
+
+    @_builtins.property
+    def request(self) -> Global___RequestRule:
+        """Who asks first; absent for nobody."""
 
     def __init__(
         self,
@@ -875,12 +1339,27 @@ class CreateOfferingRequest(_message.Message):
         slot_minutes: _builtins.int = ...,
         min_notice_minutes: _builtins.int = ...,
         max_advance_days: _builtins.int = ...,
+        buffer_before_minutes: _builtins.int = ...,
+        buffer_after_minutes: _builtins.int = ...,
+        notice_until: Global___Lead | None = ...,
+        release: Global___Lead | None = ...,
+        weekday_turn_times: _abc.Iterable[Global___WeekdayTurnTimes] | None = ...,
+        operations: _abc.Iterable[Global___Operation] | None = ...,
+        max_empty_seats: _builtins.int | None = ...,
+        last_fill_minutes: _builtins.int = ...,
+        price_per_person: _values_pb2.Money | None = ...,
+        policy: _builtins.str = ...,
+        request: Global___RequestRule | None = ...,
+        no_show_minutes: _builtins.int = ...,
+        no_show_by_staff: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "max_advance_days", b"max_advance_days", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "venue_id", b"venue_id", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
+    _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_empty_seats) -> _WhichOneofReturnType__max_empty_seats | None: ...
 
 Global___CreateOfferingRequest: _TypeAlias = CreateOfferingRequest  # noqa: Y015
 
@@ -966,6 +1445,7 @@ class CreateShiftRequest(_message.Message):
     OPENS_FIELD_NUMBER: _builtins.int
     LAST_START_FIELD_NUMBER: _builtins.int
     CLOSES_FIELD_NUMBER: _builtins.int
+    MUST_FINISH_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -976,6 +1456,8 @@ class CreateShiftRequest(_message.Message):
     """Local time of the last start; one earlier than opens is after midnight."""
     closes: _builtins.str
     """Local closing time, up to "24:00"; one not later than opens is after midnight."""
+    must_finish: _builtins.bool
+    """Whether a stay has to be over by closing time. Shifts that meet are one opening."""
     @_builtins.property
     def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """ISO weekdays of the service day: 1 Monday to 7 Sunday."""
@@ -989,10 +1471,11 @@ class CreateShiftRequest(_message.Message):
         opens: _builtins.str = ...,
         last_start: _builtins.str = ...,
         closes: _builtins.str = ...,
+        must_finish: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "last_start", b"last_start", "offering_id", b"offering_id", "opens", b"opens", "venue_id", b"venue_id", "weekdays", b"weekdays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "last_start", b"last_start", "must_finish", b"must_finish", "offering_id", b"offering_id", "opens", b"opens", "venue_id", b"venue_id", "weekdays", b"weekdays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

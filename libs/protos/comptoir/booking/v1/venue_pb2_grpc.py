@@ -45,6 +45,11 @@ class VenueServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueResponse.FromString,
                 _registered_method=True)
+        self.UpdateVenue = channel.unary_unary(
+                '/comptoir.booking.v1.VenueService/UpdateVenue',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueResponse.FromString,
+                _registered_method=True)
         self.ListVenues = channel.unary_unary(
                 '/comptoir.booking.v1.VenueService/ListVenues',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListVenuesRequest.SerializeToString,
@@ -115,6 +120,14 @@ class VenueServiceServicer:
 
     def GetVenue(self, request, context):
         """Reads a venue as guests see it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateVenue(self, request, context):
+        """Changes a venue: what the request has, and nothing else. The zone stays while there are future bookings; the answer
+        names them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,6 +222,11 @@ def add_VenueServiceServicer_to_server(servicer, server):
                     servicer.GetVenue,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueResponse.SerializeToString,
+            ),
+            'UpdateVenue': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateVenue,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueResponse.SerializeToString,
             ),
             'ListVenues': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVenues,
@@ -321,6 +339,33 @@ class VenueService:
             '/comptoir.booking.v1.VenueService/GetVenue',
             comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_venue__pb2.GetVenueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateVenue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.VenueService/UpdateVenue',
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateVenueResponse.FromString,
             options,
             channel_credentials,
             insecure,

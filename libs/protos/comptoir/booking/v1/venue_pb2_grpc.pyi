@@ -37,6 +37,10 @@ class VenueServiceStub:
     """Opens a venue."""
     GetVenue: _grpc.UnaryUnaryMultiCallable[_venue_pb2.GetVenueRequest, _venue_pb2.GetVenueResponse]
     """Reads a venue as guests see it."""
+    UpdateVenue: _grpc.UnaryUnaryMultiCallable[_venue_pb2.UpdateVenueRequest, _venue_pb2.UpdateVenueResponse]
+    """Changes a venue: what the request has, and nothing else. The zone stays while there are future bookings; the answer
+    names them.
+    """
     ListVenues: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListVenuesRequest, _venue_pb2.ListVenuesResponse]
     """Lists the organization's venues by name."""
     CreateArea: _grpc.UnaryUnaryMultiCallable[_venue_pb2.CreateAreaRequest, _venue_pb2.CreateAreaResponse]
@@ -69,6 +73,10 @@ class VenueServiceAsyncStub(VenueServiceStub):
     """Opens a venue."""
     GetVenue: _aio.UnaryUnaryMultiCallable[_venue_pb2.GetVenueRequest, _venue_pb2.GetVenueResponse]  # type: ignore[assignment]
     """Reads a venue as guests see it."""
+    UpdateVenue: _aio.UnaryUnaryMultiCallable[_venue_pb2.UpdateVenueRequest, _venue_pb2.UpdateVenueResponse]  # type: ignore[assignment]
+    """Changes a venue: what the request has, and nothing else. The zone stays while there are future bookings; the answer
+    names them.
+    """
     ListVenues: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListVenuesRequest, _venue_pb2.ListVenuesResponse]  # type: ignore[assignment]
     """Lists the organization's venues by name."""
     CreateArea: _aio.UnaryUnaryMultiCallable[_venue_pb2.CreateAreaRequest, _venue_pb2.CreateAreaResponse]  # type: ignore[assignment]
@@ -110,6 +118,16 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_venue_pb2.GetVenueResponse, _abc.Awaitable[_venue_pb2.GetVenueResponse]]:
         """Reads a venue as guests see it."""
+
+    @_abc_1.abstractmethod
+    def UpdateVenue(
+        self,
+        request: _venue_pb2.UpdateVenueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_pb2.UpdateVenueResponse, _abc.Awaitable[_venue_pb2.UpdateVenueResponse]]:
+        """Changes a venue: what the request has, and nothing else. The zone stays while there are future bookings; the answer
+        names them.
+        """
 
     @_abc_1.abstractmethod
     def ListVenues(

@@ -1,0 +1,70 @@
+"""Versions of what a route answers and changes, as ETag and If-Match. Knows fields by name only."""
+
+import re
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.http import Header
+from gateway.routes import Route
+
+EXPECTED = "expected_version"
+"""The field of a request that If-Match fills."""
+_VERSION = "version"
+_NUMBERS = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64)
+_NEVER = 2**31 - 1
+_TAG = re.compile(rb'"([1-9][0-9]{0,8})"')
+
+
+class Versions:
+    """The versions of one route's requests and answers."""
+
+    def __init__(self, route: Route) -> None:
+        self._expects = expects(route)
+        self._tagged, self._holder = _holder(route.response)
+
+    def expect(self, message: Any, if_match: bytes | None) -> None:
+        """Puts the version that the caller has read into the request (RFC 9110 §13.1.1).
+
+        A weak tag, several, or one that is none of ours become a version that nothing has: the service
+        refuses it, after all else that it refuses (§13.2.1).
+        """
+        if not self._expects or if_match is None or if_match.strip() == b"*":
+            return
+        tag = _TAG.fullmatch(if_match.strip())
+        setattr(message, EXPECTED, int(tag[1]) if tag else _NEVER)
+
+    def tag(self, shown: Any) -> list[Header]:
+        """The ETag of an answer (RFC 9110 §8.8.3); none for what has no version."""
+        if not self._tagged:
+            return []
+        holder = getattr(shown, self._holder) if self._holder else shown
+        version = getattr(holder, _VERSION)
+        return [(b"etag", b'"%d"' % version)] if version else []
+
+
+def expects(route: Route) -> bool:
+    """Whether a route honours If-Match."""
+    return EXPECTED in route.request.fields_by_name
+
+
+def tagged(route: Route) -> bool:
+    """Whether a route answers with an ETag."""
+    return _holder(route.response)[0]
+
+
+def _holder(answer: Descriptor) -> tuple[bool, str]:
+    """Whether an answer has a version, and the field that holds it: none for the answer itself."""
+    if _has_version(answer):
+        return True, ""
+    holders = [
+        field.name
+        for field in answer.fields
+        if field.message_type is not None and not field.is_repeated and _has_version(field.message_type)
+    ]
+    return (True, holders[0]) if len(holders) == 1 else (False, "")
+
+
+def _has_version(descriptor: Descriptor) -> bool:
+    field = descriptor.fields_by_name.get(_VERSION)
+    return field is not None and field.type in _NUMBERS and not field.is_repeated

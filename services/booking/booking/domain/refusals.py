@@ -1,0 +1,95 @@
+"""Why a start cannot be booked: the reasons that a search shows, and the errors that bookings meet."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from servicekit.errors import AppError, Kind
+
+
+class Refusal(StrEnum):
+    """Why a start cannot be booked, in the order in which they are told."""
+
+    CLOSED = "closed"
+    MUST_FINISH = "must_finish"
+    NOTICE = "notice"
+    NOT_RELEASED = "not_released"
+    TOO_FAR_AHEAD = "too_far_ahead"
+    NO_TABLE_FOR_PARTY = "no_table_for_party"
+    PACING = "pacing"
+    FULLY_BOOKED = "fully_booked"
+
+
+class SlotClosed(AppError):
+    """The start is none that the offering has: it is closed then, or the start lies between two starts."""
+
+    kind = Kind.REFUSED
+    reason = "SLOT_CLOSED"
+    detail = "The offering has no start at this time."
+
+
+class SlotEndsTooLate(AppError):
+    """The stay would last beyond the closing, by which parties of this shift have to be gone."""
+
+    kind = Kind.REFUSED
+    reason = "SLOT_ENDS_TOO_LATE"
+    detail = "From this start, the visit would not be over by closing time."
+
+
+class SlotTooSoon(AppError):
+    """The start is over, or nearer than the offering's minimum notice."""
+
+    kind = Kind.REFUSED
+    reason = "SLOT_TOO_SOON"
+    detail = "This start is over, or too soon."
+
+
+class SlotNotReleased(AppError):
+    """The starts of this service day go on sale later."""
+
+    kind = Kind.REFUSED
+    reason = "SLOT_NOT_RELEASED"
+    detail = "This start is not on sale yet."
+
+
+class SlotTooFarAhead(AppError):
+    """The start is farther ahead than the offering may be booked."""
+
+    kind = Kind.REFUSED
+    reason = "SLOT_TOO_FAR_AHEAD"
+    detail = "This start is too far ahead."
+
+
+class NoTableForParty(AppError):
+    """No resource and no combination of the venue takes a party of this size, or the offering does not."""
+
+    kind = Kind.REFUSED
+    reason = "NO_TABLE_FOR_PARTY"
+    detail = "Nothing here takes a party of this size."
+
+
+class SlotPaced(AppError):
+    """As many people or parties as the venue lets in at once begin around this start already."""
+
+    kind = Kind.CONFLICT
+    reason = "SLOT_PACED"
+    detail = "Too many others begin around this time."
+
+
+class SlotTaken(AppError):
+    """Everything that would take the party is occupied at this start."""
+
+    kind = Kind.CONFLICT
+    reason = "SLOT_TAKEN"
+    detail = "This start is taken."
+
+
+REFUSED_AS: Mapping[Refusal, type[AppError]] = {
+    Refusal.CLOSED: SlotClosed,
+    Refusal.MUST_FINISH: SlotEndsTooLate,
+    Refusal.NOTICE: SlotTooSoon,
+    Refusal.NOT_RELEASED: SlotNotReleased,
+    Refusal.TOO_FAR_AHEAD: SlotTooFarAhead,
+    Refusal.NO_TABLE_FOR_PARTY: NoTableForParty,
+    Refusal.PACING: SlotPaced,
+    Refusal.FULLY_BOOKED: SlotTaken,
+}

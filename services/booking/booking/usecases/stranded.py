@@ -1,0 +1,99 @@
+"""Which future bookings hours or capacity do not allow any more. Reads; people act on what it finds."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from booking.app import App
+from booking.domain import texts
+from booking.domain.availability import Plan
+from booking.domain.calendar import LAST_DAY
+from booking.domain.stranded import Commitment, Stranding, stranding
+from booking.domain.venues import VenueRef
+from booking.store import blocks as block_store
+from booking.store import days as day_store
+from booking.store import stranded as store
+from booking.store.days import Plans, Window
+from booking.store.stranded import Scope
+from booking.usecases import capacity
+from booking.usecases.directory import find_own_venue
+from servicekit.database import Transaction
+
+MOST_DAYS = 366
+_MOST_NAMED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A booking that is stranded, and why."""
+
+    commitment: Commitment
+    reason: Stranding
+
+
+async def list_stranded(
+    app: App, organization: UUID, ref: VenueRef, first: date, last: date
+) -> tuple[ZoneInfo, list[Stranded]]:
+    """The stranded bookings of some service days, by start, and the venue's zone. At most 500.
+
+    Raises:
+        VenueNotFound
+        InvalidRequest: the days are upside down, or more than 366.
+    """
+    if not first <= last <= first + timedelta(days=MOST_DAYS):
+        texts.refuse("/to", f"must not be before from, and at most {MOST_DAYS} days later")
+    async with app.db.begin(organization) as tx:
+        venue = await find_own_venue(tx, ref)
+        found = await find_stranded(tx, venue.id, Scope(first, last))
+    return ZoneInfo(venue.time_zone), found
+
+
+async def after_change(
+    tx: Transaction,
+    venue_id: UUID,
+    *,
+    offering_ids: tuple[UUID, ...] = (),
+    first: date | None = None,
+    last: date | None = None,
+) -> list[UUID]:
+    """The bookings that stand stranded after a change in `tx`, by start. At most 500.
+
+    Of all service days to come and all offerings, unless the change touches some only. In a transaction that
+    `capacity.begin_change` began, no booking in flight is missed.
+    """
+    since = capacity.today(tx)
+    scope = Scope(max(first or since, since), last or LAST_DAY, offering_ids)
+    return [each.commitment.booking_id for each in await find_stranded(tx, venue_id, scope)]
+
+
+async def list_live(tx: Transaction, venue_id: UUID) -> list[UUID]:
+    """All live bookings that are to come, by start."""
+    scope = Scope(capacity.today(tx), LAST_DAY)
+    return [each.booking_id for each in await store.list_commitments(tx, venue_id, scope)]
+
+
+async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[Stranded]:
+    """The stranded bookings of a scope as things stand in `tx`, by start. At most 500."""
+    commitments = await store.list_commitments(tx, venue_id, scope)
+    if not commitments:
+        return []
+    plan = await _plan(tx, venue_id)
+    blocks = await block_store.list_touching(
+        tx,
+        venue_id,
+        datetime.fromtimestamp(commitments[0].start, UTC),
+        datetime.fromtimestamp(max(each.end for each in commitments), UTC),
+    )
+    found: list[Stranded] = []
+    for commitment in commitments:
+        reason = stranding(plan, commitment, blocks)
+        if reason is not None:
+            found.append(Stranded(commitment, reason))
+    return found[:_MOST_NAMED]
+
+
+async def _plan(tx: Transaction, venue_id: UUID) -> Plan:
+    """The plan as `tx` sees it. Not kept: its version may never be committed."""
+    now = int(tx.now.timestamp())
+    return (await day_store.read_days_in(tx, Plans(), venue_id, Window((), now, now))).plan

@@ -1,0 +1,118 @@
+"""Parties at the door: now, whatever the hours say, but never where somebody sits or comes soon."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from booking.app import App
+from booking.domain.bookings import Actor, ActorKind, Booking, Guest, Status, Wish
+from booking.domain.offerings import OfferingNotFound
+from booking.domain.overrides import Override, Rule
+from booking.domain.refusals import NoTableForParty, SlotTaken
+from booking.domain.venues import ResourceNotFound, VenueNotFound
+from booking.usecases import visits, walk_ins
+from booking.usecases.walk_ins import WalkIn
+from comptoir.booking.v1 import events_pb2
+from servicekit import idempotency, ids
+from testkit import outbox, timers
+
+from .conftest import House, Payments, open_house
+
+STAFF = Actor(ActorKind.MEMBER, ids.new())
+
+
+async def walk_in(house: House, party: int = 2, *names: str, minutes: int = 0, **wish: Any) -> Booking:
+    said = Wish.of(
+        wish.pop("guest", Guest.drop_in(ids.new())),
+        **{
+            "offering_id": house.offering.id,
+            "start": 0,
+            "party_size": party,
+            "notes": "",
+            "override": None,
+            **wish,
+        },
+    )
+    chosen = tuple(house.tables[name].id for name in names)
+    return await walk_ins.seat_walk_in(
+        house.app, house.organization, house.ref, WalkIn(said, chosen, minutes), actor=STAFF
+    )
+
+
+async def test_a_party_sits_down_now(house: House) -> None:
+    made = await walk_in(house)
+    assert (made.status, made.guest.name, made.guest.email, made.deposit) == (Status.SEATED, "", "", None)
+    assert abs(made.start - datetime.now(UTC)) < timedelta(seconds=10)
+    assert made.end - made.start == timedelta(minutes=90)
+    assert made.visit.seated_at is not None
+    assert await house.read(made.id) == made
+    assert await house.seats_of(made.id) == {"T1"}
+    event = (await outbox.published(house.app.db))[-1]
+    assert isinstance(event, events_pb2.BookingSeated)
+    assert event.walk_in
+    assert await house.history(made.id) == [("seated", "member")]
+    assert await timers.scheduled(house.app.db, "no_show") == []
+    assert await timers.scheduled(house.app.db, "hold_expiry") == []
+    await visits.complete(house.app, house.organization, made.id, actor=STAFF)
+    assert await house.occupied() == []
+
+
+async def test_a_large_party_at_the_door_pays_no_deposit(house: House) -> None:
+    made = await walk_in(house, 7)
+    assert (made.status, made.deposit) == (Status.SEATED, None)
+    assert await house.seats_of(made.id) == {"T3", "T4"}
+
+
+async def test_staff_choose_the_table_and_for_how_long(house: House) -> None:
+    made = await walk_in(house, 2, "T4", minutes=45)
+    assert await house.seats_of(made.id) == {"T4"}
+    assert made.end - made.start == timedelta(minutes=45)
+
+
+async def test_whoever_comes_soon_keeps_the_table(app: App, payments: Payments) -> None:
+    house = await open_house(app, payments, tables=(("T1", 1, 2),), joined=())
+    await house.begin((await house.book(2)).booking, minutes_ago=-60)
+    with pytest.raises(SlotTaken):
+        await walk_in(house)
+    assert (await walk_in(house, minutes=50)).status is Status.SEATED
+    with pytest.raises(SlotTaken):
+        await walk_in(house, minutes=10)
+
+
+async def test_what_is_not_there_is_not_found(house: House) -> None:
+    with pytest.raises(NoTableForParty):
+        await walk_in(house, 11)
+    with pytest.raises(NoTableForParty):
+        await walk_in(house, 5, "T1")
+    squeezed = Override.of([Rule.PARTY_SIZE], "Regulars")
+    assert await house.seats_of((await walk_in(house, 5, "T1", override=squeezed)).id) == {"T1"}
+    with pytest.raises(OfferingNotFound):
+        await walk_in(house, offering_id=ids.new())
+    stranger = Wish.of(
+        Guest.drop_in(ids.new()), offering_id=house.offering.id, start=0, party_size=2, notes=""
+    )
+    with pytest.raises(VenueNotFound):
+        await walk_ins.seat_walk_in(house.app, ids.new(), house.ref, WalkIn(stranger), actor=STAFF)
+    with pytest.raises(ResourceNotFound):
+        await walk_ins.seat_walk_in(
+            house.app, house.organization, house.ref, WalkIn(stranger, (ids.new(),)), actor=STAFF
+        )
+
+
+async def test_a_repeated_key_seats_once(house: House) -> None:
+    idempotency.bind(idempotency.Key("one", b"same"))
+    first, again = await walk_in(house), await walk_in(house)
+    idempotency.bind(None)
+    assert again.id == first.id
+    assert len(await house.occupied()) == 1
+
+
+async def test_two_hosts_seat_two_parties_at_one_table_at_once_and_one_of_them_does(
+    app: App, payments: Payments
+) -> None:
+    house = await open_house(app, payments, tables=(("T1", 1, 2),), joined=())
+    answers = await asyncio.gather(*(walk_in(house) for _ in range(6)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in answers) == ["Booking"] + ["SlotTaken"] * 5
+    assert await house.double_bookings() == 0
