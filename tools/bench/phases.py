@@ -1,11 +1,14 @@
 """The phases: what is asked of whom, and what one round of it costs. Each answers one Sample."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+import asyncpg
 
 from devstack.engines import PostgresEngine
 from devstack.psql import run_sql
@@ -25,6 +28,8 @@ _BEYOND = 800
 _COUNT = "SELECT count(*) FROM bookings;"
 _PUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL;"
 _RELAY_SECONDS = 6.0
+_CHANGE = "UPDATE service_days SET version = version + 1 WHERE service_date = $1"
+_CHANGE_EVERY_SECONDS = 0.002
 
 Measure = Callable[[float], Awaitable[Sample]]
 """One round of a phase, of about so many seconds."""
@@ -47,8 +52,9 @@ class Phases:
     """All phases of one stage. Rounds run one after the other, never at one time."""
 
     EMPTY = "empty RPC"
-    SEARCH, SEARCH_QUIET = "availability", "availability, no telemetry"
-    BOOK, BOOK_QUIET = "booking", "booking, no telemetry"
+    SEARCH, SEARCH_QUIET = "availability", "availability, not traced"
+    SEARCH_CHANGING = "availability, day changes"
+    BOOK, BOOK_QUIET = "booking", "booking, not traced"
     PGBENCH = "pgbench, commit alone"
     SLICE = "bare slice"
 
@@ -68,6 +74,7 @@ class Phases:
             Phase(self.EMPTY, self._gateway(stage.empty, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH, self._gateway(stage.traced, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, lambda _: self._search, expected=_OK)),
+            Phase(self.SEARCH_CHANGING, self._search_changing_day),
             Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
             Phase(self.BOOK_QUIET, self._gateway(stage.quiet, self._wishes.make, expected=_CREATED)),
             Phase(self.PGBENCH, self._run_pgbench),
@@ -117,6 +124,12 @@ class Phases:
             return await _drive(pair.gateway.port, make, cpu, expected=expected, seconds=seconds)
 
         return measure
+
+    async def _search_changing_day(self, seconds: float) -> Sample:
+        """The same search while the day changes oftener than it is searched: nothing kept may be used."""
+        search = self._gateway(self._stage.traced, lambda _: self._search, expected=_OK)
+        async with _changing_day(self._stage.database):
+            return await search(seconds)
 
     async def _run_slice(self, seconds: float) -> Sample:
         cpu = {"service": self._stage.slice, "postgres": self._stage.postgres}
@@ -171,6 +184,24 @@ async def _drive(
         generator_cpu=own / answers * 1e6,
         wrong={str(status): count for status, count in result.statuses.items() if status != expected},
     )
+
+
+@contextlib.asynccontextmanager
+async def _changing_day(database: str) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(database, server_settings={"synchronous_commit": "off"})
+
+    async def change() -> None:
+        while True:
+            await connection.execute(_CHANGE, searched_day().date())
+            await asyncio.sleep(_CHANGE_EVERY_SECONDS)
+
+    changing = asyncio.create_task(change())
+    try:
+        yield
+    finally:
+        changing.cancel()
+        await asyncio.wait([changing])
+        await connection.close()
 
 
 def _cpu(**processes: _HasPid | None) -> Cpu:
