@@ -56,6 +56,7 @@ async def _measure(stage: Stage, progress: Console, chosen: argparse.Namespace) 
     todo = [each for each in phases.all() if not chosen.only or each.name.startswith(tuple(chosen.only))]
     for phase in todo:
         await phase.measure(_WARM_UP_SECONDS)
+    phases.analyze()
     samples: dict[str, list[Sample]] = {phase.name: [] for phase in todo}
     for number in range(1, chosen.rounds + 1):
         for phase in todo if number % 2 else reversed(todo):

@@ -31,20 +31,15 @@ class _Comparison:
     below: str
     figure: Callable[[Sample], float]
     target: Target | None = None
-    less: str = ""
-    """A phase whose figure is taken off the one above."""
 
     @property
     def phases(self) -> set[str]:
-        return {self.above, self.below, *((self.less,) if self.less else ())}
+        return {self.above, self.below}
 
     def take(self, samples: Mapping[str, Sequence[Sample]]) -> Ratio:
-        figures = {name: [self.figure(each) for each in samples[name]] for name in self.phases}
-        off = figures[self.less] if self.less else [0.0] * len(figures[self.above])
-        rounds = zip(figures[self.above], off, figures[self.below], strict=True)
-        return Ratio(
-            self.name, Range.of([(above - less) / below for above, less, below in rounds]), self.target
-        )
+        rounds = zip(samples[self.above], samples[self.below], strict=True)
+        quotients = [self.figure(above) / self.figure(below) for above, below in rounds]
+        return Ratio(self.name, Range.of(quotients), self.target)
 
 
 _COMPARISONS = (
@@ -55,10 +50,6 @@ _COMPARISONS = (
     _Comparison("booking / pgbench, rate", Phases.BOOK, Phases.PGBENCH, _rate, _AT_LEAST_40_PERCENT),
     _Comparison("bare slice / pgbench, rate", Phases.SLICE, Phases.PGBENCH, _rate),
     _Comparison("booking / bare slice, CPU", Phases.BOOK, Phases.SLICE, _cpu, _HALF_AS_MUCH_AGAIN),
-    _Comparison(
-        "booking less an empty RPC / bare slice, CPU", Phases.BOOK, Phases.SLICE, _cpu, less=Phases.EMPTY
-    ),
-    _Comparison("empty RPC / bare slice, CPU", Phases.EMPTY, Phases.SLICE, _cpu),
     _Comparison(
         "traced at 1 % / not traced, CPU of a search",
         Phases.SEARCH,
