@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from google.protobuf.message import Message
 
+from comptoir.api.v1 import policy_pb2
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
+from gateway.shown import Shown
 from gateway.tokens import AccessTokens
 from gateway.transcoding import writer
 from servicekit.errors import AppError
@@ -41,10 +42,12 @@ class Endpoint:
         self._limits = limits
         self._reader = RequestReader(route)
         self._write = writer(route.response)
+        for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
+        self._show = Shown(self._json) if for_everybody else self._json
         self._method = peer.channel.unary_unary(
             route.rpc.path,
             request_serializer=route.rpc.request.SerializeToString,
-            response_deserializer=route.rpc.response.FromString,
+            response_deserializer=bytes,
         )
         seconds = route.policy.cache_seconds
         cached = safe(
@@ -90,11 +93,15 @@ class Endpoint:
                 raise UnsupportedMediaType
         return body
 
-    def _answer(self, response: Message) -> Answer:
+    def _answer(self, response: bytes) -> Answer:
         if self.route.status == NO_CONTENT:
             return Answer(NO_CONTENT, safe(()))
-        shown: Any = getattr(response, self.route.response_body) if self.route.response_body else response
-        return Answer(self.route.status, self._headers, orjson.dumps(self._write(shown)))
+        return Answer(self.route.status, self._headers, self._show(response))
+
+    def _json(self, response: bytes) -> bytes:
+        message = self.route.rpc.response.FromString(response)
+        shown: Any = getattr(message, self.route.response_body) if self.route.response_body else message
+        return orjson.dumps(self._write(shown))
 
     def _pointing_at_input(self, error: AppError) -> AppError:
         if not error.violations:
