@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
 
-from servicekit.migrations import platform_tables
+from servicekit.tables import platform_tables
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)
@@ -270,7 +270,8 @@ ALLOCATIONS = sa.Table(
 # of ranges into an index scan (none is leakproof); on the start alone, because nothing is longer than a day.
 sa.Index("allocations_venue", ALLOCATIONS.c.organization_id, ALLOCATIONS.c.venue_id, ALLOCATIONS.c.start_at)
 
-# The hash of a link's secret. A booking has as many as were asked for.
+# The hash of a link's secret. A booking has one of its own, one for each mail, and the newest few of those
+# that repeated answers came with (`repeated`).
 MANAGE_TOKENS = sa.Table(
     "manage_tokens",
     METADATA,
@@ -278,12 +279,20 @@ MANAGE_TOKENS = sa.Table(
     sa.Column("organization_id", sa.Uuid, nullable=False),
     sa.Column("booking_id", sa.Uuid, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
+    sa.Column("repeated", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(
         ["organization_id", "booking_id"],
         ["bookings.organization_id", "bookings.id"],
         name="manage_tokens_of_booking",
     ),
     sa.CheckConstraint("octet_length(token_hash) = 32", name="manage_tokens_hashed"),
+)
+# The few to choose from when one more comes. Partial: making a booking writes nothing into it.
+sa.Index(
+    "manage_tokens_repeated",
+    MANAGE_TOKENS.c.organization_id,
+    MANAGE_TOKENS.c.booking_id,
+    postgresql_where=MANAGE_TOKENS.c.repeated,
 )
 
 # What happened to a booking, who did it, and when: a row for each version.

@@ -1,6 +1,7 @@
 """Everything the contract promises to partners is listened to, and every timer that is set has a handler."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ async def test_the_app_opens_and_closes(app: App, keys: Keys, tmp_path: Path) ->
     resources = Resources(settings, app.db, Cache(RedisSettings(), prefix="test:"), signer, peers)
     async with SERVICE.open(resources) as opened:
         assert opened.public_url == "http://127.0.0.1:8080"
+        assert opened.payment_request_delay == timedelta(minutes=2)
     with pytest.raises(RuntimeError, match="closed"):
         await opened.partners.post("https://example.org/hook", body=b"{}", headers={})
     for peer in peers.values():
