@@ -179,6 +179,14 @@ class Slot:
     deposit: Money | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search found. Equal to nothing but itself, so that what is made of it can be kept with it."""
+
+    zone: ZoneInfo
+    slots: list[Slot]
+
+
 def search(
     plan: Plan,
     offerings: Iterable[Offering],

@@ -1,5 +1,6 @@
 """AvailabilityService and BookingService: messages to use cases and back."""
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 import grpc
 
 from booking.app import App
-from booking.domain.availability import Refusal, Slot
+from booking.domain.availability import Found, Refusal, Slot
 from booking.domain.bookings import (
     Actor,
     ActorKind,
@@ -28,6 +29,7 @@ from servicekit import identity, ids
 from servicekit.identity import Caller
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_MOST_SHOWN = 64
 _REASONS = {
     None: booking_pb2.REFUSAL_REASON_UNSPECIFIED,
     Refusal.CLOSED: booking_pb2.REFUSAL_REASON_CLOSED,
@@ -56,12 +58,7 @@ class AvailabilityServicer(booking_pb2_grpc.AvailabilityServiceServicer):
             party_size=request.party_size,
             offering_id=ids.parse("off", offering_id, OfferingNotFound) if offering_id else None,
         )
-        return booking_pb2.SearchAvailabilityResponse(
-            date=request.date,
-            time_zone=found.zone.key,
-            slots=[_slot(found.zone, slot) for slot in found.slots],
-            closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
-        )
+        return _found(request.date, found)
 
 
 class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
@@ -154,6 +151,17 @@ def _booking_id(text: str) -> UUID:
 
 def _member(caller: Caller) -> Actor:
     return Actor(ActorKind.MEMBER, caller.user)
+
+
+@lru_cache(maxsize=_MOST_SHOWN)
+def _found(day: str, found: Found) -> booking_pb2.SearchAvailabilityResponse:
+    """Made once for an answer that is kept; nobody changes it."""
+    return booking_pb2.SearchAvailabilityResponse(
+        date=day,
+        time_zone=found.zone.key,
+        slots=[_slot(found.zone, slot) for slot in found.slots],
+        closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
+    )
 
 
 def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:

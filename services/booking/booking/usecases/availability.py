@@ -1,30 +1,24 @@
 """Finding a time. Reads one snapshot; what it shows may be gone the next moment."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from booking.app import App
 from booking.domain import availability
-from booking.domain.availability import Plan, Slot
+from booking.domain.availability import Found, Plan
 from booking.domain.venues import (
     VenueRef,
 )
 from booking.store import days as store
+from booking.store import searches
 from booking.store.days import Days, Window
 from booking.usecases.directory import Place, find_place
 
 _DAY = 86_400
 _READS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The starts of a service day."""
-
-    zone: ZoneInfo
-    slots: list[Slot]
+_NEIGHBOURS = 3
+"""Days before and after one whose stays can touch its starts: a start is at most 48 hours after midnight, and
+a stay at most 24 hours long."""
 
 
 async def search_availability(
@@ -32,10 +26,19 @@ async def search_availability(
 ) -> Found:
     """The starts of a service day for a party, of one offering or all, each with what becomes of it.
 
+    True of the bookings of this moment; what only time changes may come two seconds late.
+
     Raises:
         VenueNotFound, OfferingNotFound
     """
     place = await find_place(app, ref)
+    asked = (place.venue_id, service_date, party_size, offering_id)
+    first, last = (service_date + timedelta(days=each) for each in (-_NEIGHBOURS, _NEIGHBOURS))
+    if app.searches.has(asked):
+        versions = await searches.read_versions(app.db, place.organization, place.venue_id, first, last)
+        known = app.searches.get(asked, versions)
+        if known is not None:
+            return known
     days = await _read(app, place, service_date)
     plan = days.plan
     offerings = [plan.offering(offering_id)] if offering_id else list(plan.offerings.values())
@@ -47,7 +50,9 @@ async def search_availability(
         allocations=days.allocations,
         now=int(days.now.timestamp()),
     )
-    return Found(plan.zone, slots)
+    found = Found(plan.zone, slots)
+    app.searches.put(asked, searches.Versions(plan.version, days.versions), found)
+    return found
 
 
 async def _read(app: App, place: Place, service_date: date) -> Days:
@@ -64,6 +69,7 @@ async def _read(app: App, place: Place, service_date: date) -> Days:
 
 def _window(plan: Plan | None, service_date: date) -> Window:
     """The time that starts of the day can touch. Without a plan: in any zone, with any shift and length."""
+    touching = tuple(service_date + timedelta(days=each) for each in range(-_NEIGHBOURS, _NEIGHBOURS + 1))
     midnight = int(datetime.combine(service_date, datetime.min.time(), UTC).timestamp())
     first, last = midnight - _DAY, midnight + 3 * _DAY
     if plan is not None:
@@ -74,5 +80,5 @@ def _window(plan: Plan | None, service_date: date) -> Window:
             (turn.minutes for each in plan.offerings.values() for turn in each.turn_times), default=0
         )
         first, last = min(starts, default=midnight), max(starts, default=midnight)
-        return Window((service_date,), first, last + longest * 60)
-    return Window((service_date,), first, last + _DAY)
+        return Window(touching, first, last + longest * 60)
+    return Window(touching, first, last + _DAY)
