@@ -132,7 +132,7 @@ class Database:
         From a pool of its own, as large as the other. Raises like `begin`.
         """
         with _mapped():
-            async with self._drivers.connection() as connection:
+            async with self._drivers.lease() as connection:
                 yield connection
 
     def _budget_ms(self) -> int:

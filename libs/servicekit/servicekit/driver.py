@@ -1,8 +1,7 @@
 """Bare asyncpg connections in autocommit, for hot paths of one statement. Opened when first wanted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -31,25 +30,27 @@ class DriverPool:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Driver]:
-        """One for a statement. One that was cut off in the middle of it is closed: nobody uses it again.
+    def lease(self) -> "Lease":
+        """A connection for one statement: `async with drivers.lease() as connection`.
+
+        One that was cut off in the middle of its statement is closed: nobody uses it again.
 
         Raises:
             TimeoutError: none was free in three seconds.
             OSError, asyncpg.PostgresError: the server cannot be reached, or refused.
         """
+        return Lease(self)
+
+    async def acquire(self) -> Driver:
+        """One that is nobody else's until `release`."""
         pool = self._pool or await self._open()
-        async with pool.acquire(timeout=_WAIT_SECONDS) as connection:
-            metrics.DATABASE_CONNECTIONS.inc()
-            try:
-                yield connection
-            except BaseException as error:
-                if not isinstance(error, _REFUSED_BY_THE_SERVER):
-                    connection.terminate()
-                raise
-            finally:
-                metrics.DATABASE_CONNECTIONS.dec()
+        # A time limit costs a tenth of a statement: it is set only where there may be something to wait for.
+        return await pool.acquire(timeout=None if pool.get_idle_size() else _WAIT_SECONDS)
+
+    async def release(self, connection: Driver) -> None:
+        """Gives it back."""
+        if self._pool is not None:
+            await self._pool.release(connection)
 
     async def close(self) -> None:
         """Closes every connection at once; what still runs on one fails."""
@@ -68,6 +69,28 @@ class DriverPool:
                     server_settings=self._settings,
                 )
             return self._pool
+
+
+class Lease:
+    """What `DriverPool.lease` answers. A class, because a generator would cost as much again."""
+
+    __slots__ = ("_connection", "_drivers")
+
+    def __init__(self, drivers: DriverPool) -> None:
+        self._drivers = drivers
+
+    async def __aenter__(self) -> Driver:
+        self._connection = await self._drivers.acquire()
+        metrics.DATABASE_CONNECTIONS.inc()
+        return self._connection
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        metrics.DATABASE_CONNECTIONS.dec()
+        if error is not None and not isinstance(error, _REFUSED_BY_THE_SERVER):
+            self._connection.terminate()
+        await self._drivers.release(self._connection)
 
 
 async def _keep(_connection: Any) -> None:
