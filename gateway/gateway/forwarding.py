@@ -17,8 +17,9 @@ from gateway.tokens import AccessTokens
 from gateway.transcoding import writer
 from servicekit.errors import AppError
 from servicekit.identity import Signer
+from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.guard import IDEMPOTENCY_KEY, REQUEST_ID, authorize
+from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID
 from servicekit.rpc.status import Remote
 
 IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
