@@ -5,9 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from buf.validate import validate_pb2
 from pydantic import SecretStr
 
-from notification import events
+from comptoir.notification.v1.notification_pb2 import CreateWebhookEndpointRequest
 from notification.__main__ import SERVICE
 from notification.app import App
 from notification.settings import Settings, SmtpSettings
@@ -31,7 +32,9 @@ def test_every_event_that_partners_may_be_told_of_is_handled() -> None:
     handled = {message.DESCRIPTOR.full_name for message in SERVICE.handlers}
     told = {name for name, event in contract.events().items() if event.rules.webhook}
     assert told <= handled
-    assert {contract.events()[name].rules.webhook for name in told} == events.partner_types()
+    event_types = CreateWebhookEndpointRequest.DESCRIPTOR.fields_by_name["event_types"]
+    subscribable = event_types.GetOptions().Extensions[validate_pb2.field].repeated.items.string
+    assert {contract.events()[name].rules.webhook for name in told} == set(getattr(subscribable, "in"))
 
 
 def test_only_followed_topics_are_handled() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from booking.domain import texts
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, Violation
 from servicekit.money import Money
 
 DAY_MINUTES = 1440
@@ -31,6 +31,30 @@ class ShiftsOverlap(AppError):
     kind = Kind.REFUSED
     reason = "SHIFTS_OVERLAP"
     detail = "The offering has a shift at the same time already."
+
+
+class TurnTimesNotRising(AppError):
+    """A turn time is for parties no larger than those of the one before it."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "TURN_TIMES_NOT_RISING"
+    detail = "Turn times must be given with rising max_party."
+
+
+class DepositNotPayable(AppError):
+    """The deposit is in another currency than the venue's, of nothing, or larger than one amount can be."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "DEPOSIT_NOT_PAYABLE"
+    detail = "No guest could pay this deposit; see errors."
+
+
+class LastStartOutsideShift(AppError):
+    """The last start is not before the closing."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "LAST_START_OUTSIDE_SHIFT"
+    detail = "The last start must be between the opening and the closing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +102,13 @@ class Offering:
         """A new offering of a venue whose prices are in `currency`. 0 means 15 slot minutes, 90 days ahead.
 
         Raises:
-            InvalidRequest: turn times that do not rise, or a deposit in another currency, of nothing, or of
-                more than one amount can hold.
+            TurnTimesNotRising: a later one is not for larger parties.
+            DepositNotPayable: in another currency, of nothing, or of more than one amount can hold.
+            InvalidRequest: a blank name.
         """
         sizes = [turn.max_party for turn in turn_times]
         if any(later <= earlier for earlier, later in pairwise(sizes)):
-            texts.refuse("/turn_times", "must have rising max_party")
+            raise TurnTimesNotRising(violations=[Violation("/turn_times", "must have rising max_party")])
         if deposit is not None:
             _refuse_deposit(deposit, currency=currency, largest_party=sizes[-1])
         return cls(
@@ -139,7 +164,7 @@ class Shift:
         A last start before the opening is after midnight; so is a closing that is not later than it.
 
         Raises:
-            InvalidRequest: the last start is not before the closing.
+            LastStartOutsideShift: the last start is not before the closing.
         """
         opening, last, closing = (_minutes(text) for text in (opens, last_start, closes))
         if last < opening:
@@ -147,7 +172,9 @@ class Shift:
         if closing <= opening:
             closing += DAY_MINUTES
         if last >= closing:
-            texts.refuse("/last_start", "must be between the opening and the closing")
+            raise LastStartOutsideShift(
+                violations=[Violation("/last_start", "must be between the opening and the closing")]
+            )
         return cls(id, offering_id, tuple(sorted(set(weekdays))), opening, last, closing)
 
     def overlaps(self, other: "Shift") -> bool:
@@ -178,6 +205,12 @@ def _minutes(text: str) -> int:
 
 def _refuse_deposit(deposit: DepositRule, *, currency: str, largest_party: int) -> None:
     if deposit.per_person.currency != currency:
-        texts.refuse("/deposit/per_person/currency", "must be the venue's currency")
+        raise DepositNotPayable(
+            violations=[Violation("/deposit/per_person/currency", "must be the venue's currency")]
+        )
     if not 0 < deposit.per_person.amount * largest_party <= _MOST_MONEY:
-        texts.refuse("/deposit/per_person/amount", "must be positive and payable by the largest party")
+        raise DepositNotPayable(
+            violations=[
+                Violation("/deposit/per_person/amount", "must be positive and payable by the largest party")
+            ]
+        )

@@ -46,7 +46,8 @@ async def create_venue(
     """Opens a venue; the same one again for the same Idempotency-Key.
 
     Raises:
-        InvalidRequest: a blank name, an unknown zone, an unknown currency.
+        UnknownTimeZone, UnknownCurrency: nothing could be computed or paid there.
+        InvalidRequest: a blank name.
         VenueSlugTaken: another venue on the platform has the slug.
     """
     venue = Venue.open(
@@ -84,7 +85,7 @@ async def add_resource(
     max_party: int,
     area_id: UUID | None,
 ) -> Resource:
-    """Adds a resource. Raises VenueNotFound, AreaNotFound, NameTaken, InvalidRequest."""
+    """Adds a resource. Raises VenueNotFound, AreaNotFound, NameTaken, PartyRangeUpsideDown."""
     resource = Resource.add(
         ids.new(), name=name, kind=kind, min_party=min_party, max_party=max_party, area_id=area_id
     )
@@ -103,7 +104,7 @@ async def add_combination(
     min_party: int,
     max_party: int,
 ) -> Combination:
-    """Adds a combination. Raises VenueNotFound, ResourceNotFound, NameTaken, InvalidRequest."""
+    """Adds a combination. Raises VenueNotFound, ResourceNotFound, NameTaken, PartyRangeUpsideDown."""
     combination = Combination.add(
         ids.new(), name=name, resource_ids=resource_ids, min_party=min_party, max_party=max_party
     )
@@ -124,7 +125,7 @@ async def add_offering(
     min_notice_minutes: int,
     max_advance_days: int,
 ) -> Offering:
-    """Adds an offering. Raises VenueNotFound, NameTaken, InvalidRequest."""
+    """Adds an offering. Raises VenueNotFound, NameTaken, TurnTimesNotRising, DepositNotPayable."""
     async with app.db.begin(organization) as tx:
         currency = (await find_own_venue(tx, ref)).currency
     offering = Offering.add(
@@ -153,7 +154,7 @@ async def add_shift(
     last_start: str,
     closes: str,
 ) -> Shift:
-    """Adds a shift. Raises VenueNotFound, OfferingNotFound, ShiftsOverlap, InvalidRequest."""
+    """Adds a shift. Raises VenueNotFound, OfferingNotFound, ShiftsOverlap, LastStartOutsideShift."""
     shift = Shift.add(
         ids.new(),
         offering_id=offering_id,
