@@ -22,6 +22,8 @@ ARG SERVICE
 RUN groupadd --gid 10001 comptoir && useradd --uid 10001 --gid 10001 --no-create-home comptoir
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SERVICE=${SERVICE}
+# Few arenas, and large blocks of their own: what a burst took goes back to the system.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576
 USER 10001:10001
 EXPOSE 7000 7100
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"$SERVICE\" \"$@\"", "--"]

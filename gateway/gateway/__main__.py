@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from gateway import serving
 from gateway.settings import Settings
+from servicekit.listening import exit_when_taken
 from servicekit.settings import refuse_unknown
 from servicekit.telemetry import logs
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser.parse_args()
     settings = _load()
     logs.setup("gateway", settings.telemetry.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with exit_when_taken(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serving.run(settings))
 
 

@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from google.protobuf.message import Message
 
+from comptoir.api.v1 import policy_pb2
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
+from gateway.shown import Shown
 from gateway.tokens import AccessTokens
 from gateway.transcoding import writer
-from gateway.versions import Versions
+from gateway.versions import Versions, tagged
 from servicekit.errors import AppError
 from servicekit.identity import Signer
+from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.guard import IDEMPOTENCY_KEY, REQUEST_ID, authorize
+from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID
 from servicekit.rpc.status import Remote
 
 IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
@@ -43,10 +45,12 @@ class Endpoint:
         self._reader = RequestReader(route)
         self._versions = Versions(route)
         self._write = writer(route.response)
+        for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
+        self._memo = Shown(self._json) if for_everybody and not tagged(route) else None
         self._method = peer.channel.unary_unary(
             route.rpc.path,
             request_serializer=route.rpc.request.SerializeToString,
-            response_deserializer=route.rpc.response.FromString,
+            response_deserializer=bytes,
         )
         seconds = route.policy.cache_seconds
         cached = safe(
@@ -93,12 +97,21 @@ class Endpoint:
                 raise UnsupportedMediaType
         return body
 
-    def _answer(self, response: Message) -> Answer:
+    def _answer(self, response: bytes) -> Answer:
         if self.route.status == NO_CONTENT:
             return Answer(NO_CONTENT, safe(()))
-        shown: Any = getattr(response, self.route.response_body) if self.route.response_body else response
+        if self._memo is not None:
+            return Answer(self.route.status, self._headers, self._memo(response))
+        shown = self._shown(response)
         headers = (*self._headers, *self._versions.tag(shown))
         return Answer(self.route.status, headers, orjson.dumps(self._write(shown)))
+
+    def _json(self, response: bytes) -> bytes:
+        return orjson.dumps(self._write(self._shown(response)))
+
+    def _shown(self, response: bytes) -> Any:
+        message = self.route.rpc.response.FromString(response)
+        return getattr(message, self.route.response_body) if self.route.response_body else message
 
     def _pointing_at_input(self, error: AppError) -> AppError:
         if not error.violations:

@@ -24,7 +24,7 @@ async def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Then: not ready, a pause for balancers, requests in flight finish.
 
     Raises:
-        OSError: an address is taken.
+        CannotListen: an address is taken.
     """
     if not isinstance(asyncio.get_running_loop(), uvloop.Loop):
         sys.exit("the gateway runs on uvloop only: asyncio's own loop costs half as much again")

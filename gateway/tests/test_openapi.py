@@ -1,13 +1,20 @@
 """The OpenAPI document: valid, complete, the same every time, and true to what the gateway does."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import jsonschema
+import protovalidate
 import pytest
+from buf.validate import validate_pb2
+from google.protobuf import message_factory
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from comptoir.api.v1 import rules_pb2
 from comptoir.booking.v1 import booking_pb2
 from comptoir.payment.v1 import payment_pb2
 from gateway.openapi import document
@@ -18,6 +25,7 @@ from gateway.transcoding.values import ContractUnsupported
 
 DOCUMENT = document(routes())
 SCHEMAS = DOCUMENT["components"]["schemas"]
+_TYPED = " \t\n\r\x00\x1f\x7f\x85\x9f\xa0\u1680\u2000\u200a\u200b\u2028\u202f\u3000aé@.:/-"
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -86,7 +94,7 @@ def test_rules_become_keywords() -> None:
     guest = SCHEMAS["GuestInput"]
     assert guest["additionalProperties"] is False
     assert guest["required"] == ["name", "email"]
-    assert guest["properties"]["email"]["format"] == "email"
+    assert guest["properties"]["email"]["pattern"].startswith("^[0-9A-Za-z!#$%&*+/=?^_`{|}~\\x27-]+(")
     assert guest["properties"]["language"]["enum"] == ["", "en", "fr", None]
     resource_ids = SCHEMAS["CreateCombinationRequest"]["properties"]["resource_ids"]
     assert (resource_ids["minItems"], resource_ids["uniqueItems"]) == (2, True)
@@ -109,6 +117,63 @@ def test_a_rule_that_cannot_be_shown_is_refused() -> None:
     field = payment_pb2.ReceiveStripeEventRequest.DESCRIPTOR.fields_by_name["payload"]
     with pytest.raises(ContractUnsupported, match=r"bytes\.min_len"):
         keywords(rules_of(field), field.full_name)
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword"),
+    [
+        ("CreateAreaRequest", "name"),
+        ("CreateVenueRequest", "address"),
+        ("CreateBookingRequest", "notes"),
+        ("OpenTicketRequest", "text"),
+        ("ResendVerificationRequest", "email"),
+        ("CreateWebhookEndpointRequest", "url"),
+    ],
+)
+@settings(deadline=None)
+@given(data=st.data())
+def test_the_patterns_shown_are_those_enforced(name: str, keyword: str, data: st.DataObject) -> None:
+    shown = SCHEMAS[name]["properties"][keyword]["pattern"]
+    pattern = re.compile(shown.removeprefix("^").removesuffix("$"))
+    text = data.draw(st.from_regex(pattern, fullmatch=True) | st.text(_TYPED) | st.text())
+    fields = {route.body_message.name: route.body_message.fields_by_name for route in routes() if route.body}
+    message = message_factory.GetMessageClass(fields[name][keyword].containing_type)(**{keyword: text})
+    refused = {
+        violation.proto.rule_id
+        for violation in protovalidate.collect_violations(message)
+        if violation.proto.field.elements[0].field_name == keyword
+    } - {"string.min_len", "string.max_len"}
+    assert bool(refused) is (pattern.fullmatch(text) is None)
+
+
+def test_a_day_is_shown_with_its_years_and_its_format_and_may_be_left_out_where_it_is_optional() -> None:
+    search, overview = (
+        {each["name"]: each["schema"] for each in DOCUMENT["paths"][path]["get"]["parameters"]}["date"]
+        for path in ("/v1/venues/{venue_id}/availability", "/v1/analytics/overview")
+    )
+    assert search["format"] == "date"
+    for day, good in (
+        ("1971-01-01", True),
+        ("8999-12-31", True),
+        ("1970-12-31", False),
+        ("9000-01-01", False),
+    ):
+        assert jsonschema.Draft202012Validator(search).is_valid(day) is good
+        assert jsonschema.Draft202012Validator(overview).is_valid(day) is good
+    assert not jsonschema.Draft202012Validator(search).is_valid("")
+    assert jsonschema.Draft202012Validator(overview).is_valid("")
+
+
+def test_rules_that_would_hide_each_other_or_be_ignored_are_refused() -> None:
+    twice = validate_pb2.FieldRules()
+    twice.string.pattern = "^a$"
+    twice.string.Extensions[rules_pb2.name] = True
+    with pytest.raises(ContractUnsupported, match=r"string\.name"):
+        keywords(twice, "both")
+    never = validate_pb2.FieldRules(ignore=validate_pb2.IGNORE_ALWAYS)
+    never.string.max_len = 3
+    with pytest.raises(ContractUnsupported, match="ignore"):
+        keywords(never, "never")
 
 
 def test_an_answer_has_what_its_schema_requires_and_an_unset_message_is_left_out() -> None:

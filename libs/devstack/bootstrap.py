@@ -58,7 +58,9 @@ def _install_packages() -> None:
         requirement.flush()
         if _pip_install("--no-deps", "-r", requirement.name):
             sys.exit("pip could not install uv; see above")
-    if _run(VENV / "bin" / "uv", "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK):
+    # --system-certs: whom the machine trusts, as pip does; companies have certificates of their own.
+    options = ("--quiet", "--system-certs", "--require-hashes", "--python", PYTHON)
+    if _run(VENV / "bin" / "uv", "pip", "sync", *options, LOCK):
         _say("uv did not install the packages; trying pip, which takes longer …")
         if _pip_install("-r", LOCK):
             sys.exit("the packages could not be installed; see above")

@@ -1,15 +1,20 @@
 """One platform for the whole suite, as a caller sees it: every role a process, three processes of booking."""
 
+import io
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
 from devstack.demo import owner as owners
 from devstack.demo.api import Api, Sink
 from devstack.demo.owner import Owner, Venue
+from devstack.demo.story import Story
 from devstack.platform import Platform
 
 HOLD_SECONDS = 6
@@ -89,3 +94,34 @@ def owner(api: Api, sink: Sink) -> Owner:
 @pytest.fixture(scope="session")
 def venue(owner: Owner) -> Venue:
     return new_restaurant(owner)
+
+
+@dataclass(frozen=True, slots=True)
+class MainJob:
+    """How far the story came, and what each program logged meanwhile."""
+
+    steps: int
+    logs: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def main_job(platform: Platform) -> MainJob:
+    """The main job, told once in a run."""
+    told = io.StringIO()
+    logged_before = {process.name: len(process.read_log()) for process in platform.programs}
+    metered = ("gateway", "payment", "notification", "analytics")
+    story = Story(
+        Console(file=told, width=160),
+        gateway=platform.gateway_url,
+        sink=platform.engines.sink.url,
+        stripe=platform.engines.stripe.url,
+        metrics={name: f"{platform.process(name).admin_url}/metrics" for name in metered},
+        name=secrets.token_hex(3),
+    )
+    try:
+        story.tell()
+    finally:
+        story.close()
+        sys.stdout.write(told.getvalue())
+    logs = {process.name: process.read_log()[logged_before[process.name] :] for process in platform.programs}
+    return MainJob(story.step, logs)

@@ -51,6 +51,9 @@ async def test_malformed_json(http: httpx.AsyncClient) -> None:
         ({"guest": {"name": "Ada", "email": SECRET}}, "/guest/email"),
         ({"guest": None}, "/guest"),
         ({"notes": SECRET * 100}, "/notes"),
+        ({"notes": f"{SECRET}\x07"}, "/notes"),
+        ({"guest": {"name": " \u3000", "email": "ada@guest.example"}}, "/guest/name"),
+        ({"start": "2027-02-30T20:00:00+01:00"}, "/start"),
     ],
 )
 async def test_fields_that_break_a_rule(
@@ -59,6 +62,79 @@ async def test_fields_that_break_a_rule(
     answer = await http.post("/v1/bookings", json=_wish(venue, **changes))
     _assert_problem(answer, 400, "INVALID_REQUEST")
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+_UNHEARD_OF = f"Europe/{SECRET}"
+_VENUE = {"name": "Chez Ada", "slug": "chez-ada", "time_zone": "Europe/Paris", "currency": "EUR"}
+_SHIFT = {"weekdays": [1], "opens": "19:00", "last_start": "23:00", "closes": "22:00"}
+_TABLE = {"name": "T9", "kind": "table", "min_party": 4, "max_party": 2}
+_DINNER = {"name": "Supper", "turn_times": [{"max_party": 4, "minutes": 90}]}
+_IN_YEN = {"from_party": 1, "per_person": {"amount": 100, "currency": "JPY"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason", "pointer"),
+    [
+        ("/venues", _VENUE | {"time_zone": _UNHEARD_OF}, "UNKNOWN_TIME_ZONE", "/time_zone"),
+        ("/venues", _VENUE | {"currency": "XYZ"}, "UNKNOWN_CURRENCY", "/currency"),
+        ("/venues/{venue}/resources", _TABLE, "PARTY_RANGE_UPSIDE_DOWN", "/min_party"),
+        ("/venues/{venue}/shifts", _SHIFT, "LAST_START_OUTSIDE_SHIFT", "/last_start"),
+        (
+            "/venues/{venue}/offerings",
+            _DINNER | {"turn_times": _DINNER["turn_times"] * 2},
+            "TURN_TIMES_NOT_RISING",
+            "/turn_times",
+        ),
+        (
+            "/venues/{venue}/offerings",
+            _DINNER | {"deposit": _IN_YEN},
+            "DEPOSIT_NOT_PAYABLE",
+            "/deposit/per_person/currency",
+        ),
+        ("/webhook-endpoints", {"url": f"https://169.254.169.254/{SECRET}"}, "WEBHOOK_URL_REFUSED", "/url"),
+        ("/webhook-endpoints", {"url": f"https://[:::]/{SECRET}"}, "WEBHOOK_URL_REFUSED", "/url"),
+    ],
+)
+async def test_what_no_schema_can_refuse(
+    http: httpx.AsyncClient,
+    owner: Owner,
+    venue: Venue,
+    path: str,
+    body: dict[str, Any],
+    *,
+    reason: str,
+    pointer: str,
+) -> None:
+    wish = body | {"offering_id": venue.offering_id} if path.endswith("/shifts") else body
+    answer = await http.post(f"/v1{path.format(venue=venue.id)}", json=wish, headers=owner.api.headers)
+    _assert_problem(answer, 422, reason)
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_password_that_everybody_tries(http: httpx.AsyncClient) -> None:
+    names = {"display_name": "Ada", "organization_name": "Chez Ada"}
+    wish = names | {"email": "ada@demo.example", "password": "password123456"}  # pragma: allowlist secret
+    answer = await http.post("/v1/auth/register", json=wish)
+    _assert_problem(answer, 422, "PASSWORD_TOO_COMMON")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/password"]
+
+
+async def test_a_page_token_that_is_not_ours(http: httpx.AsyncClient, owner: Owner) -> None:
+    for token, status, reason in (
+        ("bm90LW91cnM", 422, "INVALID_PAGE_TOKEN"),
+        ("%20", 400, "INVALID_REQUEST"),
+    ):
+        answer = await http.get(f"/v1/venues?page_token={token}", headers=owner.api.headers)
+        _assert_problem(answer, status, reason)
+
+
+async def test_a_partner_cannot_subscribe_to_what_is_never_told(
+    http: httpx.AsyncClient, owner: Owner
+) -> None:
+    wish = {"url": "https://partner.example/hook", "event_types": ["booking.confirmed", f"venue.{SECRET}"]}
+    answer = await http.post("/v1/webhook-endpoints", json=wish, headers=owner.api.headers)
+    _assert_problem(answer, 400, "INVALID_REQUEST")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/event_types/1"]
 
 
 async def test_a_past_date(http: httpx.AsyncClient, venue: Venue) -> None:

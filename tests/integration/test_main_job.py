@@ -1,31 +1,15 @@
 """The main job, end to end, through HTTP."""
 
-import io
-import secrets
-import sys
+import json
 
-from rich.console import Console
-
-from devstack.demo.story import Story
-from devstack.platform import Platform
+from .conftest import MainJob
 
 
-def test_the_main_job_works(platform: Platform) -> None:
-    told = io.StringIO()
-    story = Story(
-        Console(file=told, width=160),
-        gateway=platform.gateway_url,
-        sink=platform.engines.sink.url,
-        stripe=platform.engines.stripe.url,
-        metrics={
-            name: f"{platform.process(name).admin_url}/metrics"
-            for name in ("gateway", "payment", "notification", "analytics")
-        },
-        name=secrets.token_hex(3),
-    )
-    try:
-        story.tell()
-    finally:
-        story.close()
-        sys.stdout.write(told.getvalue())
-    assert story.step == 8
+def test_the_main_job_works(main_job: MainJob) -> None:
+    assert main_job.steps == 8
+
+
+def test_the_main_job_logs_no_error_and_no_stack_trace(main_job: MainJob) -> None:
+    """Every line is JSON, and tells of nothing worse than of something that is tried again."""
+    lines = [json.loads(line) for text in main_job.logs.values() for line in text.splitlines()]
+    assert [line for line in lines if "exception" in line or line["level"] not in {"info", "warning"}] == []

@@ -5,7 +5,6 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 
 import uvloop
@@ -13,13 +12,15 @@ from rich.console import Console
 
 from devstack.commands import ProcessFailed
 from tools.bench import converter
-from tools.bench.figures import Ratio, Sample, Target, ratio
+from tools.bench.figures import Sample
 from tools.bench.phases import CONNECTIONS, Phases
 from tools.bench.report import Machine, Report, show
 from tools.bench.stage import Stage
+from tools.bench.targets import ratios
 
 _ROUNDS, _SECONDS = 4, 4.0
 _WARM_UP_SECONDS = 1.5
+_WIDTH = 110
 
 
 def main() -> int:
@@ -28,9 +29,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there too")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="of a phase in a round; %(default)s")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="phases whose name begins so; no ratios")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="only phases whose name begins so")
     chosen = parser.parse_args()
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     stage = Stage(Path(tempfile.mkdtemp(prefix="comptoir-bench-")))
     try:
         stage.start(lambda step: progress.print(f"  {step}"))
@@ -53,9 +56,10 @@ async def _measure(stage: Stage, progress: Console, chosen: argparse.Namespace) 
     todo = [each for each in phases.all() if not chosen.only or each.name.startswith(tuple(chosen.only))]
     for phase in todo:
         await phase.measure(_WARM_UP_SECONDS)
-    samples: dict[str, list[Sample]] = defaultdict(list)
+    phases.analyze()
+    samples: dict[str, list[Sample]] = {phase.name: [] for phase in todo}
     for number in range(1, chosen.rounds + 1):
-        for phase in todo:
+        for phase in todo if number % 2 else reversed(todo):
             sample = await phase.measure(chosen.seconds)
             samples[phase.name].append(sample)
             progress.print(f"  round {number}: {phase.name}: {sample.rate:.0f}/s, {sample.total_cpu:.0f} µs")
@@ -64,53 +68,10 @@ async def _measure(stage: Stage, progress: Console, chosen: argparse.Namespace) 
         connections=CONNECTIONS,
         seconds=chosen.seconds,
         samples=samples,
-        ratios=[] if chosen.only else _ratios(samples),
+        ratios=ratios(samples),
         relay=await phases.relay_cost(),
         converter=converter.measure(),
     )
-
-
-def _ratios(samples: dict[str, list[Sample]]) -> list[Ratio]:
-    empty, search, book = (samples[name] for name in (Phases.EMPTY, Phases.SEARCH, Phases.BOOK))
-
-    def rate(sample: Sample) -> float:
-        return sample.rate
-
-    def cpu(sample: Sample) -> float:
-        return sample.total_cpu
-
-    def without_database(sample: Sample) -> float:
-        return sample.total_cpu - sample.cpu["postgres"]
-
-    database, bare = samples[Phases.PGBENCH], samples[Phases.SLICE]
-    most = Target(1.35, at_least=False)
-    return [
-        ratio(
-            "availability / empty RPC, requests per second",
-            search,
-            empty,
-            rate,
-            target=Target(0.60, at_least=True),
-        ),
-        ratio("booking / pgbench, per second", book, database, rate, target=Target(0.40, at_least=True)),
-        ratio("booking / bare slice, CPU", book, bare, cpu, target=Target(1.5, at_least=False)),
-        ratio("booking / bare slice, per second", book, bare, rate),
-        ratio("bare slice / pgbench, per second", bare, database, rate),
-        ratio(
-            "telemetry at 1 % / off, CPU of an availability",
-            search,
-            samples[Phases.SEARCH_QUIET],
-            without_database,
-            target=most,
-        ),
-        ratio(
-            "telemetry at 1 % / off, CPU of a booking",
-            book,
-            samples[Phases.BOOK_QUIET],
-            without_database,
-            target=most,
-        ),
-    ]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,10 @@ async def _serve(listen: str, keys_file: Path) -> None:
         booking_pb2_grpc.add_AvailabilityServiceServicer_to_server(Empty(), target)
 
     served, _, _ = await server.start("booking", listen, Verifier(keys_file, "booking"), [register])
-    await served.wait_for_termination()
+    try:
+        await served.wait_for_termination()
+    finally:
+        await served.stop(None)  # a server that outlives its loop complains on stderr
 
 
 if __name__ == "__main__":

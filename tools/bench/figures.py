@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _BUSY_CORE = 0.8
@@ -30,6 +30,11 @@ class Sample:
     def total_cpu(self) -> float:
         """CPU µs per answer of everything measured."""
         return sum(self.cpu.values())
+
+    @property
+    def programs_cpu(self) -> float:
+        """The same without the database."""
+        return self.total_cpu - self.cpu.get("postgres", 0.0)
 
     @property
     def generator_limits(self) -> bool:
@@ -79,22 +84,6 @@ class Ratio:
     def reached(self) -> bool | None:
         """Whether the median reaches the target; None without one."""
         return self.target.reached(self.values.median) if self.target else None
-
-
-Figure = Callable[[Sample], float]
-
-
-def ratio(
-    name: str,
-    above: Sequence[Sample],
-    below: Sequence[Sample],
-    figure: Figure,
-    *,
-    target: Target | None = None,
-) -> Ratio:
-    """`figure` of each sample over that of the other phase in the same round."""
-    quotients = [figure(one) / figure(other) for one, other in zip(above, below, strict=True)]
-    return Ratio(name, Range.of(quotients), target)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

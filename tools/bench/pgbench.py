@@ -1,4 +1,4 @@
-"""The database's own rate for the statement that commits a booking: pgbench, its script and its output."""
+"""The database's own rate for the two statements of a booking: pgbench, its script and its output."""
 
 import asyncio
 import re
@@ -21,8 +21,8 @@ _RATE = re.compile(r"^tps = ([0-9.]+) ", re.MULTILINE)
 _PAYLOAD_BYTES = 330
 """About as long as the event of a booking without a deposit."""
 
-# The same function with the same kinds of arguments as the service sends. Each client has days of its own, as
-# every connection of the other phases has, and knows their versions; variables outlive the transaction.
+# The same two functions with the same kinds of arguments as the service sends, each a transaction. A client
+# has days of its own, as every connection of the other phases has, and knows their versions; variables stay.
 _SCRIPT = """\
 \\set day :n / {bookings}
 \\set version :n % {bookings}
@@ -31,6 +31,15 @@ _SCRIPT = """\
 \\set venue :client_id % {venues} + 1
 \\set date :skip + :day * {lanes} + :client_id / {venues}
 \\set n :n + 1
+SELECT * FROM read_service_days(
+    p_organization => '{organization}', p_venue => ('{{{venue_ids}}}'::uuid[])[:venue],
+    p_known_version => ('{{{versions}}}'::bigint[])[:venue],
+    p_dates => ARRAY['{first}'::date + :date::int - 2, '{first}'::date + :date::int - 1,
+        '{first}'::date + :date::int, '{first}'::date + :date::int + 1],
+    p_from => '{first}'::timestamptz + make_interval(days => :date, mins => 15 * :start),
+    p_to => '{first}'::timestamptz + make_interval(days => :date, mins => 15 * :start + 90),
+    p_key => encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'hex')
+);
 SELECT commit_booking(
     p_guarded => true, p_organization => '{organization}',
     p_key => encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'hex'),

@@ -1,11 +1,14 @@
 """The phases: what is asked of whom, and what one round of it costs. Each answers one Sample."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+import asyncpg
 
 from devstack.engines import PostgresEngine
 from devstack.psql import run_sql
@@ -25,6 +28,8 @@ _BEYOND = 800
 _COUNT = "SELECT count(*) FROM bookings;"
 _PUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL;"
 _RELAY_SECONDS = 6.0
+_CHANGE = "UPDATE service_days SET version = version + 1 WHERE service_date = $1"
+_CHANGE_EVERY_SECONDS = 0.002
 
 Measure = Callable[[float], Awaitable[Sample]]
 """One round of a phase, of about so many seconds."""
@@ -47,9 +52,10 @@ class Phases:
     """All phases of one stage. Rounds run one after the other, never at one time."""
 
     EMPTY = "empty RPC"
-    SEARCH, SEARCH_QUIET = "availability", "availability, no telemetry"
-    BOOK, BOOK_QUIET = "booking", "booking, no telemetry"
-    PGBENCH = "pgbench, commit alone"
+    SEARCH, SEARCH_QUIET = "availability", "availability, not traced"
+    SEARCH_CHANGING = "availability, day changes"
+    BOOK, BOOK_QUIET = "booking", "booking, not traced"
+    PGBENCH = "pgbench, the same SQL"
     SLICE = "bare slice"
 
     def __init__(self, stage: Stage) -> None:
@@ -68,10 +74,11 @@ class Phases:
             Phase(self.EMPTY, self._gateway(stage.empty, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH, self._gateway(stage.traced, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, lambda _: self._search, expected=_OK)),
+            Phase(self.SEARCH_CHANGING, self._search_changing_day),
             Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
             Phase(self.BOOK_QUIET, self._gateway(stage.quiet, self._wishes.make, expected=_CREATED)),
             Phase(self.PGBENCH, self._run_pgbench),
-            Phase(self.SLICE, self._run_slice),
+            Phase(self.SLICE, self._gateway(stage.slice, self._slice.make, expected=_CREATED)),
         ]
 
     async def fill_day(self) -> None:
@@ -93,6 +100,10 @@ class Phases:
         result = await load.run(port, lambda _: next(requests, None), connections=1, seconds=60)
         if result.statuses != {_CREATED: BOOKED_ON_THE_DAY}:
             raise RuntimeError(f"the searched day could not be filled: {dict(result.statuses)}")
+
+    def analyze(self) -> None:
+        """Has the planner know the tables, as it does a minute after they grew."""
+        run_sql(self._stage.database, "VACUUM ANALYZE;")
 
     async def relay_cost(self) -> tuple[int, Mapping[str, float]]:
         """How many waiting events the relay publishes in some seconds, and CPU µs of each by process."""
@@ -118,9 +129,11 @@ class Phases:
 
         return measure
 
-    async def _run_slice(self, seconds: float) -> Sample:
-        cpu = {"service": self._stage.slice, "postgres": self._stage.postgres}
-        return await _drive(self._stage.slice.port, self._slice.make, cpu, expected=_CREATED, seconds=seconds)
+    async def _search_changing_day(self, seconds: float) -> Sample:
+        """The same search while the day changes oftener than it is searched: nothing kept may be used."""
+        search = self._gateway(self._stage.traced, lambda _: self._search, expected=_OK)
+        async with _changing_day(self._stage.database):
+            return await search(seconds)
 
     async def _run_pgbench(self, seconds: float) -> Sample:
         stage = self._stage
@@ -171,6 +184,24 @@ async def _drive(
         generator_cpu=own / answers * 1e6,
         wrong={str(status): count for status, count in result.statuses.items() if status != expected},
     )
+
+
+@contextlib.asynccontextmanager
+async def _changing_day(database: str) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(database, server_settings={"synchronous_commit": "off"})
+
+    async def change() -> None:
+        while True:
+            await connection.execute(_CHANGE, searched_day().date())
+            await asyncio.sleep(_CHANGE_EVERY_SECONDS)
+
+    changing = asyncio.create_task(change())
+    try:
+        yield
+    finally:
+        changing.cancel()
+        await asyncio.wait([changing])
+        await connection.close()
 
 
 def _cpu(**processes: _HasPid | None) -> Cpu:

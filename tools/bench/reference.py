@@ -1,7 +1,8 @@
-"""The bare slice that bookings are measured against: raw ASGI, one asyncpg statement, nothing else.
+"""The bare slice that bookings are measured against: HTTP, one gRPC hop, one statement, nothing else.
 
-`python -m tools.bench.reference PORT DATABASE_URL`. It keeps the guarantees that matter (idempotency, no
-double booking, an outbox row, a durable commit) and leaves out all else: no gateway, no rules, no tenant.
+`python -m tools.bench.reference gateway PORT SERVICE_PORT`, `… service PORT DATABASE_URL`. It keeps the
+guarantees that matter (idempotency, no double booking, an outbox row, a durable commit) and the hops of the
+platform, and leaves out all else: no contract, no rules, no identity, no tenant.
 """
 
 import asyncio
@@ -9,9 +10,13 @@ import sys
 from typing import Any
 
 import asyncpg
+import grpc
 import orjson
 import uvicorn
 import uvloop
+
+_SERVICE, _METHOD = "slice.Slice", "Book"
+_LOOPBACK = "127.0.0.1"
 
 SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS btree_gist;
@@ -42,43 +47,59 @@ SELECT id FROM booking
 """
 
 
-class Slice:
-    """The ASGI app."""
+class Gateway:
+    """The ASGI app: hands the JSON body to the service and its answer back."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, book: "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]") -> None:
+        self._book = book
 
     async def __call__(self, _scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Books what the JSON body wishes: 201, or 409 when the room is gone."""
+        """Books what the body wishes: 201, or 409 when the room is gone."""
         body = b""
         while True:
             message = await receive()
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        wish = orjson.loads(body)
-        values = (wish["resource"], wish["start"], wish["end"], wish["guest"], wish["key"])
-        booking = await self._pool.fetchval(STATEMENT, *values)
-        answer = orjson.dumps({"id": booking})
+        booking = await self._book(body)
+        answer = orjson.dumps({"id": booking.decode() or None})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 201 if booking else 409, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
 
-async def _serve(port: int, url: str) -> None:
+async def _serve_gateway(port: int, service: str) -> None:
+    async with grpc.aio.insecure_channel(f"{_LOOPBACK}:{service}") as channel:
+        config = uvicorn.Config(
+            Gateway(channel.unary_unary(f"/{_SERVICE}/{_METHOD}", bytes, bytes)),
+            port=port,
+            http="httptools",
+            loop="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+        )
+        await uvicorn.Server(config).serve()
+
+
+async def _serve_service(port: int, url: str) -> None:
     pool = await asyncpg.create_pool(url, min_size=6, max_size=6)
-    config = uvicorn.Config(
-        Slice(pool),
-        port=port,
-        http="httptools",
-        loop="none",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-    )
-    await uvicorn.Server(config).serve()
+
+    async def book(body: bytes, _context: Any) -> bytes:
+        wish = orjson.loads(body)
+        values = (wish["resource"], wish["start"], wish["end"], wish["guest"], wish["key"])
+        booking = await pool.fetchval(STATEMENT, *values)
+        return str(booking).encode() if booking else b""
+
+    server = grpc.aio.server()
+    handlers = {_METHOD: grpc.unary_unary_rpc_method_handler(book)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    server.add_insecure_port(f"{_LOOPBACK}:{port}")
+    await server.start()
+    await server.wait_for_termination()
 
 
 if __name__ == "__main__":
+    role = {"gateway": _serve_gateway, "service": _serve_service}[sys.argv[1]]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(int(sys.argv[1]), sys.argv[2]))
+        runner.run(role(int(sys.argv[2]), sys.argv[3]))

@@ -90,28 +90,20 @@ def show(report: Report, console: Console) -> None:
     parts = ", ".join(f"{name} {value:.0f}" for name, value in cpu.items())
     console.print(f"The relay afterwards published {count} events; CPU µs of each: {parts}.")
     console.print(_converter(report.converter))
+    busiest = max(each.generator for samples in report.samples.values() for each in samples)
+    console.print(f"The load generator used at most {busiest:.0%} of a core.")
     for name, samples in report.samples.items():
         if any(each.generator_limits for each in samples):
-            console.print(
-                f"[yellow]{name}: the load generator used most of a core and may be the limit.[/yellow]"
-            )
+            console.print(f"[yellow]{name}: the load generator may have been the limit.[/yellow]")
     for name, answers in report.wrong.items():
         console.print(f"[red]{name}: other answers than expected, do not use its figures: {answers}[/red]")
 
 
 def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
-    table = Table("phase", title="What a request costs")
-    for column in (
-        "per second",
-        "p50 ms",
-        "p99 ms",
-        "gateway µs",
-        "service µs",
-        "postgres µs",
-        "sum µs",
-        "client µs",
-    ):
-        table.add_column(column, justify="right")
+    table = Table(title="What a request costs: milliseconds to wait, µs of CPU by process")
+    table.add_column("phase", no_wrap=True)
+    for column in ("per second", "p50", "p99", "gateway", "service", "postgres", "sum", "client"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, rounds in samples.items():
         row = [
             _spread(Range.of([each.rate for each in rounds])),
@@ -120,16 +112,17 @@ def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
         for process in ("gateway", "service", "postgres"):
             known = [each.cpu[process] for each in rounds if process in each.cpu]
             row.append(f"{Range.of(known).median:.0f}" if known else "")
-        row.append(_spread(Range.of([each.total_cpu for each in rounds])))
+        row.append(f"{Range.of([each.total_cpu for each in rounds]).median:.0f}")
         row.append(f"{Range.of([each.generator_cpu for each in rounds]).median:.0f}")
         table.add_row(name, *row)
     return table
 
 
 def _ratios(ratios: Sequence[Ratio]) -> Table:
-    table = Table("ratio, taken round by round", title="Side by side")
+    table = Table(title="Side by side: ratios taken round by round")
+    table.add_column("ratio", no_wrap=True)
     for column in ("median", "least - most", "target", ""):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for each in ratios:
         verdict = {None: "", True: "[green]reached[/green]", False: "[red]missed[/red]"}[each.reached]
         values = each.values

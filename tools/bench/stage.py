@@ -39,7 +39,7 @@ _P = TypeVar("_P", bound=ManagedProcess)
 class Pair:
     """A gateway and the service behind it."""
 
-    gateway: RoleProcess
+    gateway: ManagedProcess
     service: ManagedProcess
 
 
@@ -58,7 +58,8 @@ class Stage:
         """Traces of one request in a hundred leave the processes, as in production."""
         self.quiet: Pair
         """No endpoint, no sampling."""
-        self.slice: BareProcess
+        self.slice: Pair
+        """The bare slice: the same hops with one statement behind them."""
         self.relay: RoleProcess
         self._started: list[ManagedProcess] = []
 
@@ -185,9 +186,12 @@ class Stage:
             url, role="postgres", password=self.platform.secrets.superuser_password, database="slice"
         )
         run_sql(slice_url, reference.SCHEMA)
-        self.slice = self._run(
-            BareProcess("slice", "tools.bench.reference", "{port}", slice_url, log_file=self._log("slice"))
-        )
+        service = self._run(self._reference("service", slice_url))
+        self.slice = Pair(self._run(self._reference("gateway", str(service.port))), service)
+
+    def _reference(self, role: str, behind: str) -> BareProcess:
+        name = f"slice-{role}"
+        return BareProcess(name, "tools.bench.reference", role, "{port}", behind, log_file=self._log(name))
 
     def _run(self, process: _P) -> _P:
         process.start()

@@ -80,5 +80,10 @@ def secrets() -> list[str]:
 
 
 def hadolint() -> list[str]:
-    """The Dockerfile's style."""
-    return _run([BIN / "hadolint", "Dockerfile"])
+    """The style of every Dockerfile."""
+    return _run([BIN / "hadolint", *dockerfiles()])
+
+
+def dockerfiles() -> list[Path]:
+    """All that are tracked, wherever they are."""
+    return [path for path in tracked() if "Dockerfile" in {path.name, path.suffix.removeprefix(".")}]

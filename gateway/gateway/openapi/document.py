@@ -16,9 +16,10 @@ from gateway.versions import expects, tagged
 _ABOUT = """The HTTP face of Comptoir, the open-source booking platform.
 
 Times are RFC 3339 with an offset, money is in minor units, ids are texts with a typed prefix, enums are
-lower-case words. Fields that are not set are left out of answers; unknown fields in requests are refused, and
-so are strings with the character U+0000.
-Every error is an RFC 9457 problem whose `reason` is stable."""
+lower-case words. Fields that are not set are left out of answers; unknown fields in requests are refused.
+Every error is an RFC 9457 problem whose `reason` is stable. What breaks this document, its patterns, bounds
+and formats, gets 400. What keeps to it and yet could never be granted gets 422 with a reason of its own, and
+what the state of things does not allow gets 409."""
 
 _PROBLEM: Schema = {
     "type": "object",
@@ -60,7 +61,7 @@ _PROBLEMS = {
     "412": "This has changed since the version in If-Match.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
-    "422": "The Idempotency-Key was used before with another request.",
+    "422": "The request keeps to this document, but a rule that no schema can say refuses it; see reason.",
     "429": "Too many requests.",
     "500": "A defect on our side.",
     "503": "A part is down for the moment; see Retry-After.",
@@ -188,10 +189,10 @@ def _refusals(route: Route) -> list[str]:
         found.add("403")
     if route.variables or route.query_parameters():
         found.add("404")
-    if route.body:
-        found |= {"404", "408", "409", "413", "415"}
-    if route.policy.idempotency_key:
+    if route.query_parameters():
         found.add("422")
+    if route.body:
+        found |= {"404", "408", "409", "413", "415", "422"}
     if expects(route):
         found.add("412")
     return [status for status in _PROBLEMS if status in found]

@@ -1,5 +1,6 @@
 """buf.validate rules → JSON Schema keywords. A rule that cannot be shown is refused, never left out."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +11,18 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcoding.values import ContractUnsupported
 
-_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_OUR_RULE = re.compile(r"this\.matches\(r'(.*)'\)", re.DOTALL)
+_UNSEEN = re.compile("[^ -~]")
+_FORMATS = {"day": "date", "web_address": "uri"}
+"""Formats (JSON Schema validation §7.3) beside the pattern of our own rules, where services refuse what
+breaks them. None for mailboxes: "email" bounds parts of an address, and the pattern says exactly what is
+taken."""
 
 _TEXT: dict[str, Callable[[Any], dict[str, Any]]] = {
     "min_len": lambda value: {"minLength": value},
     "max_len": lambda value: {"maxLength": value},
     "len": lambda value: {"minLength": value, "maxLength": value},
-    "pattern": lambda value: {"pattern": value} | ({"format": "date"} if value == _DATE else {}),
-    "email": lambda _: {"format": "email"},
-    "uri": lambda _: {"format": "uri"},
+    "pattern": lambda value: {"pattern": value},
     "uuid": lambda _: {"format": "uuid"},
     "in": lambda values: {"enum": list(values)},
 }
@@ -61,12 +65,31 @@ def keywords(rules: validate_pb2.FieldRules, name: str) -> dict[str, Any]:
     for rule, value in getattr(rules, kind).ListFields():
         if kind == "repeated" and rule.name == "items":
             continue
-        if rule.name not in table:
+        shown = _ours(rule) if rule.is_extension else table.get(rule.name, _nothing)(value)
+        if shown is None or not found.keys().isdisjoint(shown):
             raise ContractUnsupported(f"{name}: the rule {kind}.{rule.name} cannot be shown in OpenAPI")
-        found |= table[rule.name](value)
+        found |= shown
     if kind == "enum" and list(rules.enum.not_in) not in ([], [0]):
         raise ContractUnsupported(f"{name}: the rule enum.not_in cannot be shown in OpenAPI")
-    return found
+    if not rules.ignore:
+        return found
+    if kind != "string" or rules.ignore != validate_pb2.IGNORE_IF_ZERO_VALUE:
+        raise ContractUnsupported(f"{name}: the rule ignore cannot be shown in OpenAPI")
+    return {"anyOf": [{"maxLength": 0}, found]}
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _ours(rule: FieldDescriptor) -> dict[str, Any] | None:
+    """The keywords of a rule of comptoir/api/v1/rules.proto; None when it is more than one pattern."""
+    expressions = rule.GetOptions().Extensions[validate_pb2.predefined].cel
+    found = _OUR_RULE.fullmatch(expressions[0].expression) if len(expressions) == 1 else None
+    if found is None:
+        return None
+    pattern = _UNSEEN.sub(lambda character: f"\\u{ord(character[0]):04x}", found[1])
+    return {"pattern": pattern} | ({"format": _FORMATS[rule.name]} if rule.name in _FORMATS else {})
 
 
 def required(descriptor: Descriptor) -> set[str]:

@@ -7,18 +7,16 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from gateway.openapi.comments import comment
 from gateway.openapi.rules import keywords, required, rules_of
 from gateway.transcoding import is_text
+from gateway.transcoding.times import WHOLE_SECONDS
 from gateway.transcoding.values import INTEGERS, ContractUnsupported
 from gateway.transcoding.words import words
 
 Schema = dict[str, Any]
 
 _OFFSET_DATE_TIME = "comptoir.common.v1.OffsetDateTime"
-_WHOLE_SECONDS = (
-    "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([Zz]|[+-](0[0-9]|1[0-7]):[0-5][0-9])$"
-)
+_REQUEST_ONLY = ("minimum", "maximum", "pattern")
 _SIMPLE: dict[int, Schema] = {
-    FieldDescriptor.TYPE_STRING: {"type": "string"},
+    FieldDescriptor.TYPE_STRING: {"type": "string", "pattern": "^[^\\x00]*$"},
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
     FieldDescriptor.TYPE_DOUBLE: {"type": "number"},
@@ -64,11 +62,12 @@ class Schemas:
         rules = rules_of(field)
         if field.is_repeated:
             items = keywords(rules.repeated.items, field.full_name)
-            schema = {"type": "array", "items": self._value(field) | items} | keywords(rules, field.full_name)
+            items = _sharper(self._value(field), items)
+            schema = {"type": "array", "items": items} | keywords(rules, field.full_name)
         elif field.message_type is not None and not is_text(field):
             schema = self.request(field.message_type)
         else:
-            schema = self._value(field) | keywords(rules, field.full_name)
+            schema = _sharper(self._value(field), keywords(rules, field.full_name))
         return schema | _description(field.full_name)
 
     def _answered(self, field: FieldDescriptor) -> Schema:
@@ -76,8 +75,8 @@ class Schemas:
             value = self.answer(field.message_type)
         else:
             value = self._value(field)
-            for bound in ("minimum", "maximum"):
-                value.pop(bound, None)
+            if not is_text(field):
+                value = {keyword: said for keyword, said in value.items() if keyword not in _REQUEST_ONLY}
         schema: Schema = {"type": "array", "items": value} if field.is_repeated else value
         return schema | _description(field.full_name)
 
@@ -123,10 +122,19 @@ def _description(full_name: str) -> Schema:
     return {"description": text} if text else {}
 
 
+def _sharper(value: Schema, rules: Schema) -> Schema:
+    """A value with its rules; words that are listed need no pattern beside."""
+    return {
+        keyword: said
+        for keyword, said in (value | rules).items()
+        if "enum" not in rules or keyword != "pattern"
+    }
+
+
 def _text(message: Descriptor) -> Schema:
     schema: Schema = {"type": "string", "format": "date-time"}
     if message.full_name == _OFFSET_DATE_TIME:
-        schema["pattern"] = _WHOLE_SECONDS
+        schema["pattern"] = f"^{WHOLE_SECONDS}$"
     return schema
 
 

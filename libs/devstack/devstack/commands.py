@@ -1,6 +1,7 @@
 """What a child process is given: arguments, a small environment, a log file; nothing about its life."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -97,7 +98,14 @@ def run_to_end(name: str, command: Command, *, log_file: Path, timeout: float) -
     finally:
         guard.forget(process.pid)
     if code != 0:
-        raise ProcessFailed(name, f"ended with exit code {code}", log=last_lines(log_file))
+        raise ProcessFailed(name, how_it_ended(code), log=last_lines(log_file))
+
+
+def how_it_ended(code: int | None) -> str:
+    """An exit code in words."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    return f"was ended by {signal.Signals(-code).name}"
 
 
 def last_lines(log_file: Path, *, count: int = _LOG_LINES_SHOWN) -> list[str]:

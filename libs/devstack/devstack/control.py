@@ -58,11 +58,17 @@ def up(settings: Settings, console: Console) -> int:
 
 def down(settings: Settings, console: Console) -> int:
     """Ends what the supervisor started, and nothing else; also when the supervisor itself was killed."""
+    ended = _end(settings, console)
+    console.print("Comptoir is down; its data are kept." if ended else "Comptoir is not running.")
+    return 0
+
+
+def _end(settings: Settings, console: Console) -> bool:
+    """False when there was nothing to end."""
     file = StateFile(settings.state_dir)
     state = file.read()
     if state is None:
-        console.print("Comptoir is not running.")
-        return 0
+        return False
     supervisor = state.supervisor.find()
     if supervisor is not None:
         console.print("Ending all processes …")
@@ -70,8 +76,7 @@ def down(settings: Settings, console: Console) -> int:
         _wait_or_kill([supervisor], seconds=_DOWN_SECONDS)
     end_leftovers(file.read() or state)
     file.remove()
-    console.print("Comptoir is down; its data are kept.")
-    return 0
+    return True
 
 
 def reset(settings: Settings, console: Console) -> int:
@@ -80,7 +85,7 @@ def reset(settings: Settings, console: Console) -> int:
     Raises:
         CommandFailed: something is not where this program put it; nothing foreign was deleted.
     """
-    down(settings, console)
+    _end(settings, console)
     try:
         forget_postgres(settings.state_dir / "data" / "postgres")
     except NoPlaceForPostgres as refused:
@@ -91,7 +96,7 @@ def reset(settings: Settings, console: Console) -> int:
             path.unlink()
         elif path.exists():
             shutil.rmtree(path)
-    console.print("All data and secrets are forgotten.")
+    console.print("Comptoir is down; all its data and secrets are forgotten.")
     return 0
 
 

@@ -10,6 +10,8 @@ from devstack.topology import CALLS, GATEWAY
 
 _HOLD_SECONDS = "45"
 """Short, so that a developer sees a hold run out; production keeps the default of a quarter of an hour."""
+_PAYMENT_REQUEST_SECONDS = "15"
+"""Well within such a hold, so that the mail is seen too; production waits two minutes."""
 _EMBEDDED_BROKER = {"KAFKA__SESSION_TIMEOUT_MS": "3000", "KAFKA__PARTITIONS": "4"}
 """It lets nobody into a group before a member that left has timed out. And it makes each topic somebody asks
 for, with four partitions: with another number, whoever is quicker after a restart would decide."""
@@ -119,6 +121,7 @@ def _particular(service: str, wiring: Wiring, secrets: Secrets) -> dict[str, str
                 "ENCRYPTION_KEY_FILE": str(secrets.notification_encryption_key_file),
                 "WEBHOOKS__ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
                 "WEBHOOKS__ALLOW_HTTP": "true",
+                "PAYMENT_REQUEST_DELAY_SECONDS": _PAYMENT_REQUEST_SECONDS,
             }
         case _:
             return {}

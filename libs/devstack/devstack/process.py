@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import psutil
 
-from devstack.commands import Command, ProcessFailed, last_lines, spawn
+from devstack.commands import Command, ProcessFailed, how_it_ended, last_lines, spawn
 from devstack.guard import guard
 from devstack.ports import pick_port, require_free
 
@@ -99,7 +99,7 @@ class ManagedProcess(ABC):
         deadline = time.monotonic() + self.start_timeout
         while True:
             if not self.running:
-                raise self.failed(f"ended with exit code {self.exit_code} before it answered")
+                raise self.failed(f"{how_it_ended(self.exit_code)} before it answered")
             if self._answers():
                 return
             if time.monotonic() > deadline:

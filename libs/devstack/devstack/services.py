@@ -10,6 +10,9 @@ from devstack.ports import LOOPBACK, pick_port, require_free
 from devstack.process import ManagedProcess
 from devstack.topology import GATEWAY
 
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+"""As in the image: what a burst took, such as the memory of password hashes, goes back to the system."""
+
 
 class ServiceProcess(ManagedProcess):
     """`port` is RPC (the gateway's: HTTP), `admin_port` has health and metrics."""
@@ -45,7 +48,7 @@ class ServiceProcess(ManagedProcess):
     def command(self) -> Command:
         """All roles in one process; the gateway has only one."""
         role = "serve" if self.program == GATEWAY else "all"
-        return Command(python_module(self.program, role), environment=self.environment)
+        return Command(python_module(self.program, role), environment={**_ALLOCATOR, **self.environment})
 
     def probe(self) -> bool:
         """Whether /readyz says yes."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from devstack.commands import ProcessFailed
+from devstack.commands import ProcessFailed, how_it_ended
 from devstack.ports import PortTaken
 from devstack.process import ManagedProcess
 from devstack.psql import PsqlFailed
@@ -130,7 +130,7 @@ class Supervisor:
                 if time.monotonic() - alive_since > _STABLE_AFTER_SECONDS:
                     delay = _FIRST_DELAY
                 continue
-            self._note(process, f"ended with exit code {process.exit_code}")
+            self._note(process, how_it_ended(process.exit_code))
             if self._stopping.wait(delay):
                 return
             delay = min(delay * 2, _LONGEST_DELAY)

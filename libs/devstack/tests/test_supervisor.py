@@ -115,7 +115,7 @@ async def test_a_crashed_process_is_restarted_and_reported(
 
     after = running.state.processes[0]
     assert after.identity != before.identity
-    assert after.trouble == "ended with exit code -9"
+    assert after.trouble == "was ended by SIGKILL"
     assert running.processes[0].probe()
 
 

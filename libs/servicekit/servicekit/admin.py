@@ -8,6 +8,8 @@ from typing import Any
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from servicekit.listening import bind
+
 Ready = Callable[[], bool]
 
 
@@ -25,9 +27,9 @@ async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.
     """Serves an ASGI app on `listen` (host:port) while the context is open, then drains it.
 
     Raises:
-        OSError: the address is taken.
+        CannotListen: the address is taken or not ours.
     """
-    host, _, port = listen.rpartition(":")
+    taken = bind(listen)  # not by uvicorn, which would end the process from within a task
     settings: dict[str, Any] = {
         "loop": "none",
         "http": "httptools",
@@ -37,20 +39,18 @@ async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.
         "server_header": False,
         "date_header": False,
     }
-    config = uvicorn.Config(app, host=host, port=int(port), **(settings | options))
-    server = _Quiet(config)
-    task = asyncio.create_task(server.serve())
+    server = _Quiet(uvicorn.Config(app, **(settings | options)))
+    task = asyncio.create_task(server.serve(sockets=[taken]))
     try:
         while not server.started:
             if task.done():
-                message = f"cannot listen on {listen}"
-                raise OSError(message)
+                task.result()
+                break
             await asyncio.sleep(0.01)
         yield server
     finally:
         server.should_exit = True
-        with contextlib.suppress(SystemExit):
-            await task
+        await task
 
 
 def app(ready: Ready) -> Callable[..., Any]:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
@@ -15,6 +15,7 @@ _METADATA_MAX_AGE_MS = 2_000
 _RETRY_BACKOFF_MS = 200
 _REQUEST_TIMEOUT_MS = 10_000
 _CLOSE_SECONDS = 5.0
+_READ_MS, _AT_ONCE = 1_000, 200
 
 
 def producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
@@ -90,10 +91,56 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
         await close(admin.close())
 
 
+async def everything(settings: KafkaSettings, topics: Sequence[str]) -> AsyncIterator[ConsumerRecord]:
+    """All records that these topics hold now, in order per partition. A topic that does not exist holds none.
+
+    Raises:
+        KafkaError: the broker cannot be reached.
+    """
+    partitions = await _partitions(settings, topics)
+    if not partitions:
+        return
+    source = reader(settings)
+    await source.start()
+    try:
+        source.assign(partitions)
+        ends = await source.end_offsets(partitions)
+        await source.seek_to_beginning(*partitions)
+        while unread := [each for each in partitions if await _holds_more(source, each, ends[each])]:
+            read = await source.getmany(*unread, timeout_ms=_READ_MS, max_records=_AT_ONCE)
+            for records in read.values():
+                for record in records:
+                    yield record
+    finally:
+        await close(source.stop())
+
+
+async def _holds_more(source: AIOKafkaConsumer, partition: TopicPartition, end: int) -> bool:
+    """Up to the end that was told, or that came with the records, whichever is further."""
+    # The embedded broker tells the end of a log as the start of its last batch plus one.
+    known = max(end, source.highwater(partition) or 0)
+    return bool(await source.position(partition) < known)
+
+
+async def _partitions(settings: KafkaSettings, topics: Sequence[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS
+    )
+    await admin.start()
+    try:
+        described = await admin.describe_topics(list(topics))
+    finally:
+        await close(admin.close())
+    found = [
+        TopicPartition(each["topic"], one["partition"]) for each in described for one in each["partitions"]
+    ]
+    return sorted(found)
+
+
 async def close(closing: Awaitable[None]) -> None:
     """Closes a client, whose broker may be gone already: then there is nothing left to say to it."""
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
         await asyncio.wait_for(closing, _CLOSE_SECONDS)
 
 
-__all__ = ["KafkaError", "close", "ensure_topics", "group_consumer", "producer", "reader"]
+__all__ = ["KafkaError", "close", "ensure_topics", "everything", "group_consumer", "producer", "reader"]

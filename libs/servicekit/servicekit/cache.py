@@ -13,6 +13,8 @@ from servicekit.telemetry import metrics
 
 _LOCAL_ENTRIES: Final = 10_000
 _LOCAL_SECONDS: Final = 2.0
+_REFRESH_SECONDS: Final = 0.25
+"""How long the others go on with an entry that ran out while the first who noticed reads it again."""
 _REDIS_TIMEOUT: Final = 0.2
 _PAUSE_SECONDS: Final = 5.0
 
@@ -21,7 +23,7 @@ _log = telemetry.logger(__name__)
 
 
 class Cache:
-    """Bytes by key. Shared entries may be stale by their TTL, local ones by two seconds more."""
+    """Bytes by key. Shared entries may be stale by their TTL, local ones by two seconds and a moment more."""
 
     def __init__(self, settings: RedisSettings, *, prefix: str) -> None:
         url = settings.url.get_secret_value() if settings.url else None
@@ -41,14 +43,24 @@ class Cache:
         if cached and cached[0] > now:
             _READ_LOCALLY.inc()
             return cached[1]
+        if cached:
+            self._local[key] = (now + _REFRESH_SECONDS, cached[1])
+        try:
+            found = await self._read(key, load, ttl)
+        except BaseException:
+            self._local.pop(key, None)  # nobody goes on with what cannot be read again
+            raise
+        if len(self._local) >= _LOCAL_ENTRIES:
+            self._local.clear()
+        self._local[key] = (now + min(_LOCAL_SECONDS, ttl), found)
+        return found
+
+    async def _read(self, key: str, load: Callable[[], Awaitable[bytes]], ttl: int) -> bytes:
         found = await self._shared(key)
         if found is None:
             found = await load()
             metrics.CACHE_READS.labels("loaded").inc()
             await self._share(key, found, ttl)
-        if len(self._local) >= _LOCAL_ENTRIES:
-            self._local.clear()
-        self._local[key] = (now + min(_LOCAL_SECONDS, ttl), found)
         return found
 
     async def forget(self, key: str) -> None:

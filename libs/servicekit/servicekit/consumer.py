@@ -32,7 +32,6 @@ _BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
 _POLL_MS = 300
 _BATCH = 200
 _RECONNECT_SECONDS = 1.0
-_READ_MS = 1_000
 
 DEAD_CONSUMER = "dlq_consumer"
 DEAD_ERROR = "dlq_error"
@@ -169,23 +168,11 @@ class Consumer(Generic[A]):
 
     async def dead_letters(self) -> AsyncIterator[ConsumerRecord]:
         """The dead letters of this service that have not been handled since, oldest first per partition."""
-        reader = broker.reader(self._kafka)
-        await reader.start()
-        try:
-            for topic in self._topics:
-                for number in await self._partitions(reader, topic + topics.DEAD_LETTERS):
-                    async for record in _whole(reader, number):
-                        if await self._is_open(record):
-                            yield record
-        finally:
-            await broker.close(reader.stop())
-
-    async def _partitions(self, reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-        await broker.ensure_topics(self._kafka, [topic])
-        reader.unsubscribe()  # from the partitions of the topic before
-        reader.subscribe([topic])
-        await reader.getmany(timeout_ms=_READ_MS)
-        return [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]
+        async for record in broker.everything(
+            self._kafka, [topic + topics.DEAD_LETTERS for topic in self._topics]
+        ):
+            if await self._is_open(record):
+                yield record
 
     async def _is_open(self, record: ConsumerRecord) -> bool:
         headers = dict(record.headers)
@@ -195,17 +182,6 @@ class Consumer(Generic[A]):
         async with self._db.begin_platform(reason="list dead letters") as tx:
             found = await tx.execute(sa.select(INBOX.c.event_id).where(INBOX.c.event_id == event_id))
             return found.first() is None
-
-
-async def _whole(reader: AIOKafkaConsumer, partition: TopicPartition) -> AsyncIterator[ConsumerRecord]:
-    reader.unsubscribe()
-    reader.assign([partition])
-    end = (await reader.end_offsets([partition]))[partition]
-    await reader.seek_to_beginning(partition)
-    while await reader.position(partition) < end:
-        for records in (await reader.getmany(partition, timeout_ms=_READ_MS)).values():
-            for record in records:
-                yield record
 
 
 def _type_of(record: ConsumerRecord) -> str:

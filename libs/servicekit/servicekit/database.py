@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.types import String
 
 from servicekit import deadline
+from servicekit.driver import Driver, DriverPool
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import metrics
@@ -43,8 +44,6 @@ _DRIVER_FAILURES = (
     OSError,
     TimeoutError,
 )
-_REFUSED_BY_THE_SERVER = (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-"""Failures after which a connection is as good as before."""
 
 
 class Transaction:
@@ -71,27 +70,25 @@ class Database:
     def __init__(self, settings: DatabaseSettings, *, name: str) -> None:
         self._settings = settings
         self._platform_role = f"{name}_platform"
-        url = settings.url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)
+        url = settings.url.get_secret_value()
+        server_settings = {
+            "application_name": name,
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": str(settings.statement_timeout_ms),
+            "lock_timeout": str(settings.lock_timeout_ms),
+            "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
+        }
+        self._drivers = DriverPool(url, size=settings.pool_size, server_settings=server_settings)
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_timeout=_POOL_TIMEOUT,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": name,
-                    "timezone": "UTC",
-                    "jit": "off",
-                    "statement_timeout": str(settings.statement_timeout_ms),
-                    "lock_timeout": str(settings.lock_timeout_ms),
-                    "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
-                },
-            },
+            connect_args={"timeout": 5, "server_settings": server_settings},
         )
-        self._bare = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         pool = self.engine.sync_engine.pool
         event.listen(pool, "checkout", _checked_out)
         event.listen(pool, "checkin", lambda *_: metrics.DATABASE_CONNECTIONS.dec())
@@ -129,19 +126,14 @@ class Database:
             notify()
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
-        """The bare connection in autocommit, for a hot path of one statement that sets its tenant itself."""
+    async def driver(self) -> AsyncIterator[Driver]:
+        """A bare connection in autocommit, for a hot path of one statement that sets its tenant itself.
+
+        From a pool of its own, as large as the other. Raises like `begin`.
+        """
         with _mapped():
-            async with self._bare.connect() as connection:
-                raw = await connection.get_raw_connection()
-                bare = raw.driver_connection
-                assert isinstance(bare, asyncpg.Connection)  # noqa: S101
-                try:
-                    yield bare
-                except BaseException as error:
-                    if not isinstance(error, _REFUSED_BY_THE_SERVER):
-                        await connection.invalidate()  # cut off in the middle: nobody may use it again
-                    raise
+            async with self._drivers.lease() as connection:
+                yield connection
 
     def _budget_ms(self) -> int:
         left = deadline.remaining()
@@ -164,6 +156,7 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
+        await self._drivers.close()
         await self.engine.dispose()
 
 

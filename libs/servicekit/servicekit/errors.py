@@ -9,7 +9,11 @@ import grpc
 
 
 class Kind(Enum):
-    """What a refusal means to a caller: a canonical gRPC code and an HTTP status (AIP-193)."""
+    """What a refusal means to a caller: a canonical gRPC code and an HTTP status (AIP-193).
+
+    INVALID breaks what the OpenAPI document says, UNPROCESSABLE keeps to it and yet could never be granted,
+    REFUSED and its like could be granted in another state of things (docs/decisions/0016).
+    """
 
     INVALID = (grpc.StatusCode.INVALID_ARGUMENT, 400)
     UNPROCESSABLE = (grpc.StatusCode.INVALID_ARGUMENT, 422)
@@ -79,7 +83,7 @@ class InvalidRequest(AppError):
 class InvalidPageToken(AppError):
     """The page token was made for another list, or not by us."""
 
-    kind = Kind.INVALID
+    kind = Kind.UNPROCESSABLE
     reason = "INVALID_PAGE_TOKEN"
     detail = "The page token does not belong to this list."
 

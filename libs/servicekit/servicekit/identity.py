@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from servicekit.errors import Unauthenticated
 
-_ALGORITHMS = ["Ed25519", "EdDSA"]
+_ALGORITHMS = ["Ed25519"]
 _LIFETIME = 60
 _REUSE = 40
 _CACHE_SIZE = 4096

@@ -1,16 +1,16 @@
-"""Alembic, driven from the service as the owner of its tables, and the tables that every service shares."""
+"""Alembic, driven from the service as the owner of its tables. Only the migrate verb needs it in memory."""
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command, context, op
 from alembic.config import Config
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from servicekit.tables import platform_tables
 
 _LOCK_TIMEOUT = "5s"
 _TENANT = "organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)"
@@ -63,70 +63,3 @@ def create_platform_tables(service: str) -> None:
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             op.execute(sa.schema.CreateIndex(index))
     isolate(service, "outbox", "inbox", "timers", "idempotency_keys")
-
-
-def platform_tables(metadata: sa.MetaData) -> Sequence[sa.Table]:
-    """The tables that servicekit keeps in every service's database."""
-    moment = sa.DateTime(timezone=True)
-    now = sa.text("now()")
-    outbox = sa.Table(
-        "outbox",
-        metadata,
-        sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-        sa.Column("event_id", sa.Uuid, nullable=False, unique=True),
-        sa.Column("organization_id", sa.Uuid),
-        sa.Column("topic", sa.Text, nullable=False),
-        sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.Column("type", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("payload", sa.LargeBinary, nullable=False),
-        sa.Column("headers", JSONB, nullable=False, server_default=sa.text("'{}'")),
-        sa.Column("created_at", moment, nullable=False, server_default=now),
-        sa.Column("published_at", moment),
-        sa.Column("partition", sa.Integer),
-        sa.Column("log_offset", sa.BigInteger),
-    )
-    # The relay's poll; and its look at how far the log got.
-    sa.Index("outbox_pending", outbox.c.position, postgresql_where=outbox.c.published_at.is_(None))
-    sa.Index("outbox_log", outbox.c.topic, outbox.c.partition, outbox.c.log_offset)
-    confirmations = sa.Table(
-        "relay_confirmations",
-        metadata,
-        sa.Column("topic", sa.Text, primary_key=True),
-        sa.Column("partition", sa.Integer, primary_key=True),
-        sa.Column("log_offset", sa.BigInteger, nullable=False),
-    )
-    inbox = sa.Table(
-        "inbox",
-        metadata,
-        sa.Column("event_id", sa.Uuid, primary_key=True),
-        sa.Column("organization_id", sa.Uuid),
-        sa.Column("type", sa.Text, nullable=False),
-        sa.Column("handled_at", moment, nullable=False, server_default=now),
-    )
-    timers = sa.Table(
-        "timers",
-        metadata,
-        sa.Column("id", sa.Uuid, primary_key=True),
-        sa.Column("organization_id", sa.Uuid),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("due_at", moment, nullable=False),
-        sa.Column("leased_until", moment),
-        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("payload", JSONB, nullable=False, server_default=sa.text("'{}'")),
-        sa.Column("traceparent", sa.Text),
-        sa.UniqueConstraint("kind", "key", name="timers_one_per_key"),
-    )
-    # The timer loop's poll.
-    sa.Index("timers_due", timers.c.due_at)
-    keys = sa.Table(
-        "idempotency_keys",
-        metadata,
-        sa.Column("organization_id", sa.Uuid, primary_key=True),
-        sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
-        sa.Column("resource_id", sa.Uuid, nullable=False),
-        sa.Column("created_at", moment, nullable=False, server_default=now),
-    )
-    return outbox, confirmations, inbox, timers, keys

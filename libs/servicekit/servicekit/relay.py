@@ -68,7 +68,15 @@ class LogLost(Exception):
     """The broker's log is shorter than what it had taken: everything starts anew, on fresh connections."""
 
 
-_Failures = (LogLost, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_Failures = (
+    LogLost,
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server has ended, but not hung up yet
+    OSError,
+    TimeoutError,
+)
 
 
 class Relay:

@@ -17,13 +17,14 @@ import uvloop
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from servicekit import admin, migrations, relay, telemetry
+from servicekit import admin, relay, telemetry
 from servicekit.cache import Cache
 from servicekit.consumer import Consumer
 from servicekit.consumer import Handlers as EventHandlers
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.identity import Signer, Verifier
+from servicekit.listening import exit_when_taken
 from servicekit.relay import Relay
 from servicekit.rpc import server
 from servicekit.rpc.client import Peer
@@ -77,7 +78,7 @@ def main(service: Service[Any, Any]) -> None:
         _migrate(service.name, settings)
         return
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    with runner:
+    with exit_when_taken(), runner:
         match arguments.role:
             case "replay":
                 runner.run(_replay(service, settings, arguments))
@@ -116,6 +117,8 @@ def _arguments(name: str) -> argparse.Namespace:
 def _migrate(name: str, settings: ServiceSettings) -> None:
     if settings.database.owner_url is None:
         sys.exit("database.owner_url is not set: migrations run as the owner of the tables")
+    from servicekit import migrations  # noqa: PLC0415  # Alembic is a tenth of the memory of a role that serves
+
     package = Path(str(importlib.import_module(name).__file__)).parent
     folder = package / "migrations"
     migrations.upgrade(
@@ -155,23 +158,35 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
             asyncio.create_task(loop(stop), name=name)
             for name, loop in _loops(service, app, opened, roles).items()
         ]
-        if "serve" in roles:
-            verifier = Verifier(settings.identity.trusted_keys_file, service.name)
-            served, readiness, port = await server.start(
-                service.name, settings.rpc.listen, verifier, service.servicers(app)
-            )
-            await readiness.set("", health_pb2.HealthCheckResponse.SERVING)
-            _log.info("serving", port=port)
-        if not stop.is_set():
-            ready.set()
-        _log.info("started", roles=",".join(roles))
-        await _until_stopped(stop, loops)
-        ready.clear()
-        if "serve" in roles:
-            await readiness.enter_graceful_shutdown()
-            await served.stop(_GRACE_SECONDS)
-        await _drain(loops)
+        try:
+            async with _served(service, app, settings) if "serve" in roles else contextlib.nullcontext():
+                if not stop.is_set():
+                    ready.set()
+                _log.info("started", roles=",".join(roles))
+                try:
+                    await _until_stopped(stop, loops)
+                finally:
+                    ready.clear()
+        finally:
+            stop.set()
+            await _drain(loops)
     _log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _served(service: Service[A, S], app: A, settings: S) -> AsyncIterator[None]:
+    """The RPCs, open; however the context ends, calls in flight finish and no server is left."""
+    verifier = Verifier(settings.identity.trusted_keys_file, service.name)
+    served, readiness, port = await server.start(
+        service.name, settings.rpc.listen, verifier, service.servicers(app)
+    )
+    try:
+        await readiness.set("", health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", port=port)
+        yield
+    finally:
+        await readiness.enter_graceful_shutdown()
+        await served.stop(_GRACE_SECONDS)
 
 
 def _loops(

@@ -35,6 +35,7 @@ class DatabaseSettings(Part):
     owner_url: SecretStr | None = None
     """The owner of the tables; only the migrate verb needs it."""
     pool_size: int = Field(default=6, ge=1, le=100)
+    """Of transactions; where hot paths send single statements, as many connections again for these."""
     statement_timeout_ms: int = Field(default=5000, ge=100)
     lock_timeout_ms: int = Field(default=2000, ge=10)
 

@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from devstack.engines import ValkeyEngine
 from servicekit import ids
 from servicekit.cache import Cache
+from servicekit.errors import Unavailable
 from servicekit.settings import RedisSettings
 
 
@@ -53,3 +55,33 @@ async def test_it_works_without_any_redis() -> None:
     assert await cache.get_or_load("key", loader.load, ttl=30) == b"value"
     await cache.forget("key")
     await cache.close()
+
+
+async def test_one_reads_again_what_ran_out_while_the_others_go_on() -> None:
+    cache, loader, key = Cache(RedisSettings(), prefix="t:"), Loader(), str(ids.new())
+    await cache.get_or_load(key, loader.load, ttl=0)
+    gate = asyncio.Event()
+
+    async def slow() -> bytes:
+        await gate.wait()
+        return b"new"
+
+    first = asyncio.create_task(cache.get_or_load(key, slow, ttl=30))
+    await asyncio.sleep(0)  # it is reading
+    assert await cache.get_or_load(key, loader.load, ttl=30) == b"value"
+    gate.set()
+    assert await first == b"new"
+    assert await cache.get_or_load(key, loader.load, ttl=30) == b"new"
+    assert loader.calls == 1
+
+
+async def test_what_cannot_be_read_again_is_not_used_any_longer() -> None:
+    cache, loader, key = Cache(RedisSettings(), prefix="t:"), Loader(), str(ids.new())
+    await cache.get_or_load(key, loader.load, ttl=0)
+
+    async def broken() -> bytes:
+        raise Unavailable
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await cache.get_or_load(key, broken, ttl=30)

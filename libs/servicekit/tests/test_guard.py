@@ -1,11 +1,13 @@
 """The guard, over every RPC of the contract: who may pass, who may not, and what a refusal looks like."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.message import Message
+from prometheus_client import REGISTRY
 
 from comptoir.api.v1 import policy_pb2
 from servicekit import contract, identity, ids, permissions
@@ -13,8 +15,9 @@ from servicekit.contract import CONTEXTS, Rpc
 from servicekit.errors import AppError, InvalidRequest, Kind
 from servicekit.identity import Caller, CallerKind
 from servicekit.rpc import server, status
+from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.guard import authorize
+from testkit import eventually
 from testkit.callers import anonymous, member, service
 from testkit.keys import Keys
 
@@ -177,3 +180,46 @@ async def test_a_violation_names_its_field_and_not_its_value(peers: dict[str, Pe
     refusal = status.from_call(caught.value)
     assert {each.pointer for each in refusal.violations} >= {"/email", "/display_name"}
     assert "zebra" not in str([each.message for each in refusal.violations])
+
+
+class Patient(grpc.GenericRpcHandler):
+    """Takes every call and answers none of them."""
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        rpc = contract.rpcs()[handler_call_details.method]
+
+        async def answer(_request: Message, _context: Any) -> Message:
+            self.taken.set()
+            await asyncio.Event().wait()
+            return rpc.response()
+
+        return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=rpc.request.FromString)
+
+
+async def test_a_call_whose_caller_leaves_is_counted_and_timed(keys: Keys) -> None:
+    rpc = contract.rpcs()["/comptoir.auth.v1.AccountDirectoryService/GetSigningKeys"]
+
+    def counted() -> float:
+        labels = {"method": rpc.path, "code": "CANCELLED"}
+        return REGISTRY.get_sample_value("comptoir_rpc_served_total", labels) or 0
+
+    def timed() -> float:
+        return REGISTRY.get_sample_value("comptoir_rpc_served_seconds_count", {"method": rpc.path}) or 0
+
+    before = counted(), timed()
+    patient = Patient()
+    register = lambda served: served.add_generic_rpc_handlers((patient,))  # noqa: E731
+    running, _, port = await server.start("auth", "127.0.0.1:0", keys.verifier("auth"), [register])
+    peer = Peer("auth", f"127.0.0.1:{port}", keys.signer("gateway"))
+    method: Any = peer.channel.unary_unary(rpc.path, lambda m: m.SerializeToString(), rpc.response.FromString)
+    token = keys.signer("gateway").token("auth", service("gateway", None))
+    call = method(rpc.request(), metadata=[("comptoir-identity", token)])
+    await asyncio.wait_for(patient.taken.wait(), 10)
+    call.cancel()
+    await eventually(lambda: counted() == before[0] + 1)
+    assert timed() == before[1] + 1
+    await peer.close()
+    await running.stop(None)

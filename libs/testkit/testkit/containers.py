@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devstack.engines import EngineFailed, kafka_probe
+from devstack.engines import EngineFailed, apache_kafka, kafka_probe
 from devstack.ports import LOOPBACK, pick_port
 from devstack.psql import PsqlFailed, run_sql
 
@@ -127,7 +127,7 @@ def kafka() -> Container:
         "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
         "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m",
     }
-    image = Image("apache/kafka:4.1.2", 9092, environment)
+    image = Image(f"apache/kafka:{apache_kafka.VERSION}", 9092, environment)
     address = f"{LOOPBACK}:{port}"
     return Container(image, port=port, url=address, answers=lambda: kafka_probe.answers(port))
 

@@ -124,6 +124,29 @@ async def test_the_end_of_the_log_is_told_as_declared(
     assert await member.end_offsets([zero]) == {zero: 6}
 
 
+async def test_all_that_topics_hold_is_read_to_the_last_record_of_the_last_batch(
+    topic: str, kafka: KafkaSettings, clients: KafkaClients
+) -> None:
+    producer = await clients.producer()
+    for partition, prefixes in {0: ["a", "b"], 2: ["c"]}.items():
+        for prefix in prefixes:
+            batch = producer.create_batch()
+            for value in numbered(300, prefix):
+                batch.append(key=None, value=value, timestamp=None)
+            await (await producer.send_batch(batch, topic, partition=partition))
+    read = [record async for record in kafka_clients.everything(kafka, [topic])]
+    of = {number: [each.value for each in read if each.partition == number] for number in range(3)}
+    assert of == {0: numbered(300, "a") + numbered(300, "b"), 1: [], 2: numbered(300, "c")}
+
+
+async def test_empty_and_absent_topics_are_read_within_moments(topic: str, kafka: KafkaSettings) -> None:
+    empty = [f"contract-{ids.new()}" for _ in range(3)]
+    await ensure_topics(kafka, empty)
+    async with asyncio.timeout(5):
+        found = [each async for each in kafka_clients.everything(kafka, [topic, *empty, "contract-absent"])]
+    assert found == []
+
+
 async def test_headers_and_absent_keys_and_values_come_back_as_they_were(
     topic: str, clients: KafkaClients
 ) -> None:

@@ -80,7 +80,7 @@ async def test_another_organization_s_venue_is_not_found(edge: Edge, counter: Co
 
 
 @pytest.mark.parametrize(
-    "day", ["2027-02-30", "2027-13-01", "0000-01-01", "0001-01-01", "1969-12-31", "9999-12-31", "today"]
+    "day", ["2027-02-30", "2027-13-01", "0000-01-01", "0001-01-01", "1970-12-31", "9000-01-01", "today"]
 )
 async def test_what_is_no_day_is_refused(edge: Edge, counter: Counter, house: House, day: str) -> None:
     await counter.tell(house, house.opened(), at("2027-01-01 12:00"))
@@ -89,7 +89,7 @@ async def test_what_is_no_day_is_refused(edge: Edge, counter: Counter, house: Ho
     assert [violation.pointer for violation in refusal.violations] == ["/date"]
 
 
-@pytest.mark.parametrize("day", ["1970-01-01", "9998-12-31"])
+@pytest.mark.parametrize("day", ["1971-01-01", "8999-12-31"])
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 async def test_the_first_and_the_last_day_have_numbers_in_every_zone(
     edge: Edge, counter: Counter, house: House, day: str, zone: str

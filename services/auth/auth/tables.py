@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from servicekit.migrations import platform_tables
+from servicekit.tables import platform_tables
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)

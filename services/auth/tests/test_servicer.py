@@ -233,7 +233,7 @@ def test_the_catalogue_lists_every_refusal_of_auth() -> None:
     assert ours == {
         "EMAIL_NOT_VERIFIED": 409,
         "INVALID_CREDENTIALS": 401,
-        "PASSWORD_TOO_COMMON": 400,
+        "PASSWORD_TOO_COMMON": 422,
         "REFRESH_TOKEN_INVALID": 401,
         "REFRESH_TOKEN_REUSED": 401,
         "REGISTRATION_NOT_FOUND": 404,

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from booking.clients import Deposits
+from booking.domain.availability import Found
 from booking.settings import Settings
 from booking.store.days import Plans
+from booking.store.searches import Searches
 from servicekit.cache import Cache
 from servicekit.database import Database
 from servicekit.runtime import Resources
@@ -26,6 +28,7 @@ class App:
     guarded: bool = True
     """False in the negative control of the torture test: plans are committed unseen."""
     plans: Plans = field(default_factory=Plans)
+    searches: Searches[Found] = field(default_factory=Searches)
 
 
 @asynccontextmanager

@@ -243,14 +243,14 @@ async def test_a_wish_that_cannot_be_is_refused_with_a_reason(
     assert (refused.reason, refused.kind.http_status) == (reason, status)
 
 
-@pytest.mark.parametrize("date", ["2027-02-30", "0000-01-01", "0001-01-01", "9999-12-31", "1970-01-01"])
+@pytest.mark.parametrize("date", ["2027-02-30", "0000-01-01", "0001-01-01", "9000-01-01", "1970-12-31"])
 async def test_a_day_that_the_calendar_does_not_have_is_refused(edge: Edge, house: House, date: str) -> None:
     request = pb.SearchAvailabilityRequest(venue_id=ids.show("ven", house.venue_id), date=date, party_size=2)
     refused = await refusal(edge, "AvailabilityService/SearchAvailability", request)
     assert (refused.reason, refused.violations[0].pointer) == ("INVALID_REQUEST", "/date")
 
 
-@pytest.mark.parametrize("date", ["1971-01-01", "9998-12-01"])
+@pytest.mark.parametrize("date", ["1971-01-01", "8999-12-31"])
 async def test_the_first_and_the_last_day_are_searched(edge: Edge, house: House, date: str) -> None:
     request = pb.SearchAvailabilityRequest(venue_id=ids.show("ven", house.venue_id), date=date, party_size=2)
     found = await call(edge, "AvailabilityService/SearchAvailability", request)

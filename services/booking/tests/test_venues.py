@@ -7,13 +7,14 @@ from uuid import UUID
 import pytest
 
 from booking.app import App
-from booking.domain.offerings import OfferingNotFound
+from booking.domain.offerings import DepositNotPayable, OfferingNotFound
 from booking.domain.shifts import ShiftsOverlap
 from booking.domain.venues import (
     AreaNotFound,
     NameTaken,
     ResourceKind,
     ResourceNotFound,
+    UnknownCurrency,
     VenueNotFound,
     VenueRef,
     VenueSlugTaken,
@@ -22,7 +23,7 @@ from booking.store import venues as store
 from booking.usecases import venues
 from comptoir.booking.v1 import events_pb2
 from servicekit import idempotency, ids, paging
-from servicekit.errors import IdempotencyKeyReused, InvalidRequest
+from servicekit.errors import IdempotencyKeyReused
 from testkit import outbox
 
 from .conftest import House, Payments, open_house
@@ -170,7 +171,7 @@ async def test_shifts_of_one_offering_do_not_overlap_even_when_added_at_once(hou
 
 async def test_a_deposit_is_in_the_currency_of_the_venue(house: House) -> None:
     yen = await create(house.app, house.organization, "yen-house", currency="JPY")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(DepositNotPayable):
         await venues.add_offering(
             house.app,
             house.organization,
@@ -186,7 +187,7 @@ async def test_a_deposit_is_in_the_currency_of_the_venue(house: House) -> None:
 
 @pytest.mark.parametrize("currency", ["XYZ", "DEM", "XXX"])
 async def test_a_currency_is_one_that_people_pay_with(app: App, currency: str) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(UnknownCurrency):
         await create(app, ids.new(), "money-house", currency=currency)
 
 

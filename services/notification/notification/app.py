@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from notification.clients.directory import Directory
 from notification.clients.partners import Partners
@@ -25,6 +26,7 @@ class App:
     mail_from: str
     public_url: str
     webhooks: WebhookSettings
+    payment_request_delay: timedelta
 
 
 @asynccontextmanager
@@ -45,6 +47,7 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
             mail_from=settings.mail_from,
             public_url=settings.public_url,
             webhooks=settings.webhooks,
+            payment_request_delay=timedelta(seconds=settings.payment_request_delay_seconds),
         )
     finally:
         await partners.close()

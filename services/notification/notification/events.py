@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +23,6 @@ _CHANGES: Mapping[str, ChangeKind] = {
     events_pb2.BookingCancelled.DESCRIPTOR.full_name: ChangeKind.CANCELLED,
     events_pb2.BookingExpired.DESCRIPTOR.full_name: ChangeKind.EXPIRED,
 }
-
-
-@cache
-def partner_types() -> frozenset[str]:
-    """The types partners may subscribe to: those that the contract marks."""
-    return frozenset(event.rules.webhook for event in contract.events().values() if event.rules.webhook)
 
 
 def booking_change(event: Event) -> BookingChange:

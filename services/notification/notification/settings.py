@@ -63,6 +63,9 @@ class Settings(ServiceSettings):
     encryption_key_file: Path
     """32 random bytes in base64: seals the signing secrets of webhooks."""
     webhooks: WebhookSettings = WebhookSettings()
+    payment_request_delay_seconds: float = Field(default=120, ge=0, le=3600)
+    """How long a hold waits for its guest, who as a rule pays at once on the page, before a mail asks for the
+    deposit. Shorter than booking's holds: a hold that is over asks for nothing."""
 
     def encryption_key(self) -> bytes:
         """The key in `encryption_key_file`.

@@ -42,6 +42,7 @@ from testkit.plugin import OpenDatabase, StartEdge
 from testkit.timers import scheduled
 
 PUBLIC_URL = "https://book.example"
+PAYMENT_REQUEST_DELAY = timedelta(minutes=2)
 MAIL_FROM = "Comptoir <bookings@book.example>"
 STARTS_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
 
@@ -337,6 +338,7 @@ async def app(
         mail_from=MAIL_FROM,
         public_url=PUBLIC_URL,
         webhooks=settings,
+        payment_request_delay=PAYMENT_REQUEST_DELAY,
     )
     await partners.close()
     for peer in peers.values():

@@ -54,7 +54,7 @@ async def test_a_confirmed_booking_is_mailed_with_link_and_invitation(desk: Desk
 
 async def test_each_change_is_told_once_in_its_own_words(desk: Desk, sink: MailSink) -> None:
     await desk.happens(BookingHeld)
-    await desk.run_due()
+    await desk.fire(SEND_MAIL)
     await desk.happens(BookingConfirmed)
     await desk.run_due()
     await desk.happens(BookingMoved, starts_at=desk.starts_at + timedelta(days=1))

@@ -91,7 +91,7 @@ async def test_an_unknown_event_type_is_refused(edge: Edge, desk: Desk) -> None:
     )
     caller = member(desk.organization)
     refusal = await _refused(edge, WebhookServiceStub, "CreateWebhookEndpoint", request, caller=caller)
-    assert refusal.reason == "UNKNOWN_EVENT_TYPE"
+    assert refusal.reason == "INVALID_REQUEST"
     assert [violation.pointer for violation in refusal.violations] == ["/event_types/1"]
 
 

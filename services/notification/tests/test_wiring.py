@@ -1,13 +1,15 @@
 """Everything the contract promises to partners is listened to, and every timer that is set has a handler."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from buf.validate import validate_pb2
 from pydantic import SecretStr
 
 from comptoir.booking.v1 import booking_pb2
-from notification import events
+from comptoir.notification.v1.notification_pb2 import CreateWebhookEndpointRequest
 from notification.__main__ import SERVICE
 from notification.app import App
 from notification.clients import directory
@@ -33,7 +35,9 @@ def test_every_event_that_partners_may_be_told_of_is_handled() -> None:
     handled = {message.DESCRIPTOR.full_name for message in SERVICE.handlers}
     told = {name for name, event in contract.events().items() if event.rules.webhook}
     assert told <= handled
-    assert {contract.events()[name].rules.webhook for name in told} == events.partner_types()
+    event_types = CreateWebhookEndpointRequest.DESCRIPTOR.fields_by_name["event_types"]
+    subscribable = event_types.GetOptions().Extensions[validate_pb2.field].repeated.items.string
+    assert {contract.events()[name].rules.webhook for name in told} == set(getattr(subscribable, "in"))
 
 
 def test_every_status_that_a_booking_can_have_has_a_word_here() -> None:
@@ -71,6 +75,7 @@ async def test_the_app_opens_and_closes(app: App, keys: Keys, tmp_path: Path) ->
     resources = Resources(settings, app.db, Cache(RedisSettings(), prefix="test:"), signer, peers)
     async with SERVICE.open(resources) as opened:
         assert opened.public_url == "http://127.0.0.1:8080"
+        assert opened.payment_request_delay == timedelta(minutes=2)
     with pytest.raises(RuntimeError, match="closed"):
         await opened.partners.post("https://example.org/hook", body=b"{}", headers={})
     for peer in peers.values():

@@ -1,6 +1,7 @@
 """Events of booking to use cases. Decides nothing."""
 
 from types import MappingProxyType
+from typing import TypeAlias
 
 from comptoir.booking.v1 import events_pb2
 from comptoir.common.v1 import values_pb2
@@ -11,27 +12,33 @@ from servicekit import ids
 from servicekit.events import Event
 from servicekit.money import Money
 
+_Closed: TypeAlias = events_pb2.BookingCancelled | events_pb2.BookingExpired
+
 
 async def on_booking_cancelled(app: App, event: Event) -> None:
     """A booking was called off."""
-    message: events_pb2.BookingCancelled = event.message
-    due = _money(message.refund_due) if message.HasField("refund_due") else None
-    await _close(app, event, message.booking.booking_id, due, "booking cancelled")
+    await _close(app, event, event.message, "booking cancelled")
 
 
 async def on_booking_expired(app: App, event: Event) -> None:
     """A hold ran out."""
-    message: events_pb2.BookingExpired = event.message
-    due = _money(message.refund_due) if message.HasField("refund_due") else None
-    await _close(app, event, message.booking.booking_id, due, "booking expired")
+    await _close(app, event, event.message, "booking expired")
 
 
-async def _close(app: App, event: Event, booking: str, due: Money | None, reason: str) -> None:
-    booking_id = ids.parse("bkg", booking, BookingUnreadable)
-    await refunds.close_booking(app, event, booking_id, refund_due=due, reason=reason)
+async def _close(app: App, event: Event, message: _Closed, reason: str) -> None:
+    booking = message.booking
+    await refunds.close_booking(
+        app,
+        event,
+        ids.parse("bkg", booking.booking_id, BookingUnreadable),
+        deposit=_money(booking.deposit),
+        refund_due=_money(message.refund_due),
+        reason=reason,
+    )
 
 
 def _money(money: values_pb2.Money) -> Money | None:
+    """An amount; None when it is absent or nothing."""
     return Money(money.amount, money.currency) if money.amount else None
 
 

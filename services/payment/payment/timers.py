@@ -16,12 +16,12 @@ from payment.domain.payments import look_again_after
 from payment.domain.provider import RefundAnswer
 from payment.domain.refunds import Refund, RefundState
 from payment.store import payments, provider_events, refunds
-from payment.usecases.deposits import RECONCILE_DEPOSIT, close_at_provider, record_intent
+from payment.usecases import deposits
+from payment.usecases.deposits import CLOSE_INTENT, RECONCILE_DEPOSIT
 from payment.usecases.provider_events import HANDLE_PROVIDER_EVENT
-from payment.usecases.refunds import CLOSE_DEPOSIT, ISSUE_REFUND, owe_refund
+from payment.usecases.refunds import CLOSE_DEPOSIT, ISSUE_REFUND
 from servicekit import telemetry, timers
-from servicekit.errors import AppError, Busy, Unavailable
-from servicekit.money import Money
+from servicekit.errors import AppError, Busy
 from servicekit.timers import Timer
 
 _REFUND_LEASE = timedelta(seconds=60)
@@ -36,18 +36,16 @@ _log = telemetry.logger(__name__)
 
 async def reconcile_deposit(app: App, timer: Timer) -> None:
     """Asks the provider about a deposit, at growing intervals until it is decided: no webhook need arrive."""
-    payment_id = UUID(timer.key)
     async with app.db.begin(timer.tenant) as tx:
-        payment = await payments.get_payment(tx, timer.tenant, payment_id)
-    reference = payment.provider_reference if payment.is_open else None
-    intent = await app.provider.find_intent(reference) if reference else None
-    async with app.db.begin(timer.tenant) as tx:
-        payment = await payments.lock_payment(tx, timer.tenant, payment_id)
-        if intent is not None:
-            payment = await record_intent(tx, payment, intent.status)
-        elif payment.is_abandoned(tx.now):
+        payment = await payments.lock_payment(tx, timer.tenant, UUID(timer.key))
+        if payment.is_abandoned(tx.now):
             payment = payment.abandon()
             await payments.save_payment(tx, payment)
+    if payment.is_open:
+        payment = await deposits.look(app, payment)
+    elif payment.provider_reference is None:
+        await deposits.close_unheard_intent(app, payment)
+    async with app.db.begin(timer.tenant) as tx:
         if payment.is_open:
             await timers.postpone(tx, timer, tx.now + look_again_after(timer.attempts))
         else:
@@ -55,20 +53,18 @@ async def reconcile_deposit(app: App, timer: Timer) -> None:
 
 
 async def close_deposit(app: App, timer: Timer) -> None:
-    """Closes the deposit of a booking that is over. If it turns out to be paid, the money goes back."""
-    payment_id = UUID(timer.key)
+    """Closes the deposit of a booking that is over. If it is paid, booking hears of it, and decides."""
     async with app.db.begin(timer.tenant) as tx:
-        payment = (await payments.lock_payment(tx, timer.tenant, payment_id)).abandon()
-        await payments.save_payment(tx, payment)
-    if payment.is_open:
-        payment = await close_at_provider(app, payment)
-    if payment.is_open:
-        raise Unavailable  # on its way; the loop comes back
+        payment = await payments.get_payment(tx, timer.tenant, UUID(timer.key))
+    await deposits.decide(app, payment)
     async with app.db.begin(timer.tenant) as tx:
-        payment = await payments.lock_payment(tx, timer.tenant, payment_id)
-        if payment.holds_money:
-            amount = Money(timer.payload["amount"], payment.amount.currency)
-            await owe_refund(tx, payment, amount, timer.payload["reason"])
+        await timers.done(tx, timer)
+
+
+async def close_intent(app: App, timer: Timer) -> None:
+    """Closes an intent that nobody was offered; the key is the provider's name for it."""
+    await deposits.close_intent(app, timer.key)
+    async with app.db.begin(timer.tenant) as tx:
         await timers.done(tx, timer)
 
 
@@ -97,8 +93,7 @@ async def handle_provider_event(app: App, timer: Timer) -> None:
     """Asks the provider about the intent that a webhook spoke of. What we do not know is noted and kept."""
     async with app.db.begin_platform(reason="find the payment of a webhook") as tx:
         event = await provider_events.get_event(tx, timer.payload["source"], timer.payload["event"])
-        reference = event.reference or ""
-        payment = await payments.find_payment_by_reference(tx, event.source, reference)
+        payment = await payments.find_payment_by_reference(tx, event.source, event.reference or "")
         if payment is None:
             await provider_events.mark_handled(tx, event, "unknown")
             await timers.done(tx, timer)
@@ -106,10 +101,8 @@ async def handle_provider_event(app: App, timer: Timer) -> None:
         _UNKNOWN.labels(event.source).inc()
         _log.warning("provider_event_unknown", source=event.source, event_id=event.id, type=event.type)
         return
-    intent = await app.provider.find_intent(reference)
-    async with app.db.begin_platform(reason="apply a webhook") as tx:
-        payment = await payments.lock_payment(tx, payment.organization_id, payment.id)
-        await record_intent(tx, payment, intent.status)
+    await deposits.look(app, payment)
+    async with app.db.begin_platform(reason="note that a webhook was followed") as tx:
         await provider_events.mark_handled(tx, event, "followed")
         await timers.done(tx, timer)
 
@@ -137,6 +130,7 @@ TIMERS = MappingProxyType(
     {
         RECONCILE_DEPOSIT: reconcile_deposit,
         CLOSE_DEPOSIT: close_deposit,
+        CLOSE_INTENT: close_intent,
         ISSUE_REFUND: issue_refund,
         HANDLE_PROVIDER_EVENT: handle_provider_event,
     }

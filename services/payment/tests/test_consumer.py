@@ -1,5 +1,7 @@
 """Closed bookings as booking tells of them: once, twice, in any order."""
 
+import asyncio
+
 import pytest
 from google.protobuf.message import Message
 
@@ -9,6 +11,8 @@ from comptoir.payment.v1 import events_pb2 as payment_events_pb2
 from payment.consumer import HANDLERS
 from payment.domain.errors import BookingUnreadable, RefundExceedsPayment
 from payment.domain.payments import Payment, PaymentStatus
+from payment.usecases import deposits
+from payment.usecases.deposits import CLOSE_INTENT
 from payment.usecases.refunds import CLOSE_DEPOSIT, ISSUE_REFUND
 from servicekit import ids
 from servicekit.errors import Unavailable
@@ -17,7 +21,7 @@ from servicekit.inbox import AlreadyHandled
 from testkit import outbox, timers
 from testkit.events import event_of
 
-from .conftest import Till, reference
+from .conftest import DEPOSIT, Till, reference
 from .stripe_stand_in import StandIn
 
 CLOSED = [events_pb2.BookingCancelled, events_pb2.BookingExpired]
@@ -25,7 +29,8 @@ CLOSED = [events_pb2.BookingCancelled, events_pb2.BookingExpired]
 
 def closed(kind: type[Message], till: Till, booking: str, refund_due: int | None = None) -> Event:
     due = None if refund_due is None else values_pb2.Money(amount=refund_due, currency="EUR")
-    snapshot = events_pb2.BookingSnapshot(booking_id=booking)
+    deposit = values_pb2.Money(amount=DEPOSIT.amount, currency=DEPOSIT.currency)
+    snapshot = events_pb2.BookingSnapshot(booking_id=booking, deposit=deposit)
     return event_of(kind(booking=snapshot, refund_due=due), till.organization)
 
 
@@ -89,26 +94,70 @@ async def test_the_open_deposit_of_a_closed_booking_cannot_be_paid_any_more(
     assert await said(till) == []
 
 
-@pytest.mark.parametrize(("due", "back"), [(None, 7000), (2500, 2500)])
-async def test_a_payment_that_came_too_late_goes_back(till: Till, due: int | None, back: int) -> None:
+@pytest.mark.parametrize("kind", CLOSED)
+async def test_money_that_came_too_late_stays_until_booking_says_that_it_is_due(
+    till: Till, kind: type[Message]
+) -> None:
     payment = await till.offer()
     await till.guest.pay(reference(payment))
-    await handle(till, closed(events_pb2.BookingExpired, till, of(payment), due))
+    await handle(till, closed(kind, till, of(payment)))
     await finish(till)
+    assert await said(till) == ["PaymentSucceeded"]  # booking may still confirm
+    assert await till.guest.refunds(reference(payment)) == []
+    await handle(till, closed(kind, till, of(payment), 7000))
     await finish(till)
-    assert await till.guest.refunds(reference(payment)) == [back]
+    assert await till.guest.refunds(reference(payment)) == [7000]
     assert await said(till) == ["PaymentSucceeded", "PaymentRefunded"]
 
 
-async def test_a_payment_known_before_its_booking_is_closed_still_goes_back(till: Till) -> None:
+async def test_what_is_due_of_money_we_have_not_heard_of_goes_back_when_it_is_there(till: Till) -> None:
+    payment = await till.offer()
+    await till.guest.pay(reference(payment))
+    await handle(till, closed(events_pb2.BookingExpired, till, of(payment), 2500))
+    await till.run_due(ISSUE_REFUND)
+    assert await till.guest.refunds(reference(payment)) == []
+    await finish(till)
+    assert await till.guest.refunds(reference(payment)) == [2500]
+    assert await said(till) == ["PaymentSucceeded", "PaymentRefunded"]
+
+
+async def test_a_payment_known_before_its_deposit_is_closed_is_told_once_and_stays(till: Till) -> None:
     payment = await till.offer()
     await handle(till, closed(events_pb2.BookingExpired, till, of(payment)))
     await till.guest.pay(reference(payment))
-    [timer] = await timers.scheduled(till.app.db, "reconcile_deposit")
     assert await till.run_due("reconcile_deposit") == 1  # learns of the payment first
-    assert timer.key == str(payment.id)
     await finish(till)
-    assert await till.guest.refunds(reference(payment)) == [7000]
+    assert await till.guest.refunds(reference(payment)) == []
+    assert await said(till) == ["PaymentSucceeded"]
+
+
+@pytest.mark.parametrize("kind", CLOSED)
+async def test_a_deposit_that_is_asked_for_after_its_bookings_end_cannot_be_paid(
+    till: Till, kind: type[Message]
+) -> None:
+    booking_id = ids.new()
+    await handle(till, closed(kind, till, ids.show("bkg", booking_id)))
+    offered = await deposits.create_deposit(
+        till.app, till.organization, booking_id, amount=DEPOSIT, description="Dinner for 7"
+    )
+    assert (offered.payment.status, offered.client_secret) == (PaymentStatus.CANCELLED, "")
+    assert offered.payment.provider_reference is None
+    assert await timers.scheduled(till.app.db) == []
+
+
+async def test_a_deposit_and_the_end_of_its_booking_at_once_leave_nothing_to_pay(till: Till) -> None:
+    for _ in range(6):
+        booking_id = ids.new()
+        await asyncio.gather(
+            till.offer(booking_id),
+            handle(till, closed(events_pb2.BookingCancelled, till, ids.show("bkg", booking_id))),
+        )
+        await till.run_due(CLOSE_DEPOSIT)
+        await till.run_due(CLOSE_INTENT)
+        payment = await till.offer(booking_id)
+        assert payment.status is PaymentStatus.CANCELLED
+        if payment.provider_reference:
+            assert await till.guest.state(payment.provider_reference) == "canceled"
 
 
 async def test_closing_waits_for_a_payment_that_is_on_its_way(failing_till: Till, stand_in: StandIn) -> None:
@@ -119,7 +168,8 @@ async def test_closing_waits_for_a_payment_that_is_on_its_way(failing_till: Till
         await failing_till.run_due(CLOSE_DEPOSIT)
     stand_in.intents[reference(payment)]["status"] = "succeeded"
     await finish(failing_till)
-    assert (await failing_till.payment(payment)).status is PaymentStatus.REFUNDED
+    assert (await failing_till.payment(payment)).status is PaymentStatus.SUCCEEDED
+    assert await said(failing_till) == ["PaymentSucceeded"]
 
 
 async def test_a_refund_of_money_that_never_came_is_not_made(failing_till: Till, stand_in: StandIn) -> None:

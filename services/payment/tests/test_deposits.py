@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from comptoir.payment.v1 import events_pb2
 from payment.domain.errors import DepositMismatch, ProviderRefused
@@ -14,7 +15,7 @@ from payment.store import payments as store
 from payment.tables import PAYMENTS
 from payment.timers import TIMERS
 from payment.usecases import deposits
-from payment.usecases.deposits import RECONCILE_DEPOSIT
+from payment.usecases.deposits import CLOSE_INTENT, RECONCILE_DEPOSIT
 from servicekit import ids
 from servicekit.errors import Unavailable
 from servicekit.money import Money
@@ -78,6 +79,11 @@ async def test_without_idempotency_keys_only_the_intent_on_record_is_ever_offere
     first_answer.opened.set()
     assert reference(await slow) == reference(quick)
     assert len(stand_in.intents) == 2  # the control: without the record there would be two to pay
+    assert await failing_till.run_due(CLOSE_INTENT) == 1
+    states = {name: intent["status"] for name, intent in stand_in.intents.items()}
+    assert states.pop(reference(quick)) == "requires_payment_method"
+    assert list(states.values()) == ["canceled"]
+    assert await timers.scheduled(failing_till.app.db, CLOSE_INTENT) == []
 
 
 async def test_a_deposit_that_the_provider_refuses_offers_nothing(till: Till) -> None:
@@ -85,6 +91,8 @@ async def test_a_deposit_that_the_provider_refuses_offers_nothing(till: Till) ->
     with pytest.raises(ProviderRefused):
         await till.offer(booking_id, Money(100, "MGA"))
     assert await settle(till, booking_id) is PaymentStatus.CANCELLED
+    assert await till.run_due(RECONCILE_DEPOSIT) == 1
+    assert await timers.scheduled(till.app.db, RECONCILE_DEPOSIT) == []
 
 
 async def test_an_unpaid_deposit_is_closed_at_the_provider_too(till: Till) -> None:
@@ -148,7 +156,46 @@ async def test_a_deposit_settled_while_it_is_being_made_cannot_be_paid(
     made.opened.set()
     offered = await offering
     assert (offered.payment.status, offered.client_secret) == (PaymentStatus.CANCELLED, "")
+    stand_in.fail("POST /v1/payment_intents/{id}/cancel", Fault.UNREACHED)
+    with pytest.raises(Unavailable):
+        await failing_till.run_due(CLOSE_INTENT)
+    assert await failing_till.run_due(CLOSE_INTENT) == 1
     assert [intent["status"] for intent in stand_in.intents.values()] == ["canceled"]
+    assert await timers.scheduled(failing_till.app.db, CLOSE_INTENT) == []
+
+
+async def test_an_intent_that_was_made_unheard_for_a_closed_deposit_is_closed_too(
+    failing_till: Till, stand_in: StandIn
+) -> None:
+    booking_id = ids.new()
+    stand_in.fail("POST /v1/payment_intents", Fault.UNHEARD)
+    with pytest.raises(Unavailable):
+        await failing_till.offer(booking_id)
+    assert await settle(failing_till, booking_id) is PaymentStatus.CANCELLED
+    stand_in.fail("POST /v1/payment_intents/{id}/cancel", Fault.BROKEN)
+    with pytest.raises(Unavailable):
+        await failing_till.run_due(RECONCILE_DEPOSIT)
+    assert await failing_till.run_due(RECONCILE_DEPOSIT) == 1
+    assert [intent["status"] for intent in stand_in.intents.values()] == ["canceled"]
+    assert await timers.scheduled(failing_till.app.db, RECONCILE_DEPOSIT) == []
+
+
+async def test_a_paid_intent_that_no_deposit_counts_on_is_left_and_reported(
+    failing_till: Till, stand_in: StandIn
+) -> None:
+    payment = await failing_till.offer()
+    await failing_till.guest.pay(reference(payment))
+    with capture_logs() as logged:
+        await deposits.close_intent(failing_till.app, reference(payment))
+    assert [each["event"] for each in logged] == ["orphaned_intent_paid"]
+    assert stand_in.intents[reference(payment)]["status"] == "succeeded"
+
+
+async def test_an_intent_on_its_way_is_closed_later(failing_till: Till, stand_in: StandIn) -> None:
+    payment = await failing_till.offer()
+    stand_in.intents[reference(payment)]["status"] = "processing"
+    with pytest.raises(Unavailable):
+        await deposits.close_intent(failing_till.app, reference(payment))
 
 
 async def test_settling_waits_for_a_payment_that_is_on_its_way(failing_till: Till, stand_in: StandIn) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.engines import PostgresEngine
+from devstack.engines import PostgresEngine, apache_kafka
 from devstack.topology import PROGRAMS, SERVICES
-from tools.checks import compose
+from tools.checks import commands, compose
 from tools.checks.sources import ROOT
 
 Project = dict[str, Any]
@@ -43,6 +43,21 @@ def handed_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_holds_to_the_schema_and_to_our_rules() -> None:
     assert list(compose.check()) == []
+
+
+def test_kafka_is_the_one_that_the_contract_is_tested_on() -> None:
+    assert PROJECT["services"]["kafka"]["image"] == f"apache/kafka:{apache_kafka.VERSION}"
+
+
+def test_every_dockerfile_is_linted() -> None:
+    built = {
+        service["build"].get("dockerfile", "Dockerfile")
+        for service in PROJECT["services"].values()
+        if "build" in service
+    }
+    assert len(built) > 1
+    assert {str(path.relative_to(ROOT)) for path in commands.dockerfiles()} >= built
+    assert commands.hadolint() == []
 
 
 def _latest(project: Project) -> None:

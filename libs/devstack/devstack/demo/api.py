@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -14,12 +14,14 @@ _PAUSE = 0.15
 
 
 class Refused(Exception):
-    """The gateway answered a problem."""
+    """The gateway, or something before it, answered an error."""
 
     def __init__(self, response: httpx.Response) -> None:
+        """`problem` is empty, and `reason` the phrase of HTTP, when the answer is no problem+json."""
+        is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
         self.status = response.status_code
-        self.problem: dict[str, Any] = response.json()
-        self.reason = str(self.problem.get("reason"))
+        self.problem: dict[str, Any] = response.json() if is_problem else {}
+        self.reason = str(self.problem.get("reason", response.reason_phrase))
         super().__init__(
             f"{response.request.method} {response.request.url.path}: {self.status} {self.reason}"
         )
@@ -33,6 +35,12 @@ def check(held: object, what: object) -> None:
     """Raises Failed with `what` unless `held`."""
     if not held:
         raise Failed(str(what))
+
+
+def only(found: Sequence[T], what: str) -> T:
+    """The one that there is. Raises Failed when there is none, or several."""
+    check(len(found) == 1, f"{what}: exactly one was expected, and there are {len(found)}")
+    return found[0]
 
 
 class Api:

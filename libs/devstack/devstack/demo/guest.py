@@ -1,13 +1,14 @@
 """A guest: looks for a time, books, pays as the browser would, and keeps the link of the mail."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
-from devstack.demo.api import Api, Failed
+from devstack.demo.api import Api, Failed, check
 from devstack.demo.owner import Venue
 
 _CLOSED_WEEKDAY = 1
@@ -41,6 +42,16 @@ def search(api: Api, venue: Venue, *, date: str, party_size: int) -> list[dict[s
     path = f"/v1/venues/{venue.slug}/availability"
     slots: list[dict[str, Any]] = api.get(path, date=date, party_size=party_size)["slots"]
     return slots
+
+
+def first_start(slots: Sequence[Mapping[str, Any]], *, hour: int) -> str:
+    """The first bookable start not before `hour` of the venue's clock. Raises Failed when there is none."""
+    bookable: list[str] = [slot["start"] for slot in slots if slot["bookable"]]
+    late = [start for start in bookable if datetime.fromisoformat(start).hour >= hour]
+    check(
+        late, f"a bookable start from {hour}:00 on was expected; bookable are {', '.join(bookable) or 'none'}"
+    )
+    return late[0]
 
 
 def book(

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from devstack.demo import guest as guests
 from devstack.demo import owner as owners
-from devstack.demo.api import Api, Refused, Sink, check, wait_for
+from devstack.demo.api import Api, Refused, Sink, check, only, wait_for
 from devstack.demo.guest import Guest
 from devstack.demo.owner import Owner, Venue
 from devstack.demo.partner import Partner
@@ -90,9 +89,7 @@ class Story:
 
     def _start(self, party_size: int, *, hour: int) -> str:
         slots = guests.search(self._api, self._venue, date=self._date, party_size=party_size)
-        times = [slot["start"] for slot in slots if slot["bookable"]]
-        chosen: str = next(start for start in times if datetime.fromisoformat(start).hour >= hour)
-        return chosen
+        return guests.first_start(slots, hour=hour)
 
     def _book_two_and_seven(self) -> tuple[dict[str, Any], dict[str, Any]]:
         self._begin("Guests book: two people at once, seven with a deposit, and one who never pays")
@@ -190,7 +187,8 @@ class Story:
         booking = large["booking"]
         wish = {"subject": "A birthday", "text": "May we bring a cake?"}
         opened = self._api.post(f"/v1/manage/{large['manage_token']}/tickets", wish)
-        (ticket,) = self._owner.api.get("/v1/tickets", booking_id=booking["id"])["items"]
+        tickets = self._owner.api.get("/v1/tickets", booking_id=booking["id"])["items"]
+        ticket = only(tickets, f"tickets at booking {booking['id']}")
         check(ticket["id"] == opened["id"], ticket)
         self._say(f"ticket {ticket['id']} stands at booking {booking['id']}")
         answer = {"text": "With pleasure, we have candles."}

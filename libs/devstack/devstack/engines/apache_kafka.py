@@ -11,7 +11,7 @@ from devstack.engines import kafka_probe
 from devstack.engines.engine import Engine, EngineFailed
 from devstack.ports import LOOPBACK, pick_port
 
-VERSION = "4.1.0"
+VERSION = "4.1.2"
 DEFAULT_JARS = Path(".comptoir/kafka-jars")
 _FETCH_SECONDS, _FORMAT_SECONDS = 600.0, 60.0
 _POM = f"""\

@@ -37,6 +37,8 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "5min",
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %u@%d ",
+    # Without DETAIL, in which the server repeats the values of a refused row.
+    "log_error_verbosity": "terse",
 }
 # synchronous_commit stays on: without it a killed process loses commits it had acknowledged.
 _WITHOUT_DURABILITY = {"fsync": "off", "full_page_writes": "off"}

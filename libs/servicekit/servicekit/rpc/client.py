@@ -15,7 +15,8 @@ from opentelemetry.trace import SpanKind
 from servicekit import contract, deadline, telemetry
 from servicekit.errors import AppError
 from servicekit.identity import Signer
-from servicekit.rpc import guard, status
+from servicekit.rpc import status
+from servicekit.rpc.metadata import IDENTITY, TRACEPARENT
 from servicekit.telemetry import metrics
 
 Stub = TypeVar("Stub")
@@ -77,10 +78,10 @@ class Peer:
         started = time.perf_counter()
         code = StatusCode.OK
         with telemetry.span(path, kind=SpanKind.CLIENT):
-            sent = [(guard.IDENTITY, identity), *metadata]
+            sent = [(IDENTITY, identity), *metadata]
             header = telemetry.header()
             if header:
-                sent.append((guard.TRACEPARENT, header))
+                sent.append((TRACEPARENT, header))
             try:
                 if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
                     await self._connect(budget)

@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 
 from servicekit.identity import Verifier
+from servicekit.listening import CannotListen, bind
 from servicekit.rpc.guard import Guard
 
 Registration = Callable[[grpc.aio.Server], None]
@@ -29,8 +30,9 @@ async def start(
     """Listens and serves. Returns the server, its health service, and the port that it got.
 
     Raises:
-        OSError: the address is taken or not ours.
+        CannotListen: the address is taken or not ours.
     """
+    bind(listen).close()  # says why not; gRPC itself prints to stderr and raises without a reason
     server = grpc.aio.server(interceptors=[Guard(service, verifier)], options=_OPTIONS)
     for register in registrations:
         register(server)
@@ -39,7 +41,6 @@ async def start(
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
-        message = f"cannot listen on {listen}"
-        raise OSError(message) from error
+        raise CannotListen(f"cannot listen on {listen}") from error
     await server.start()
     return server, readiness, port

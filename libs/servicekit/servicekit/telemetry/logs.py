@@ -1,14 +1,15 @@
-"""Structured JSON logs with service, trace and request ids."""
+"""Structured JSON logs with service, trace and request ids; never with a person's data or a secret."""
 
 import logging
 import sys
+from types import TracebackType
 
 import orjson
 import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from servicekit.telemetry import traces
+from servicekit.telemetry import scrubbing, traces
 
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -16,6 +17,24 @@ def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     if header:
         event["trace_id"] = header.split("-")[1]
     return event
+
+
+def _scrub(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Our words lose what looks personal or secret; those of libraries and exceptions all they quote."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    clean = scrubbing.scrub if "_record" in event else scrubbing.mask
+    event.update({name: clean(value) for name, value in event.items() if isinstance(value, str)})
+    if isinstance(error, BaseException):
+        event["exception"] = scrubbing.show_exception(error)
+    return event
+
+
+def _tell_why_it_ends(_kind: type[BaseException], error: BaseException, _at: TracebackType | None) -> None:
+    logging.getLogger(__name__).critical("process_died", exc_info=error)
 
 
 def _dump(event: EventDict, **_options: object) -> str:
@@ -29,7 +48,7 @@ def setup(service: str, level: str) -> None:
         _add_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _scrub,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -50,6 +69,7 @@ def setup(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    sys.excepthook = _tell_why_it_ends
     for noisy in ("aiokafka", "alembic.runtime.plugins", "httpx", "stripe", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     bind_contextvars(service=service)

@@ -20,7 +20,7 @@ _SHORT_UNIT = 4
 class PasswordTooCommon(AppError):
     """The password is among the first that anybody would try, or is made from the address."""
 
-    kind = Kind.INVALID
+    kind = Kind.UNPROCESSABLE
     reason = "PASSWORD_TOO_COMMON"
     detail = "This password is too easy to guess. A few words that do not belong together are a good one."
 

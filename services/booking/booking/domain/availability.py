@@ -149,6 +149,16 @@ class Slot:
     deposit: Money | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search found. Equal to nothing but itself, so that what is made of it can be kept with it."""
+
+    zone: ZoneInfo
+    slots: list[Slot]
+    notes: list[str]
+    """What the venue tells everybody about the day."""
+
+
 def search(
     plan: Plan,
     offerings: Iterable[Offering],

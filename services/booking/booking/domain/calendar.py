@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from servicekit.errors import AppError, Kind
 
 FIRST_DAY = date(1971, 1, 1)
-LAST_DAY = date(9998, 12, 1)
+LAST_DAY = date(8999, 12, 31)
 """Service days outside are refused: their instants could not be shown in every zone."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY_SECONDS = 86_400

@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 
-from booking.domain import texts
+from servicekit.errors import AppError, Kind, Violation
 
 DAY_MINUTES = 1440
+
+
+class LastStartOutsideShift(AppError):
+    """The last start is not before the closing."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "LAST_START_OUTSIDE_SHIFT"
+    detail = "The last start must be between the opening and the closing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ def window_of(opens: str, last_start: str, closes: str, pointer: str = "") -> tu
     A last start before the opening is after midnight; so is a closing that is not later than the opening.
 
     Raises:
-        InvalidRequest: the last start is not before the closing.
+        LastStartOutsideShift: it is not before the closing.
     """
     opening, last, closing = (minutes_of(text) for text in (opens, last_start, closes))
     if last < opening:
@@ -47,5 +55,7 @@ def window_of(opens: str, last_start: str, closes: str, pointer: str = "") -> tu
     if closing <= opening:
         closing += DAY_MINUTES
     if last >= closing:
-        texts.refuse(f"{pointer}/last_start", "must be between the opening and the closing")
+        raise LastStartOutsideShift(
+            violations=[Violation(f"{pointer}/last_start", "must be between the opening and the closing")]
+        )
     return opening, last, closing

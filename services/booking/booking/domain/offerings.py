@@ -10,7 +10,7 @@ from booking.domain.clock import DAY_MINUTES, Lead
 from booking.domain.operations import SEATING, Operation, refuse_unless_consistent
 from booking.domain.terms import Terms
 from booking.domain.turns import Turns, TurnTime, WeekdayTurns
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, Violation
 from servicekit.money import Money
 
 _DEFAULT_SLOT_MINUTES = 15
@@ -26,6 +26,14 @@ class OfferingNotFound(AppError):
     kind = Kind.NOT_FOUND
     reason = "OFFERING_NOT_FOUND"
     detail = "The venue has no such offering."
+
+
+class DepositNotPayable(AppError):
+    """The deposit is in another currency than the venue's, of nothing, or larger than one amount can be."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "DEPOSIT_NOT_PAYABLE"
+    detail = "No guest could pay this deposit; see errors."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +105,10 @@ class Offering:
         """A new offering of a venue whose prices are in `currency`. 0 means 15 slot minutes, 90 days ahead.
 
         Raises:
-            InvalidRequest: turn times that do not rise; a deposit or price in another currency, or of more
-                than one amount can hold; a deposit of nothing; operations that need nothing, or whose roles
-                mean different things.
+            TurnTimesNotRising: a later one is not for larger parties.
+            DepositNotPayable: in another currency, of nothing, or of more than one amount can hold.
+            InvalidRequest: a blank name; a price in another currency, or of more than one amount can hold;
+                operations that need nothing, or whose roles mean different things.
         """
         turns = Turns(tuple(turn_times), tuple(weekday_turns))
         turns.refuse_unless_plain()
@@ -249,6 +258,12 @@ def _refuse_price(price: Money, *, currency: str) -> None:
 
 def _refuse_deposit(deposit: DepositRule, *, currency: str, largest_party: int) -> None:
     if deposit.per_person.currency != currency:
-        texts.refuse("/deposit/per_person/currency", "must be the venue's currency")
+        raise DepositNotPayable(
+            violations=[Violation("/deposit/per_person/currency", "must be the venue's currency")]
+        )
     if not 0 < deposit.per_person.amount * largest_party <= _MOST_MONEY:
-        texts.refuse("/deposit/per_person/amount", "must be positive and payable by the largest party")
+        raise DepositNotPayable(
+            violations=[
+                Violation("/deposit/per_person/amount", "must be positive and payable by the largest party")
+            ]
+        )

@@ -57,7 +57,7 @@ class Shift:
         closes: str,
         must_finish: bool = False,
     ) -> "Shift":
-        """A new shift from local times "HH:MM", as `window_of` reads them. Raises InvalidRequest."""
+        """A new shift from local times "HH:MM", as `window_of` reads them. Raises LastStartOutsideShift."""
         opening, last, closing = window_of(opens, last_start, closes)
         return cls(id, offering_id, tuple(sorted(set(weekdays))), opening, last, closing, must_finish)
 

@@ -1,11 +1,19 @@
-"""What people type in, refused where no database and no mail would take it."""
+"""What people type in, refused where no database and no mail would take it, or where it makes no sense."""
 
 import unicodedata
 from typing import NoReturn
 
-from servicekit.errors import InvalidRequest, Violation
+from servicekit.errors import AppError, InvalidRequest, Kind, Violation
 
 _LINE_BREAKS = frozenset("\n\r\t")
+
+
+class Inconsistent(AppError):
+    """Fields that are right by themselves do not go together, or with the venue."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "INCONSISTENT_REQUEST"
+    detail = "Parts of the request do not go together; see errors."
 
 
 def one_line(pointer: str, text: str) -> str:
@@ -16,7 +24,7 @@ def one_line(pointer: str, text: str) -> str:
     """
     line = unicodedata.normalize("NFC", text.strip())
     if _holds_control_characters(line):
-        refuse(pointer, "must not hold control characters")
+        _refuse(pointer, "must not hold control characters")
     return line
 
 
@@ -28,7 +36,7 @@ def name(pointer: str, text: str) -> str:
     """
     line = one_line(pointer, text)
     if not line:
-        refuse(pointer, "must not be blank")
+        _refuse(pointer, "must not be blank")
     return line
 
 
@@ -40,12 +48,16 @@ def several_lines(pointer: str, text: str) -> str:
     """
     lines = unicodedata.normalize("NFC", text.strip())
     if _holds_control_characters("".join(each for each in lines if each not in _LINE_BREAKS)):
-        refuse(pointer, "must not hold control characters")
+        _refuse(pointer, "must not hold control characters")
     return lines
 
 
 def refuse(pointer: str, message: str) -> NoReturn:
-    """Raises InvalidRequest for one field, named by its JSON Pointer."""
+    """Raises Inconsistent for one field, named by its JSON Pointer."""
+    raise Inconsistent(violations=[Violation(pointer, message)])
+
+
+def _refuse(pointer: str, message: str) -> NoReturn:
     raise InvalidRequest(violations=[Violation(pointer, message)])
 
 

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from booking.domain import texts
+from servicekit.errors import AppError, Kind, Violation
+
+
+class TurnTimesNotRising(AppError):
+    """A turn time is for parties no larger than those of the one before it."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "TURN_TIMES_NOT_RISING"
+    detail = "Turn times must be given with rising max_party."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,7 @@ class Turns:
     weekdays: tuple[WeekdayTurns, ...] = ()
 
     def refuse_unless_plain(self, pointer: str = "") -> None:
-        """Raises InvalidRequest for turn times that do not rise, or a weekday that has two of them."""
+        """Raises TurnTimesNotRising, and InvalidRequest for a weekday that has two of them."""
         _refuse_unless_rising(f"{pointer}/turn_times", self.usual)
         named: set[int] = set()
         for number, each in enumerate(self.weekdays):
@@ -72,4 +81,4 @@ class Turns:
 def _refuse_unless_rising(pointer: str, turn_times: Iterable[TurnTime]) -> None:
     sizes = [turn.max_party for turn in turn_times]
     if any(later <= earlier for earlier, later in pairwise(sizes)):
-        texts.refuse(pointer, "must have rising max_party")
+        raise TurnTimesNotRising(violations=[Violation(pointer, "must have rising max_party")])

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from booking.domain import texts
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, Violation
 
 _NO_ZONES = frozenset({"localtime", "Factory"})
 """Names that mean another thing on every machine, or nothing."""
@@ -95,6 +95,30 @@ class NameTaken(AppError):
     detail = "The venue has something of this kind with this name already."
 
 
+class UnknownTimeZone(AppError):
+    """The zone is none of the IANA time zone database."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "UNKNOWN_TIME_ZONE"
+    detail = "There is no such time zone. Name one of the IANA database, like Europe/Paris."
+
+
+class UnknownCurrency(AppError):
+    """The currency is none of ISO 4217, or none that is used as money."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "UNKNOWN_CURRENCY"
+    detail = "There is no such currency. Name one of ISO 4217, like EUR."
+
+
+class PartyRangeUpsideDown(AppError):
+    """The smallest party is greater than the largest."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "PARTY_RANGE_UPSIDE_DOWN"
+    detail = "The smallest party must not be greater than the largest."
+
+
 @dataclass(frozen=True, slots=True)
 class VenueRef:
     """How a caller names a venue: by id, or by slug when there is none."""
@@ -149,12 +173,14 @@ class Venue:
         """A new venue. `currencies`: the ISO 4217 codes that are money somewhere today.
 
         Raises:
-            InvalidRequest: a blank name, an unknown zone, an unknown currency.
+            UnknownTimeZone: this platform cannot compute with the zone.
+            UnknownCurrency: the code is none of `currencies`.
+            InvalidRequest: a blank name.
         """
         if time_zone not in known_zones():
-            texts.refuse("/time_zone", "must be an IANA time zone")
+            raise UnknownTimeZone(violations=[Violation("/time_zone", "must be an IANA time zone")])
         if currency not in currencies:
-            texts.refuse("/currency", "must be an ISO 4217 code in use")
+            raise UnknownCurrency(violations=[Violation("/currency", "must be an ISO 4217 code in use")])
         address = texts.one_line("/address", address)
         return cls(id, texts.name("/name", name), slug, time_zone, currency, address)
 
@@ -166,9 +192,9 @@ class Venue:
         time_zone: str | None,
         reseating: bool | None = None,
     ) -> "Venue":
-        """With other fields; None leaves them. InvalidRequest for a blank name and an unknown zone."""
+        """With other fields; None leaves them. UnknownTimeZone for a zone that there is not."""
         if time_zone is not None and time_zone not in known_zones():
-            texts.refuse("/time_zone", "must be an IANA time zone")
+            raise UnknownTimeZone(violations=[Violation("/time_zone", "must be an IANA time zone")])
         return replace(
             self,
             name=self.name if name is None else texts.name("/name", name),
@@ -225,7 +251,12 @@ class Resource:
         online: bool = True,
         in_service: bool = True,
     ) -> "Resource":
-        """A resource. InvalidRequest when its name is blank or the smallest party exceeds the largest."""
+        """A new resource.
+
+        Raises:
+            PartyRangeUpsideDown: the smallest party exceeds the largest.
+            InvalidRequest: a blank name.
+        """
         _refuse_party_range(min_party, max_party)
         return cls(
             id=id,
@@ -282,8 +313,9 @@ class Combination:
         """A combination. Neighbours in a row have no party range of their own.
 
         Raises:
-            InvalidRequest: fewer than two different members, a blank name, an upside-down party range, or
-                none for all of them together.
+            PartyRangeUpsideDown: the smallest party exceeds the largest.
+            InvalidRequest: fewer than two different members, a blank name, or no party range for all of
+                them together.
         """
         members = tuple(resource_ids)
         if len(members) < 2 or len(members) != len(set(members)):  # noqa: PLR2004
@@ -305,4 +337,4 @@ def known_zones() -> frozenset[str]:
 
 def _refuse_party_range(min_party: int, max_party: int) -> None:
     if min_party > max_party:
-        texts.refuse("/min_party", "must not be greater than max_party")
+        raise PartyRangeUpsideDown(violations=[Violation("/min_party", "must not be greater than max_party")])

@@ -1,12 +1,13 @@
 """AvailabilityService and BookingService: messages to use cases and back."""
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import grpc
 
 from booking.app import App
-from booking.domain.availability import Slot
+from booking.domain.availability import Found, Slot
 from booking.domain.bookings import CancelledBy, Wish
 from booking.domain.offerings import (
     OfferingNotFound,
@@ -34,6 +35,7 @@ from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import identity, ids
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_MOST_SHOWN = 64
 _REASONS = {
     None: booking_pb2.REFUSAL_REASON_UNSPECIFIED,
     Refusal.CLOSED: booking_pb2.REFUSAL_REASON_CLOSED,
@@ -68,13 +70,7 @@ class AvailabilityServicer(booking_pb2_grpc.AvailabilityServiceServicer):
             attributes=request.attributes,
             caller=identity.caller(),
         )
-        return booking_pb2.SearchAvailabilityResponse(
-            date=request.date,
-            time_zone=found.zone.key,
-            slots=[_slot(found.zone, slot) for slot in found.slots],
-            closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
-            notes=found.notes,
-        )
+        return _found(request.date, found)
 
 
 class BookingServicer(VisitRpcs, FloorRpcs):
@@ -166,6 +162,18 @@ class BookingServicer(VisitRpcs, FloorRpcs):
             self._app, caller.tenant, booking_id(request.booking_id), move, actor=member(caller)
         )
         return booking_pb2.MoveBookingResponse(booking=booking_message(booking))
+
+
+@lru_cache(maxsize=_MOST_SHOWN)
+def _found(day: str, found: Found) -> booking_pb2.SearchAvailabilityResponse:
+    """Made once for an answer that is kept; nobody changes it."""
+    return booking_pb2.SearchAvailabilityResponse(
+        date=day,
+        time_zone=found.zone.key,
+        slots=[_slot(found.zone, slot) for slot in found.slots],
+        closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
+        notes=found.notes,
+    )
 
 
 def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:

@@ -85,6 +85,17 @@ _CHANGES = (
 _FIND_TOKEN = sa.select(MANAGE_TOKENS.c.organization_id, MANAGE_TOKENS.c.booking_id).where(
     MANAGE_TOKENS.c.token_hash == sa.bindparam("hash", type_=sa.LargeBinary)
 )
+_NEWEST_REPEATED = (
+    sa.select(MANAGE_TOKENS.c.token_hash)
+    .where(MANAGE_TOKENS.c.booking_id == _booking, MANAGE_TOKENS.c.repeated)
+    .order_by(MANAGE_TOKENS.c.created_at.desc(), MANAGE_TOKENS.c.token_hash)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_FORGET_REPEATED = sa.delete(MANAGE_TOKENS).where(
+    MANAGE_TOKENS.c.booking_id == _booking,
+    MANAGE_TOKENS.c.repeated,
+    MANAGE_TOKENS.c.token_hash.not_in(_NEWEST_REPEATED),
+)
 
 
 async def get_booking(tx: Transaction, booking_id: UUID) -> Booking | None:
@@ -232,6 +243,13 @@ async def insert_token(tx: Transaction, booking_id: UUID, token_hash: bytes) -> 
     """A further link to the booking."""
     row = {"token_hash": token_hash, "organization_id": tx.organization, "booking_id": booking_id}
     await tx.execute(sa.insert(MANAGE_TOKENS), row)
+
+
+async def insert_repeated_token(tx: Transaction, booking_id: UUID, token_hash: bytes, *, most: int) -> None:
+    """A further link for a repeated answer about a locked booking; only the newest `most` of these go on."""
+    row = {"token_hash": token_hash, "organization_id": tx.organization, "booking_id": booking_id}
+    await tx.execute(sa.insert(MANAGE_TOKENS), row | {"repeated": True})
+    await tx.execute(_FORGET_REPEATED, {"booking": booking_id, "most": most})
 
 
 async def find_token(tx: Transaction, token_hash: bytes) -> tuple[UUID, UUID] | None:

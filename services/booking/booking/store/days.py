@@ -85,12 +85,15 @@ class Days:
 class Window:
     """Which service days to read, and which allocations: those that touch [start, end), in epoch seconds.
 
+    With `touching`: the versions of these days instead of those of `days`.
+
     With `placements`: the live bookings of the days, too, and all of each block, also where bookings are.
     """
 
     days: tuple[date, ...]
     start: int
     end: int
+    touching: tuple[date, ...] = ()
     placements: bool = False
 
 
@@ -117,6 +120,7 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
             venue=sa.Uuid,
             known_version=sa.BigInteger,
             dates=sa.ARRAY(sa.Date),
+            touching=sa.ARRAY(sa.Date),
             start=_MOMENT,
             end=_MOMENT,
             key=sa.Text,
@@ -210,6 +214,7 @@ def _read_values(
         "venue": venue_id,
         "known_version": known.version if known else None,
         "dates": list(window.days),
+        "touching": list(window.touching or window.days),
         "start": _moment(window.start),
         "end": _moment(window.end),
         "key": key.text if key else None,

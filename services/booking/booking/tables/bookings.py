@@ -180,7 +180,8 @@ sa.Index(
     postgresql_where=ALLOCATIONS.c.block_id.is_not(None),
 )
 
-# The hash of a link's secret. A booking has as many as were asked for.
+# The hash of a link's secret. A booking has one of its own, one for each mail, and the newest few of those
+# that repeated answers came with (`repeated`).
 MANAGE_TOKENS = sa.Table(
     "manage_tokens",
     METADATA,
@@ -188,12 +189,20 @@ MANAGE_TOKENS = sa.Table(
     sa.Column("organization_id", sa.Uuid, nullable=False),
     sa.Column("booking_id", sa.Uuid, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("repeated", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(
         ["organization_id", "booking_id"],
         ["bookings.organization_id", "bookings.id"],
         name="manage_tokens_of_booking",
     ),
     sa.CheckConstraint("octet_length(token_hash) = 32", name="manage_tokens_hashed"),
+)
+# The few to choose from when one more comes. Partial: making a booking writes nothing into it.
+sa.Index(
+    "manage_tokens_repeated",
+    MANAGE_TOKENS.c.organization_id,
+    MANAGE_TOKENS.c.booking_id,
+    postgresql_where=MANAGE_TOKENS.c.repeated,
 )
 
 # What happened to a booking, who did it, and when: a row for each version.

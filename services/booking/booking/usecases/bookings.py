@@ -13,6 +13,7 @@ from booking.domain.bookings import (
     Actor,
     ActorKind,
     Booking,
+    BookingNotFound,
     Change,
     DepositPayment,
     Wish,
@@ -46,6 +47,8 @@ _UNLOCKED_ATTEMPTS = 2
 _ATTEMPTS = 6
 _DAY = 86_400
 _MAY_CHANGE = "bookings.write"
+_REPEATED_LINKS = 5
+"""How many links from repeated answers about one booking go on working."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +209,16 @@ async def _plan_locked(app: App, place: Place, wish: Wish, actor: Actor) -> tupl
 
 
 async def _made_before(app: App, organization: UUID, booking_id: UUID) -> tuple[Booking, str]:
-    """What the Idempotency-Key made, with a further link: the first one's secret is not kept."""
+    """What the Idempotency-Key made, with a further link: the first one's secret is not kept.
+
+    Only the newest few of these links go on working; the first one and those of mails always do.
+    """
     token = new_token()
     async with app.db.begin(organization) as tx:
-        booking = await holds.see_booking(tx, booking_id)
-        await store.insert_token(tx, booking_id, token_hash(token))
+        booking = await store.lock_booking(tx, booking_id)  # alone, so nobody waits in a circle
+        if booking is None:
+            raise BookingNotFound
+        await store.insert_repeated_token(tx, booking_id, token_hash(token), most=_REPEATED_LINKS)
         return booking.as_of(tx.now), token
 
 

@@ -53,7 +53,8 @@ async def create_venue(
     """Opens a venue; the same one again for the same Idempotency-Key.
 
     Raises:
-        InvalidRequest: a blank name, an unknown zone, an unknown currency.
+        UnknownTimeZone, UnknownCurrency: nothing could be computed or paid there.
+        InvalidRequest: a blank name.
         VenueSlugTaken: another venue on the platform has the slug.
     """
     venue = Venue.open(
@@ -124,7 +125,7 @@ async def add_resource(
     online: bool = True,
     in_service: bool = True,
 ) -> Resource:
-    """Adds a resource. Raises VenueNotFound, AreaNotFound, NameTaken, InvalidRequest."""
+    """Adds a resource. Raises VenueNotFound, AreaNotFound, NameTaken, PartyRangeUpsideDown."""
     resource = Resource.add(
         ids.new(),
         name=name,
@@ -158,7 +159,7 @@ async def add_combination(
     max_party: int,
     adjacency: Adjacency | None = None,
 ) -> Combination:
-    """Adds a combination. Raises VenueNotFound, ResourceNotFound, NameTaken, InvalidRequest."""
+    """Adds a combination. Raises VenueNotFound, ResourceNotFound, NameTaken, PartyRangeUpsideDown."""
     combination = Combination.add(
         ids.new(),
         name=name,
@@ -197,7 +198,7 @@ async def add_offering(
     operations: Sequence[Operation] = (),
     filling: Filling | None = None,
 ) -> Offering:
-    """Adds an offering. Raises VenueNotFound, NameTaken, InvalidRequest."""
+    """Adds an offering. Raises VenueNotFound, NameTaken, TurnTimesNotRising, DepositNotPayable."""
     async with app.db.begin(organization) as tx:
         currency = (await find_own_venue(tx, ref)).currency
     offering = Offering.add(
@@ -235,7 +236,7 @@ async def add_shift(
     closes: str,
     must_finish: bool = False,
 ) -> Shift:
-    """Adds a shift. Raises VenueNotFound, OfferingNotFound, ShiftsOverlap, InvalidRequest."""
+    """Adds a shift. Raises VenueNotFound, OfferingNotFound, ShiftsOverlap, LastStartOutsideShift."""
     shift = Shift.add(
         ids.new(),
         offering_id=offering_id,

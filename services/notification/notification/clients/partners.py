@@ -59,15 +59,15 @@ class Partners:
         Raises:
             WebhookUrlRefused: not HTTPS, with a password in it, or inside a private network.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise _refusal("must have a valid host and port") from error
         if parts.scheme != "https" and not (parts.scheme == "http" and self._settings.allow_http):
             raise _refusal("must be an https URL")
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise _refusal("must not have a user name, a password or a fragment")
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise _refusal("must have a valid port") from error
         if not host:
             raise _refusal("must name a host")
         addresses = await _resolve(host, port or 443)

@@ -22,17 +22,9 @@ class WebhookEndpointNotFound(AppError):
 class WebhookUrlRefused(AppError):
     """The URL is not one that webhooks are delivered to; see errors for why."""
 
-    kind = Kind.INVALID
+    kind = Kind.UNPROCESSABLE
     reason = "WEBHOOK_URL_REFUSED"
     detail = "Webhooks are not delivered to this URL; see errors."
-
-
-class UnknownEventType(AppError):
-    """An event type that partners cannot subscribe to."""
-
-    kind = Kind.INVALID
-    reason = "UNKNOWN_EVENT_TYPE"
-    detail = "There is no such event type; see errors."
 
 
 class TooManyWebhookEndpoints(AppError):

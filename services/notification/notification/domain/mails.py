@@ -91,8 +91,9 @@ def still_true(mail: Mail, booking: Booking, now: datetime) -> bool:
     same_start = mail.starts_at == booking.starts_at
     match mail.kind:
         case MailKind.PAYMENT_REQUESTED:
+            # Also of a hold that was moved meanwhile: it is asked for once, and speaks of the start as it is.
             running = booking.hold_expires_at is not None and booking.hold_expires_at > now
-            return same_start and running and booking.status is BookingStatus.HELD
+            return running and booking.status is BookingStatus.HELD
         case MailKind.BOOKING_CONFIRMED:
             return same_start and booking.status is BookingStatus.CONFIRMED
         case MailKind.BOOKING_MOVED:

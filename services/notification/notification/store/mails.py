@@ -30,14 +30,13 @@ _INSERT = insert(NOTIFICATIONS).on_conflict_do_nothing(constraint="notifications
 _GET = sa.select(NOTIFICATIONS).where(_n.id == _id)
 _LOCK = _GET.with_for_update()
 _LIST = sa.select(NOTIFICATIONS).where(_n.booking_id == _booking).order_by(_n.id.desc()).limit(_MOST_LISTED)
-_CANCEL_REMINDERS = (
+_kind = sa.bindparam("mail_kind", type_=sa.Text)
+_HAS = sa.select(_n.id).where(_n.booking_id == _booking, _n.kind == _kind).limit(1)
+_CANCEL = (
     sa.update(NOTIFICATIONS)
-    .where(
-        _n.booking_id == _booking,
-        _n.kind == MailKind.BOOKING_REMINDER.value,
-        _n.status == MailStatus.SCHEDULED.value,
-    )
+    .where(_n.booking_id == _booking, _n.kind == _kind, _n.status == MailStatus.SCHEDULED.value)
     .values(status=MailStatus.CANCELLED.value)
+    .returning(_n.id)
 )
 _SAVE = (
     sa.update(NOTIFICATIONS)
@@ -96,9 +95,15 @@ async def list_mails(tx: Transaction, booking: UUID) -> Sequence[Mail]:
     return [_mail(row) for row in await tx.execute(_LIST, {"booking": booking})]
 
 
-async def cancel_reminders(tx: Transaction, booking: UUID) -> None:
-    """Calls off what still waits to remind of a booking."""
-    await tx.execute(_CANCEL_REMINDERS, {"booking": booking})
+async def has_mail(tx: Transaction, booking: UUID, kind: MailKind) -> bool:
+    """Whether there is a mail of a kind about a booking, wherever it stands."""
+    return (await tx.execute(_HAS, {"booking": booking, "mail_kind": kind.value})).first() is not None
+
+
+async def cancel_mails(tx: Transaction, booking: UUID, kind: MailKind) -> Sequence[UUID]:
+    """Calls off the mails of a kind about a booking that still wait; answers which."""
+    row = {"booking": booking, "mail_kind": kind.value}
+    return list((await tx.execute(_CANCEL, row)).scalars())
 
 
 async def save_mail(tx: Transaction, mail: Mail, *, due_at: datetime | None = None, error: str = "") -> None:

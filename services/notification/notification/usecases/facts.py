@@ -1,10 +1,11 @@
 """What follows from events: mails and deliveries are written down and timed; nothing is sent here."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from notification import events
 from notification.app import App
-from notification.domain.bookings import BookingChange
+from notification.domain.bookings import BookingChange, BookingStatus
 from notification.domain.mails import Mail, MailKind, mail_of_change, reminder_due
 from notification.domain.webhooks import PartnerEvent
 from notification.store import deliveries as delivery_store
@@ -28,19 +29,7 @@ async def note_booking_change(app: App, event: Event, change: BookingChange, tol
         await _announce(tx, event, told)
         if not await mail_store.see_version(tx, change):
             return
-        kind = mail_of_change(change.kind)
-        if kind is not None:
-            mail = Mail(
-                id=ids.new(),
-                organization=event.tenant,
-                kind=kind,
-                subject=change.booking,
-                version=change.version,
-                due_at=tx.now,
-                booking=change.booking,
-                starts_at=change.starts_at,
-            )
-            await _send_soon(tx, mail)
+        await _tell_guest(app, tx, change)
         await _remind(tx, change)
 
 
@@ -60,7 +49,7 @@ async def note_link_request(app: App, event: Event, change: BookingChange) -> No
                 booking=change.booking,
                 starts_at=change.starts_at,
             )
-            await _send_soon(tx, mail)
+            await _send(tx, mail)
 
 
 async def note_partner_event(app: App, event: Event, told: PartnerEvent) -> None:
@@ -84,7 +73,7 @@ async def note_answer(app: App, event: Event, told: PartnerEvent, *, message: UU
             due_at=tx.now,
             booking=booking,
         )
-        await _send_soon(tx, mail)
+        await _send(tx, mail)
 
 
 async def note_verification_request(app: App, event: Event, person: UUID) -> None:
@@ -99,17 +88,41 @@ async def note_verification_request(app: App, event: Event, person: UUID) -> Non
             version=int(event.time.timestamp() * 1000),
             due_at=tx.now,
         )
-        await _send_soon(tx, mail)
+        await _send(tx, mail)
 
 
-async def _send_soon(tx: Transaction, mail: Mail) -> None:
+async def _tell_guest(app: App, tx: Transaction, change: BookingChange) -> None:
+    """A mail about the change. A hold leaves its guest time to pay on the page before one asks for it."""
+    if change.status is not BookingStatus.HELD:
+        for overtaken in await mail_store.cancel_mails(tx, change.booking, MailKind.PAYMENT_REQUESTED):
+            await timers.cancel(tx, SEND_MAIL, str(overtaken))
+    kind = mail_of_change(change.kind)
+    if kind is None:
+        return
+    if kind is MailKind.BOOKING_CANCELLED and await mail_store.has_mail(tx, change.booking, kind):
+        return  # told again by booking, because money came after it and is due now
+    delay = app.payment_request_delay if kind is MailKind.PAYMENT_REQUESTED else timedelta()
+    mail = Mail(
+        id=ids.new(),
+        organization=tx.organization,
+        kind=kind,
+        subject=change.booking,
+        version=change.version,
+        due_at=tx.now + delay,
+        booking=change.booking,
+        starts_at=change.starts_at,
+    )
+    await _send(tx, mail)
+
+
+async def _send(tx: Transaction, mail: Mail) -> None:
     if await mail_store.insert_mail(tx, mail):
         await timers.schedule(tx, SEND_MAIL, str(mail.id), mail.due_at)
 
 
 async def _remind(tx: Transaction, change: BookingChange) -> None:
     """Puts the reminder of the booking's newest version in the place of any earlier one."""
-    await mail_store.cancel_reminders(tx, change.booking)
+    await mail_store.cancel_mails(tx, change.booking, MailKind.BOOKING_REMINDER)
     due_at = reminder_due(change, tx.now)
     if due_at is None:
         await timers.cancel(tx, BOOKING_REMINDER, str(change.booking))

@@ -5,14 +5,12 @@ import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
-from notification import events
 from notification.app import App
-from notification.domain.errors import TooManyWebhookEndpoints, UnknownEventType
+from notification.domain.errors import TooManyWebhookEndpoints
 from notification.domain.webhooks import MOST_ENDPOINTS, Delivery, Endpoint
 from notification.store import deliveries as delivery_store
 from notification.store import endpoints as store
 from servicekit import ids
-from servicekit.errors import Violation
 from servicekit.paging import Page
 
 _SECRET_BYTES = 32
@@ -24,15 +22,9 @@ async def create_endpoint(
     """Registers a URL. Returns the endpoint and its signing secret, which is never shown again.
 
     Raises:
-        UnknownEventType: a type that partners are not told of.
         WebhookUrlRefused: not HTTPS, or inside a private network.
         TooManyWebhookEndpoints: the organization has as many as it may.
     """
-    unknown = [place for place, name in enumerate(event_types) if name not in events.partner_types()]
-    if unknown:
-        raise UnknownEventType(
-            violations=[Violation(f"/event_types/{place}", "no such event type") for place in unknown]
-        )
     await app.partners.refuse(url)
     endpoint_id = ids.new()
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"

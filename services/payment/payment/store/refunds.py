@@ -30,6 +30,11 @@ _LEASE = (
     .values(leased_until=sa.func.now() + sa.bindparam("duration", type_=sa.Interval))
 )
 _RELEASE = sa.update(REFUNDS).where(_MINE).values(leased_until=None)
+_LIST_DUE = sa.select(_R.id).where(
+    _R.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+    _R.payment_id == sa.bindparam("payment", type_=sa.Uuid),
+    _R.state == RefundState.DUE.value,
+)
 _SAVE = (
     sa.update(REFUNDS)
     .where(_MINE)
@@ -55,6 +60,12 @@ async def insert_refund(tx: Transaction, refund: Refund) -> bool:
         "provider_reference": refund.provider_reference,
     }
     return bool((await tx.execute(_INSERT, values)).rowcount)
+
+
+async def list_due(tx: Transaction, organization_id: UUID, payment_id: UUID) -> list[UUID]:
+    """The refunds of a payment that have not ended. Lock the payment first."""
+    row = {"organization": organization_id, "payment": payment_id}
+    return list((await tx.execute(_LIST_DUE, row)).scalars())
 
 
 async def lease_refund(

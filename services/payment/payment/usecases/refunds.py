@@ -1,9 +1,9 @@
-"""Refunds: owed when a booking is closed, once per payment and cause. A timer gives the money back."""
+"""Closed bookings and refunds: booking alone says what is due, and that goes back once. Never guesses."""
 
 from uuid import UUID
 
 from payment.app import App
-from payment.domain.payments import Payment, PaymentStatus
+from payment.domain.payments import Payment
 from payment.domain.refunds import BOOKING_CLOSED
 from payment.store import payments, refunds
 from servicekit import ids, inbox, telemetry, timers
@@ -18,39 +18,72 @@ _log = telemetry.logger(__name__)
 
 
 async def close_booking(
-    app: App, event: Event, booking_id: UUID, *, refund_due: Money | None, reason: str
+    app: App,
+    event: Event,
+    booking_id: UUID,
+    *,
+    deposit: Money | None,
+    refund_due: Money | None,
+    reason: str,
 ) -> None:
-    """A booking was called off or ran out: gives back what is due, and closes a deposit nobody paid yet.
+    """A booking was called off or ran out: nobody is to pay its deposit any more, and what is due goes back.
+
+    Without `refund_due` nothing goes back, even if the deposit turns out to be paid: that is told by
+    PaymentSucceeded, and booking confirms, or says in a further event what is due.
 
     Raises:
         AlreadyHandled: the event was handled before.
-        RefundExceedsPayment: the booking asks for more than was paid.
+        RefundExceedsPayment: the booking asks for more than its deposit.
     """
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
         payment = await payments.lock_payment_of_booking(tx, event.tenant, booking_id)
+        if payment is None and deposit is not None:
+            payment = await _forestall(app, tx, booking_id, deposit)
         if payment is None:
             return
-        if payment.is_open:
-            await _close_later(tx, payment, refund_due or payment.amount, reason)
-        elif payment.holds_money and refund_due is not None:
+        if refund_due is not None:
             await owe_refund(tx, payment, refund_due, reason)
-        elif payment.status is PaymentStatus.CANCELLED and refund_due is not None:
-            _log.warning("refund_due_without_money", payment=str(payment.id))
+        if payment.is_open:
+            await timers.schedule(tx, CLOSE_DEPOSIT, str(payment.id), tx.now)
 
 
 async def owe_refund(tx: Transaction, payment: Payment, amount: Money, reason: str) -> None:
-    """Has money go back for a locked payment, once, whoever else asks for the same cause.
+    """Has money of a locked payment go back once, as soon as it is there, whoever else asks for it.
 
     Raises:
-        RefundExceedsPayment: more than was paid.
+        RefundExceedsPayment: more than the deposit.
     """
     refund = payment.owe(ids.new(), amount, cause=BOOKING_CLOSED, reason=reason)
-    if await refunds.insert_refund(tx, refund):
+    if not await refunds.insert_refund(tx, refund):
+        return
+    if payment.holds_money:
         await timers.schedule(tx, ISSUE_REFUND, str(refund.id), tx.now)
+    else:
+        _log.warning("refund_waits_for_money", payment=str(payment.id))
 
 
-async def _close_later(tx: Transaction, payment: Payment, if_paid: Money, reason: str) -> None:
-    payment.require_refundable(if_paid)
-    plan = {"amount": if_paid.amount, "reason": reason}
-    await timers.schedule(tx, CLOSE_DEPOSIT, str(payment.id), tx.now, plan)
+async def issue_owed(tx: Transaction, payment: Payment) -> None:
+    """Gives back what was owed before the money of a locked payment was known to be there."""
+    for refund_id in await refunds.list_due(tx, payment.organization_id, payment.id):
+        await timers.schedule(tx, ISSUE_REFUND, str(refund_id), tx.now)
+
+
+async def _forestall(app: App, tx: Transaction, booking_id: UUID, deposit: Money) -> Payment | None:
+    """Closes a deposit that was not asked for yet, so that a late request offers nothing to pay.
+
+    Answers the payment, locked, if the request was quicker after all.
+    """
+    assert tx.organization is not None  # noqa: S101  # a tenant's transaction
+    closed = Payment.due(
+        ids.new(),
+        booking_id,
+        organization_id=tx.organization,
+        amount=deposit,
+        description="",
+        provider=app.provider.name,
+        now=tx.now,
+    ).abandon()
+    if await payments.insert_payment(tx, closed):
+        return closed
+    return await payments.lock_payment_of_booking(tx, tx.organization, booking_id)

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
+from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from comptoir.common.v1 import values_pb2 as comptoir_dot_common_dot_v1_dot_values__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$comptoir/analytics/v1/overview.proto\x12\x15\x63omptoir.analytics.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\x12GetOverviewRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x34\n\x04\x64\x61te\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"\xd3\x01\n\x13GetOverviewResponse\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x11\n\ttime_zone\x18\x02 \x01(\t\x12\x36\n\x07service\x18\x03 \x01(\x0b\x32%.comptoir.analytics.v1.ServiceFigures\x12\x38\n\x08\x61\x63tivity\x18\x04 \x01(\x0b\x32&.comptoir.analytics.v1.ActivityFigures\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0eServiceFigures\x12\x10\n\x08\x62ookings\x18\x01 \x01(\x05\x12\x0e\n\x06\x63overs\x18\x02 \x01(\x05\x12\x1e\n\x16occupancy_basis_points\x18\x03 \x01(\x05\x12\x15\n\rcancellations\x18\x04 \x01(\x05\x12&\n\x1e\x63\x61ncellation_rate_basis_points\x18\x05 \x01(\x05\"\xa3\x01\n\x0f\x41\x63tivityFigures\x12\x10\n\x08\x62ookings\x18\x01 \x01(\x05\x12\x0e\n\x06\x63overs\x18\x02 \x01(\x05\x12\x15\n\rcancellations\x18\x03 \x01(\x05\x12+\n\x08\x64\x65posits\x18\x04 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12*\n\x07refunds\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money2\xb3\x01\n\x10\x41nalyticsService\x12\x9e\x01\n\x0bGetOverview\x12).comptoir.analytics.v1.GetOverviewRequest\x1a*.comptoir.analytics.v1.GetOverviewResponse\"8\xaa\xbb\x18\x16\x08\x03\x12\x0e\x61nalytics.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/analytics/overviewb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$comptoir/analytics/v1/overview.proto\x12\x15\x63omptoir.analytics.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x12GetOverviewRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x04\x64\x61te\x18\x02 \x01(\tB\x0c\xbaH\tr\x04\xc8\xbb\x18\x01\xd8\x01\x01\"\xd3\x01\n\x13GetOverviewResponse\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x11\n\ttime_zone\x18\x02 \x01(\t\x12\x36\n\x07service\x18\x03 \x01(\x0b\x32%.comptoir.analytics.v1.ServiceFigures\x12\x38\n\x08\x61\x63tivity\x18\x04 \x01(\x0b\x32&.comptoir.analytics.v1.ActivityFigures\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x0eServiceFigures\x12\x10\n\x08\x62ookings\x18\x01 \x01(\x05\x12\x0e\n\x06\x63overs\x18\x02 \x01(\x05\x12\x1e\n\x16occupancy_basis_points\x18\x03 \x01(\x05\x12\x15\n\rcancellations\x18\x04 \x01(\x05\x12&\n\x1e\x63\x61ncellation_rate_basis_points\x18\x05 \x01(\x05\"\xa3\x01\n\x0f\x41\x63tivityFigures\x12\x10\n\x08\x62ookings\x18\x01 \x01(\x05\x12\x0e\n\x06\x63overs\x18\x02 \x01(\x05\x12\x15\n\rcancellations\x18\x03 \x01(\x05\x12+\n\x08\x64\x65posits\x18\x04 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12*\n\x07refunds\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money2\xb3\x01\n\x10\x41nalyticsService\x12\x9e\x01\n\x0bGetOverview\x12).comptoir.analytics.v1.GetOverviewRequest\x1a*.comptoir.analytics.v1.GetOverviewResponse\"8\xaa\xbb\x18\x16\x08\x03\x12\x0e\x61nalytics.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/analytics/overviewb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,17 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOVERVIEWREQUEST'].fields_by_name['venue_id']._loaded_options = None
   _globals['_GETOVERVIEWREQUEST'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_GETOVERVIEWREQUEST'].fields_by_name['date']._loaded_options = None
-  _globals['_GETOVERVIEWREQUEST'].fields_by_name['date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
+  _globals['_GETOVERVIEWREQUEST'].fields_by_name['date']._serialized_options = b'\272H\tr\004\310\273\030\001\330\001\001'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetOverview']._loaded_options = None
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetOverview']._serialized_options = b'\252\273\030\026\010\003\022\016analytics.read\030\001@\001\202\323\344\223\002\030\022\026/v1/analytics/overview'
-  _globals['_GETOVERVIEWREQUEST']._serialized_start=218
-  _globals['_GETOVERVIEWREQUEST']._serialized_end=321
-  _globals['_GETOVERVIEWRESPONSE']._serialized_start=324
-  _globals['_GETOVERVIEWRESPONSE']._serialized_end=535
-  _globals['_SERVICEFIGURES']._serialized_start=538
-  _globals['_SERVICEFIGURES']._serialized_end=683
-  _globals['_ACTIVITYFIGURES']._serialized_start=686
-  _globals['_ACTIVITYFIGURES']._serialized_end=849
-  _globals['_ANALYTICSSERVICE']._serialized_start=852
-  _globals['_ANALYTICSSERVICE']._serialized_end=1031
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=247
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=324
+  _globals['_GETOVERVIEWRESPONSE']._serialized_start=327
+  _globals['_GETOVERVIEWRESPONSE']._serialized_end=538
+  _globals['_SERVICEFIGURES']._serialized_start=541
+  _globals['_SERVICEFIGURES']._serialized_end=686
+  _globals['_ACTIVITYFIGURES']._serialized_start=689
+  _globals['_ACTIVITYFIGURES']._serialized_end=852
+  _globals['_ANALYTICSSERVICE']._serialized_start=855
+  _globals['_ANALYTICSSERVICE']._serialized_end=1034
 # @@protoc_insertion_point(module_scope)

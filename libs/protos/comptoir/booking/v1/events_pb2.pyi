@@ -280,7 +280,7 @@ Global___BookingMoved: _TypeAlias = BookingMoved  # noqa: Y015
 
 @_typing.final
 class BookingCancelled(_message.Message):
-    """A booking is called off."""
+    """A booking is called off. Told again, with a higher version, when its deposit is paid all the same."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -295,7 +295,7 @@ class BookingCancelled(_message.Message):
 
     @_builtins.property
     def refund_due(self) -> _values_pb2.Money:
-        """What payment must give back; absent for nothing."""
+        """What payment must give back. Absent: nothing by now; payment closes the deposit, and tells if it was paid."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ Global___BookingCancelled: _TypeAlias = BookingCancelled  # noqa: Y015
 
 @_typing.final
 class BookingExpired(_message.Message):
-    """A hold ran out."""
+    """A hold ran out. If its deposit is paid all the same, a confirmation follows, or this again with what is due."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -326,7 +326,9 @@ class BookingExpired(_message.Message):
 
     @_builtins.property
     def refund_due(self) -> _values_pb2.Money:
-        """What payment must give back because the money came after the room was gone; absent for nothing."""
+        """What payment must give back because the money came after the room was gone. Absent: nothing by now; payment
+        closes the deposit, and tells if it was paid.
+        """
 
     def __init__(
         self,

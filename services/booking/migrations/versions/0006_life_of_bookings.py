@@ -7,8 +7,8 @@ from alembic import op
 
 from servicekit.migrations import isolate
 
-revision = "0005"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 
 _STATUSES = (
     "'requested', 'held', 'confirmed', 'arrived', 'seated', 'completed', 'cancelled', 'no_show', 'expired',"

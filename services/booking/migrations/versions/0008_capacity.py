@@ -7,8 +7,8 @@ from alembic import op
 
 from servicekit.migrations import isolate
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 # Everything has a default: the program before this one goes on writing meanwhile.
 _TABLES = (
@@ -129,12 +129,12 @@ LANGUAGE sql STABLE AS $$
 $$
 """
 
-# As `read_service_days`, which goes with the next release; with `p_placements` also the bookings that count
-# on these days, and all of each block, also where bookings are that came first. One that staff made an
-# exception for stays where it is.
+# As `read_service_days`, which goes with the next release, and the versions of other days than those that it
+# reads the bookings of. With `p_placements` also the bookings that count on these days, and all of each
+# block, also where bookings are that came first. One that staff made an exception for stays where it is.
 _READ = """
 CREATE FUNCTION read_venue_days(
-    p_organization uuid, p_venue uuid, p_known_version bigint, p_dates date[],
+    p_organization uuid, p_venue uuid, p_known_version bigint, p_dates date[], p_touching date[],
     p_from timestamptz, p_to timestamptz, p_key text, p_placements boolean,
     OUT now timestamptz, OUT venue_version bigint, OUT plan text,
     OUT day_dates date[], OUT day_versions bigint[],
@@ -163,7 +163,8 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT array_agg(s.service_date) AS dates, array_agg(s.version) AS versions
         FROM service_days s
-        WHERE s.organization_id = p_organization AND s.venue_id = p_venue AND s.service_date = ANY (p_dates)
+        WHERE s.organization_id = p_organization AND s.venue_id = p_venue
+            AND s.service_date = ANY (p_touching)
     ) d
     CROSS JOIN LATERAL (
         SELECT
@@ -257,7 +258,7 @@ def downgrade() -> None:
 
 
 def _commit() -> str:
-    """The function of 0005 with what is new in it."""
+    """The function of 0006 with what is new in it."""
     text: str = _earlier()["_COMMIT"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     for before, after in (
         (_OCCUPY_STAY, _OCCUPY),
@@ -275,7 +276,7 @@ def _commit() -> str:
 
 
 def _earlier() -> dict[str, str]:
-    return runpy.run_path(str(Path(__file__).with_name("0005_life_of_bookings.py")))
+    return runpy.run_path(str(Path(__file__).with_name("0006_life_of_bookings.py")))
 
 
 _ADDED = {

@@ -4,8 +4,8 @@ from alembic import op
 
 from servicekit.migrations import isolate
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 _TABLES = ("date_exceptions", "closures")
 # What existed has defaults: the program before this one goes on writing offerings and shifts meanwhile.
