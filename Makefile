@@ -46,7 +46,7 @@ check: environment ## Run every static check
 	@$(RUN) -m tools.checks
 
 bench: environment ## Print requests per second and CPU per request
-	@$(RUN) -m tools.bench
+	@$(RUN) -m tools.bench $(ARGS)
 
 generate: environment ## Write generated code and documents again
 	@$(RUN) -m tools.codegen

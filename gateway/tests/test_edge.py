@@ -37,6 +37,7 @@ async def test_a_query_becomes_a_message_and_the_answer_json(client: httpx.Async
                 "reason": "fully_booked",
             }
         ],
+        "notes": [],
     }
     assert (backend.request.venue_id, backend.request.party_size) == ("chez-paulette", 2)
     assert backend.caller is not None

@@ -85,6 +85,8 @@ def test_path_and_query_and_body_share_out_the_request() -> None:
         ("date", "query", True),
         ("party_size", "query", True),
         ("offering_id", "query", False),
+        ("area_id", "query", False),
+        ("attributes", "query", False),
     ]
     assert "venue_id" not in SCHEMAS["CreateAreaRequest"]["properties"]
     assert DOCUMENT["paths"]["/v1/bookings/{booking_id}/cancel"]["post"]["requestBody"]["required"] is False
@@ -107,7 +109,6 @@ def test_required_is_what_the_validator_says_about_an_empty_message() -> None:
     assert required(booking_pb2.CreateBookingRequest.DESCRIPTOR) == {
         "venue_id",
         "offering_id",
-        "start",
         "party_size",
         "guest",
     }

@@ -31,11 +31,11 @@ _SCRIPT = """\
 \\set venue :client_id % {venues} + 1
 \\set date :skip + :day * {lanes} + :client_id / {venues}
 \\set n :n + 1
-SELECT * FROM read_service_days(
+SELECT * FROM read_venue_days(
     p_organization => '{organization}', p_venue => ('{{{venue_ids}}}'::uuid[])[:venue],
     p_known_version => ('{{{versions}}}'::bigint[])[:venue],
-    p_dates => ARRAY['{first}'::date + :date::int - 2, '{first}'::date + :date::int - 1,
-        '{first}'::date + :date::int, '{first}'::date + :date::int + 1],
+    p_dates => ARRAY['{first}'::date + :date::int], p_touching => ARRAY['{first}'::date + :date::int],
+    p_placements => false,
     p_from => '{first}'::timestamptz + make_interval(days => :date, mins => 15 * :start),
     p_to => '{first}'::timestamptz + make_interval(days => :date, mins => 15 * :start + 90),
     p_key => encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 'hex')

@@ -5,14 +5,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Protocol
 
 import asyncpg
 
 from devstack.engines import PostgresEngine
 from devstack.psql import run_sql
-from tools.bench import load, pgbench
+from tools.bench import load, lookups, pgbench
 from tools.bench.cpu import Cpu
 from tools.bench.figures import Sample
 from tools.bench.places import STARTS, STARTS_STEP, SliceWishes, Wishes, wish
@@ -28,7 +28,7 @@ _BEYOND = 800
 _COUNT = "SELECT count(*) FROM bookings;"
 _PUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL;"
 _RELAY_SECONDS = 6.0
-_CHANGE = "UPDATE service_days SET version = version + 1 WHERE service_date = $1"
+_CHANGE = "UPDATE service_days SET version = version + 1 WHERE service_date BETWEEN $1 AND $1 + $2::integer"
 _CHANGE_EVERY_SECONDS = 0.002
 
 Measure = Callable[[float], Awaitable[Sample]]
@@ -54,6 +54,7 @@ class Phases:
     EMPTY = "empty RPC"
     SEARCH, SEARCH_QUIET = "availability", "availability, not traced"
     SEARCH_CHANGING = "availability, day changes"
+    CALENDAR, BATCH = "availability/calendar, days change", "availability/batch, days change"
     BOOK, BOOK_QUIET = "booking", "booking, not traced"
     PGBENCH = "pgbench, the same SQL"
     SLICE = "bare slice"
@@ -75,6 +76,8 @@ class Phases:
             Phase(self.SEARCH, self._gateway(stage.traced, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, lambda _: self._search, expected=_OK)),
             Phase(self.SEARCH_CHANGING, self._search_changing_day),
+            Phase(self.CALENDAR, self._look_up(lookups.calendar())),
+            Phase(self.BATCH, self._look_up(lookups.batch(stage.places[0]))),
             Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
             Phase(self.BOOK_QUIET, self._gateway(stage.quiet, self._wishes.make, expected=_CREATED)),
             Phase(self.PGBENCH, self._run_pgbench),
@@ -82,7 +85,7 @@ class Phases:
         ]
 
     async def fill_day(self) -> None:
-        """Books the day that is searched, one booking after the other.
+        """Books the day that is searched, one booking after the other, and makes a month like it.
 
         Raises:
             RuntimeError: the platform did not take them all.
@@ -100,6 +103,7 @@ class Phases:
         result = await load.run(port, lambda _: next(requests, None), connections=1, seconds=60)
         if result.statuses != {_CREATED: BOOKED_ON_THE_DAY}:
             raise RuntimeError(f"the searched day could not be filled: {dict(result.statuses)}")
+        run_sql(self._stage.database, lookups.fill())
 
     def analyze(self) -> None:
         """Has the planner know the tables, as it does a minute after they grew."""
@@ -122,18 +126,32 @@ class Phases:
             relay.stop()
         return published, {name: value / max(1, published) * 1e6 for name, value in seconds.items()}
 
-    def _gateway(self, pair: Pair, make: load.Make, *, expected: int) -> Measure:
+    def _gateway(
+        self, pair: Pair, make: load.Make, *, expected: int, connections: int = CONNECTIONS
+    ) -> Measure:
         async def measure(seconds: float) -> Sample:
             cpu = {"gateway": pair.gateway, "service": pair.service, "postgres": self._stage.postgres}
-            return await _drive(pair.gateway.port, make, cpu, expected=expected, seconds=seconds)
+            port = pair.gateway.port
+            return await _drive(port, make, cpu, expected=expected, seconds=seconds, connections=connections)
 
         return measure
 
     async def _search_changing_day(self, seconds: float) -> Sample:
         """The same search while the day changes oftener than it is searched: nothing kept may be used."""
         search = self._gateway(self._stage.traced, lambda _: self._search, expected=_OK)
-        async with _changing_day(self._stage.database):
+        async with _changing_days(self._stage.database, searched_day().date()):
             return await search(seconds)
+
+    def _look_up(self, request: bytes) -> Measure:
+        """One guest who asks again and again, while every day changes: how long it takes, not how many."""
+        ask = self._gateway(self._stage.traced, lambda _: request, expected=_OK, connections=1)
+        first = (searched_day() + timedelta(days=lookups.BUSY_AFTER)).date()
+
+        async def measure(seconds: float) -> Sample:
+            async with _changing_days(self._stage.database, first, more=lookups.DAYS):
+                return await ask(seconds)
+
+        return measure
 
     async def _run_pgbench(self, seconds: float) -> Sample:
         stage = self._stage
@@ -169,10 +187,16 @@ class Phases:
 
 
 async def _drive(
-    port: int, make: load.Make, processes: Mapping[str, _HasPid], *, expected: int, seconds: float
+    port: int,
+    make: load.Make,
+    processes: Mapping[str, _HasPid],
+    *,
+    expected: int,
+    seconds: float,
+    connections: int,
 ) -> Sample:
     cpu, own = _cpu(**processes), time.process_time()
-    result = await load.run(port, make, connections=CONNECTIONS, seconds=seconds)
+    result = await load.run(port, make, connections=connections, seconds=seconds)
     own = time.process_time() - own
     used, answers = cpu.since(), result.answers
     return Sample(
@@ -187,13 +211,13 @@ async def _drive(
 
 
 @contextlib.asynccontextmanager
-async def _changing_day(database: str) -> AsyncIterator[None]:
+async def _changing_days(database: str, first: date, *, more: int = 0) -> AsyncIterator[None]:
     connection = await asyncpg.connect(database, server_settings={"synchronous_commit": "off"})
 
     async def change() -> None:
         while True:
-            await connection.execute(_CHANGE, searched_day().date())
-            await asyncio.sleep(_CHANGE_EVERY_SECONDS)
+            await connection.execute(_CHANGE, first, more)
+            await asyncio.sleep(_CHANGE_EVERY_SECONDS * (1 + more))
 
     changing = asyncio.create_task(change())
     try:

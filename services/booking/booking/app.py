@@ -7,12 +7,16 @@ from datetime import timedelta
 
 from booking.clients import Deposits
 from booking.domain.availability import Found
+from booking.domain.overviews import Overview
 from booking.settings import Settings
 from booking.store.days import Plans
 from booking.store.searches import Searches
 from servicekit.cache import Cache
 from servicekit.database import Database
 from servicekit.runtime import Resources
+
+_MOST_OVERVIEWS = 8_192
+"""Service days of calendars: some hundred bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class App:
     """False in the negative control of the torture test: plans are committed unseen."""
     plans: Plans = field(default_factory=Plans)
     searches: Searches[Found] = field(default_factory=Searches)
+    overviews: Searches[Overview] = field(default_factory=lambda: Searches(most=_MOST_OVERVIEWS))
 
 
 @asynccontextmanager

@@ -32,9 +32,11 @@ from booking.timers import TIMERS
 from booking.usecases import bookings, venues
 from booking.usecases.bookings import Made
 from comptoir.booking.v1 import (
+    availability_pb2_grpc,
     blocks_pb2_grpc,
     capacity_pb2_grpc,
     hours_pb2_grpc,
+    series_pb2_grpc,
     venue_pb2_grpc,
     waitlist_pb2_grpc,
 )
@@ -351,8 +353,10 @@ _STUBS = {
     "VenueService": venue_pb2_grpc.VenueServiceStub,
     "HoursService": hours_pb2_grpc.HoursServiceStub,
     "AvailabilityService": booking_grpc.AvailabilityServiceStub,
+    "AvailabilityLookupService": availability_pb2_grpc.AvailabilityLookupServiceStub,
     "BookingService": booking_grpc.BookingServiceStub,
     "BlockService": blocks_pb2_grpc.BlockServiceStub,
+    "SeriesService": series_pb2_grpc.SeriesServiceStub,
     "GuestBookingService": booking_grpc.GuestBookingServiceStub,
     "BookingDirectoryService": booking_grpc.BookingDirectoryServiceStub,
     "WaitlistService": waitlist_pb2_grpc.WaitlistServiceStub,

@@ -13,7 +13,7 @@ from booking.usecases.blocks import Blocking
 from booking.usecases.pacing import Limits
 from comptoir.api.v1 import policy_pb2
 from comptoir.booking.v1 import booking_pb2 as pb
-from comptoir.booking.v1 import venue_pb2
+from comptoir.booking.v1 import series_pb2, venue_pb2
 from servicekit import contract, ids
 from servicekit.contract import Rpc
 from servicekit.errors import Kind
@@ -23,6 +23,7 @@ from testkit.edge import Edge
 
 from .conftest import House, call, refusal, start_of
 from .line import Line, cancel
+from .series import repeat
 
 _RPCS = {path.split(".")[-1]: rpc for path, rpc in contract.rpcs().items() if rpc.service == "booking"}
 _OF_REQUESTS = {"BookingService/ConfirmBooking", "BookingService/DeclineBooking"}
@@ -128,6 +129,21 @@ def request_for(rpc: Rpc, house: House, booking_id: str, other_id: str) -> Any:
         "ListBlocks": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
         "DeleteBlock": {"venue_id": venue, "block_id": other_id},
         "ListBookings": {"venue_id": venue, "date": house.day().isoformat()},
+        "CreateSeries": {
+            "venue_id": venue,
+            "offering_id": offering,
+            "rule": "FREQ=WEEKLY;COUNT=2",
+            "first_start": f"{house.day(8)}T19:00",
+            "party_size": 2,
+            "guest": pb.Guest(name="X", email="x@example.org"),
+        },
+        "GetSeries": {"series_id": other_id},
+        "ChangeSeries": {
+            "series_id": other_id,
+            "scope": series_pb2.SERIES_SCOPE_ALL,
+            "local_time": "20:00",
+        },
+        "CancelSeries": {"series_id": other_id, "scope": series_pb2.SERIES_SCOPE_ALL},
         "ListVenues": {},
         "ListWaitlist": {"venue_id": venue, "date": house.day().isoformat()},
         "OfferWaitlistPlace": {"entry_id": other_id},
@@ -177,6 +193,8 @@ async def subject_of(name: str, house: House) -> tuple[str, str]:
         other = await part_of_hours(name, house)
     if name.startswith("CapacityService/"):
         other = await part_of_floor(name, house)
+    if name.startswith("SeriesService/"):
+        other = ids.show("ser", (await repeat(house)).series.id)
     if name.startswith("WaitlistService/"):
         line = Line(house)
         large = (await house.book(10)).booking

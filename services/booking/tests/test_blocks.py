@@ -14,6 +14,7 @@ from booking.app import App
 from booking.domain.blocks import Block, BlockNotFound, BookingsInTheWay, Span, fillings, free_of
 from booking.domain.bookings import Actor, ActorKind, CancelledBy, Status
 from booking.domain.refusals import SlotTaken
+from booking.domain.texts import Inconsistent
 from booking.domain.venues import AreaNotFound, ResourceNotFound, VenueNotFound, VenueRef
 from booking.tables import ALLOCATIONS, RESOURCES
 from booking.usecases import assignments, blocks, changes, venues
@@ -23,7 +24,6 @@ from booking.usecases.blocks import Blocked, Blocking
 from booking.usecases.changes import Move
 from comptoir.booking.v1 import events_pb2
 from servicekit import idempotency, ids
-from servicekit.errors import InvalidRequest
 from testkit import outbox
 
 from .conftest import House, Payments, open_house
@@ -222,7 +222,7 @@ async def test_blocks_are_listed_by_local_days(house: House) -> None:
         await blocks.list_blocks(house.app, house.organization, house.ref, house.day(8), house.day(8)) == []
     )
     for first, last in ((house.day(8), house.day(7)), (house.day(7), house.day(100))):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(Inconsistent):
             await blocks.list_blocks(house.app, house.organization, house.ref, first, last)
 
 
@@ -236,17 +236,17 @@ async def test_a_repeated_key_blocks_once(house: House) -> None:
 
 async def test_what_cannot_be_blocked_is_refused(app: App, payments: Payments, house: House) -> None:
     foreign = await open_house(app, payments)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await block(house, "T1", hours=(20, 20))
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await block(house, "T1", days=-3)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await block(house, "T1", area=ids.new())
     with pytest.raises(AreaNotFound):
         await block(house, area=ids.new())
     long = Blocking((), None, house.start(), house.start(20, days=38), "", strand=False)
     stranger = Blocking((foreign.tables["T1"].id,), None, house.start(), house.start(20), "", strand=False)
-    for blocking, refusal in ((long, InvalidRequest), (stranger, ResourceNotFound)):
+    for blocking, refusal in ((long, Inconsistent), (stranger, ResourceNotFound)):
         with pytest.raises(refusal):
             await blocks.create_block(app, house.organization, house.ref, blocking, actor=STAFF)
     with pytest.raises(VenueNotFound):

@@ -185,7 +185,7 @@ def test_a_table_takes_no_upside_down_party_range() -> None:
 def test_a_combination_has_two_different_members_or_more() -> None:
     one = ids.new()
     for members in ([one], [one, one]):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(texts.Inconsistent):
             Combination.add(ids.new(), name="C", resource_ids=members, min_party=1, max_party=2)
 
 

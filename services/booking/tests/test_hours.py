@@ -15,9 +15,10 @@ from booking.domain.hours import Hours
 from booking.domain.offerings import Offering
 from booking.domain.refusals import Refusal
 from booking.domain.shifts import Shift
+from booking.domain.texts import Inconsistent
 from booking.domain.turns import TurnTime
 from booking.domain.windows import DateException, Window
-from servicekit.errors import AppError, InvalidRequest
+from servicekit.errors import AppError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFERING, OTHER = UUID(int=1), UUID(int=2)
@@ -250,7 +251,7 @@ def test_a_local_time_is_one_instant_or_refused(zone: str, local: str, instant: 
     ],
 )
 def test_a_closure_is_in_order(wrong: dict[str, object]) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         closed(**wrong)  # type: ignore[arg-type]
 
 
@@ -262,7 +263,7 @@ def test_a_closure_that_ends_no_later_than_it_begins_ends_after_midnight() -> No
 
 def test_the_longest_visit_fits_into_a_day_with_its_buffers() -> None:
     what = offering()
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         what.keep_times(
             slot_minutes=0,
             min_notice_minutes=0,

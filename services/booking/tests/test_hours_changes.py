@@ -16,7 +16,8 @@ from booking.domain.overrides import Override, Rule
 from booking.domain.refusals import SlotClosed, SlotEndsTooLate, SlotNotReleased, SlotTooSoon
 from booking.domain.shifts import ShiftNotFound, ShiftsOverlap
 from booking.domain.stranded import Stranding
-from booking.domain.venues import PartDeleted, VenueHasBookings, VenueRef
+from booking.domain.texts import Inconsistent
+from booking.domain.venues import PartDeleted, UnknownTimeZone, VenueHasBookings, VenueRef
 from booking.domain.windows import DateException, DateExceptionNotFound, DateExceptionTaken, Window
 from booking.usecases import blocks, bookings, changes, closures, hours, stranded, venues
 from booking.usecases.availability import search_availability
@@ -25,7 +26,7 @@ from booking.usecases.changes import Move
 from booking.usecases.hours import Changed, Times
 from comptoir.booking.v1 import events_pb2
 from servicekit import idempotency, ids
-from servicekit.errors import AppError, InvalidRequest
+from servicekit.errors import AppError
 from testkit import outbox
 from testkit.callers import member
 
@@ -131,7 +132,7 @@ async def test_a_closure_is_listed_by_the_days_it_touches_and_replaced(house: Ho
     ):
         with pytest.raises(OfferingNotFound if wrong.offering_ids else ClosureNotFound):
             await closures.update_closure(app, organization, ref, wrong)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await closures.list_closures(app, organization, ref, house.day(), house.day(400))
 
 
@@ -284,7 +285,7 @@ async def test_the_zone_of_a_venue_stays_while_bookings_are_to_come(house: House
         app, organization, ref, name="Paulette", address="", time_zone="Europe/Paris"
     )
     assert (renamed.name, renamed.address, renamed.time_zone) == ("Paulette", "", "Europe/Paris")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(UnknownTimeZone):
         await venues.update_venue(app, organization, ref, time_zone="Mars/Base")
     await changes.cancel_booking(app, organization, made.id, by=CancelledBy.VENUE, actor=STAFF)
     moved = await venues.update_venue(app, organization, ref, time_zone="America/New_York")

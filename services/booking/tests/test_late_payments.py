@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from booking.app import App
 from booking.consumer import on_payment_succeeded
-from booking.domain.availability import SlotTaken
 from booking.domain.bookings import Actor, ActorKind, Booking, BookingNotCancellable, CancelledBy, Status
+from booking.domain.refusals import SlotTaken
 from booking.store.days import lock_days
 from booking.timers import TIMERS
 from booking.usecases import bookings, changes

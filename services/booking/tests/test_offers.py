@@ -10,6 +10,7 @@ from booking.app import App
 from booking.domain.bookings import Actor, ActorKind, Status
 from booking.domain.refusals import SlotTaken
 from booking.domain.terms import RequestRule, Terms
+from booking.domain.texts import Inconsistent
 from booking.domain.waitlist import (
     EntryStatus,
     WaitlistEntryNotFound,
@@ -20,7 +21,7 @@ from booking.tables import SERVICE_DAYS
 from booking.usecases import availability, links, sweeps
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
-from servicekit.errors import InvalidRequest, Unavailable
+from servicekit.errors import Unavailable
 from testkit import outbox, timers
 
 from .conftest import House, Payments
@@ -290,7 +291,7 @@ async def test_staff_offer_a_place_out_of_turn_where_there_is_room(line: Line) -
 
     with pytest.raises(SlotTaken):
         await offer("ben")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await offer("ben", house.start(21))
     await cancel(house, made.booking)
     await offer("ben", house.start())

@@ -226,7 +226,7 @@ async def test_a_repeated_request_with_a_key_answers_the_first_booking(edge: Edg
         ({"party_size": 0}, "INVALID_REQUEST", 400),
         ({"party_size": 1001}, "INVALID_REQUEST", 400),
         ({"party_size": 900}, "NO_TABLE_FOR_PARTY", 409),
-        ({"start": None}, "INVALID_REQUEST", 400),
+        ({"start": None}, "INCONSISTENT_REQUEST", 422),
         ({"start": values_pb2.OffsetDateTime(epoch_seconds=1)}, "SLOT_TOO_SOON", 409),
         ({"start": values_pb2.OffsetDateTime(epoch_seconds=253402300799)}, "SLOT_TOO_FAR_AHEAD", 409),
         ({"notes": "a\x00b"}, "INVALID_REQUEST", 400),

@@ -10,13 +10,14 @@ from booking.domain.bookings import Actor, ActorKind, Booking, BookingStateConfl
 from booking.domain.overrides import Override, OverrideDenied, Rule
 from booking.domain.refusals import NoTableForParty, SlotClosed, SlotTaken, SlotTooSoon
 from booking.domain.terms import Terms
+from booking.domain.texts import Inconsistent
 from booking.domain.venues import ResourceNotFound
 from booking.usecases import assignments, bookings, changes, links, visits
 from booking.usecases.assignments import Assignment
 from booking.usecases.changes import Move
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
-from servicekit.errors import InvalidRequest, VersionMismatch
+from servicekit.errors import VersionMismatch
 from servicekit.money import Money
 from testkit import outbox
 from testkit.callers import anonymous, member
@@ -143,7 +144,7 @@ async def test_a_booking_swaps_with_another_one_of_its_venue_only(
     app: App, payments: Payments, house: House
 ) -> None:
     made = (await house.book(2)).booking
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Inconsistent):
         await swap(house, made, made)
     second = await open_house(app, payments)
     stranger = (await second.book(2)).booking

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from booking.app import App
 from booking.domain.bookings import Status
@@ -22,6 +23,7 @@ from servicekit.database import Database
 from servicekit.errors import Busy
 from testkit import timers
 from testkit.databases import ServiceDatabases
+from testkit.waiting import eventually
 
 from .conftest import House, Payments, open_house
 from .line import GUEST, Line, cancel
@@ -232,12 +234,23 @@ async def rush(line: Line, days: int, apps: Sequence[App]) -> Counter[str]:
 async def test_control_without_locks_a_place_is_offered_and_booked(
     app: App, payments: Payments, without_last_lines: None
 ) -> None:
-    house = await house_of(app, payments, 1)
-    for days in range(7, 40):  # each day is a new chance; as a rule the first one is enough
-        await rush(await freed_day(house, days), days, [replace(app, guarded=False)])
-        if await house.double_bookings():
-            break
-    assert await house.double_bookings() > 0
+    house = await open_house(app, payments, tables=(("T1", 1, 2),), joined=())
+    line, reckless = await freed_day(house, 7), replace(app, guarded=False)
+    async with app.db.begin(house.organization) as tx:
+        await lock_days(tx, house.venue_id, {house.day(7)})
+        both = asyncio.ensure_future(
+            results([line.sweep_day(app=reckless), house.book(2, house.start(19, 15), app=reckless)])
+        )
+        await eventually(lambda: two_wait(app))  # each has seen the free table, and is about to write
+    assert await both == {"int": 1, "Made": 1}
+    assert await house.double_bookings() == 1
+
+
+async def two_wait(app: App) -> bool:
+    """Whether two transactions wait for locks of others."""
+    async with app.db.begin_platform(reason="look into the database in a test") as tx:
+        waiting = await tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(waiting.scalar_one() >= 2)
 
 
 async def test_control_without_locks_a_guest_is_offered_two_places(
@@ -293,25 +306,38 @@ _TURNS = {1: 90, 2: 90, 3: 120, 4: 120, 5: 150, 6: 150}
 _SIZES = ((1, 2), (2, 4), (3, 6))
 
 
+def can_all_sit(
+    tables: Sequence[tuple[int, int]],
+    busy: Sequence[tuple[int, int, int]],
+    parties: Sequence[tuple[int, int]],
+) -> bool:
+    """Whether some way of giving each party (its start and size) a table of its own works; tries all."""
+    if not parties:
+        return True
+    (minute, size), *others = parties
+    end = minute + _TURNS[size]
+    return any(
+        can_all_sit(tables, [*busy, (number, minute, end)], others)
+        for number, (least, most) in enumerate(tables)
+        if least <= size <= most
+        and not any(table == number and minute < until and since < end for table, since, until in busy)
+    )
+
+
 def offers_by_hand(
-    tables: Sequence[tuple[int, int]], busy: list[tuple[int, int, int]], line: list[Wait]
+    tables: Sequence[tuple[int, int]], busy: Sequence[tuple[int, int, int]], line: list[Wait]
 ) -> dict[str, int]:
-    """Who is offered which minute: each in turn the first start with a table, fewest seats first."""
+    """Who is offered which minute: each in turn the first at which they and all before them have a table.
+
+    A start is promised, and no table: who was offered one may be moved to another for somebody behind.
+    """
     offered: dict[str, int] = {}
+    promised: list[tuple[int, int]] = []
     for each in line:
         for minute in range(0, 181, 15):
-            free = [
-                (most, number)
-                for number, (least, most) in enumerate(tables)
-                if least <= each.party_size <= most
-                and not any(
-                    table == number and minute < end and start < minute + _TURNS[each.party_size]
-                    for table, start, end in busy
-                )
-            ]
-            if each.earliest <= minute <= each.latest and free:
-                _most, number = min(free)
-                busy.append((number, minute, minute + _TURNS[each.party_size]))
+            wish = (minute, each.party_size)
+            if each.earliest <= minute <= each.latest and can_all_sit(tables, busy, [*promised, wish]):
+                promised.append(wish)
                 offered[each.name] = minute
                 break
     return offered

@@ -12,7 +12,7 @@ from servicekit.events import Event
 
 
 async def on_booking_changed(app: App, event: Event) -> None:
-    """A booking was held, confirmed, moved, cancelled, or its hold ran out."""
+    """Something happened to a booking, from its request to the end of the visit."""
     await facts.note_booking_change(app, event, events.booking_change(event), events.partner_event(event))
 
 
@@ -24,6 +24,12 @@ async def on_link_requested(app: App, event: Event) -> None:
 async def on_partner_event(app: App, event: Event) -> None:
     """Something only partners are told of."""
     await facts.note_partner_event(app, event, events.partner_event(event))
+
+
+async def on_waitlist_offered(app: App, event: Event) -> None:
+    """Room is kept for somebody who waits."""
+    told = events.partner_event(event)
+    await facts.note_waitlist_offer(app, event, events.waitlist_offer(event), told)
 
 
 async def on_ticket_answered(app: App, event: Event) -> None:
@@ -39,11 +45,20 @@ async def on_verification_requested(app: App, event: Event) -> None:
 
 HANDLERS: Handlers[App] = {
     auth_events.VerificationRequested: on_verification_requested,
+    booking_events.BookingRequested: on_booking_changed,
+    booking_events.BookingDeclined: on_booking_changed,
     booking_events.BookingHeld: on_booking_changed,
     booking_events.BookingConfirmed: on_booking_changed,
     booking_events.BookingMoved: on_booking_changed,
     booking_events.BookingCancelled: on_booking_changed,
     booking_events.BookingExpired: on_booking_changed,
+    booking_events.BookingArrived: on_booking_changed,
+    booking_events.BookingSeated: on_booking_changed,
+    booking_events.BookingCompleted: on_booking_changed,
+    booking_events.BookingNoShow: on_booking_changed,
+    booking_events.WaitlistJoined: on_partner_event,
+    booking_events.WaitlistOffered: on_waitlist_offered,
+    booking_events.WaitlistClosed: on_partner_event,
     booking_events.BookingLinkRequested: on_link_requested,
     payment_events.PaymentSucceeded: on_partner_event,
     payment_events.PaymentRefunded: on_partner_event,

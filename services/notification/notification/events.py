@@ -6,34 +6,54 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from comptoir.booking.v1 import booking_pb2, events_pb2
+from comptoir.booking.v1 import booking_pb2, events_pb2, waitlist_pb2
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events_pb2
 from comptoir.support.v1 import events_pb2 as support_events_pb2
-from notification.domain.bookings import BookingChange, BookingStatus, ChangeKind
+from notification.domain.bookings import BookingChange, BookingStatus, ChangeKind, WaitlistOffer
 from notification.domain.errors import UnreadableEvent
 from notification.domain.webhooks import PartnerEvent
 from servicekit import contract, ids
 from servicekit.events import Event
 
 _CHANGES: Mapping[str, ChangeKind] = {
+    events_pb2.BookingRequested.DESCRIPTOR.full_name: ChangeKind.REQUESTED,
+    events_pb2.BookingDeclined.DESCRIPTOR.full_name: ChangeKind.DECLINED,
     events_pb2.BookingHeld.DESCRIPTOR.full_name: ChangeKind.HELD,
     events_pb2.BookingConfirmed.DESCRIPTOR.full_name: ChangeKind.CONFIRMED,
     events_pb2.BookingMoved.DESCRIPTOR.full_name: ChangeKind.MOVED,
     events_pb2.BookingCancelled.DESCRIPTOR.full_name: ChangeKind.CANCELLED,
     events_pb2.BookingExpired.DESCRIPTOR.full_name: ChangeKind.EXPIRED,
+    events_pb2.BookingArrived.DESCRIPTOR.full_name: ChangeKind.ENDED,
+    events_pb2.BookingSeated.DESCRIPTOR.full_name: ChangeKind.ENDED,
+    events_pb2.BookingCompleted.DESCRIPTOR.full_name: ChangeKind.ENDED,
+    events_pb2.BookingNoShow.DESCRIPTOR.full_name: ChangeKind.ENDED,
 }
+_MAY_GIVE_BACK = (events_pb2.BookingCancelled, events_pb2.BookingExpired)
 
 
 def booking_change(event: Event) -> BookingChange:
     """What an event says of a booking."""
-    snapshot = event.message.booking
+    message = event.message
+    snapshot = message.booking
     return BookingChange(
         kind=_CHANGES[event.type],
         booking=ids.parse("bkg", snapshot.booking_id, UnreadableEvent),
         version=snapshot.version,
         status=BookingStatus(_word(snapshot.status)),
         starts_at=datetime.fromtimestamp(snapshot.start.epoch_seconds, UTC),
+        money_back=isinstance(message, _MAY_GIVE_BACK) and message.refund_due.amount > 0,
+    )
+
+
+def waitlist_offer(event: Event) -> WaitlistOffer:
+    """What is offered to whom."""
+    offered = event.message
+    return WaitlistOffer(
+        entry=ids.parse("wle", offered.entry.entry_id, UnreadableEvent),
+        version=offered.entry.version,
+        booking=ids.parse("bkg", offered.booking_id, UnreadableEvent),
+        starts_at=datetime.fromtimestamp(offered.start.epoch_seconds, UTC),
     )
 
 
@@ -74,6 +94,14 @@ def partner_event(event: Event) -> PartnerEvent:
                 "booking_id": answered.booking_id,
                 "message_id": answered.message_id,
             }
+        case events_pb2.WaitlistJoined() | events_pb2.WaitlistClosed() as changed:
+            data = _entry(changed.entry)
+        case events_pb2.WaitlistOffered() as offered:
+            data = _entry(offered.entry) | {
+                "booking_id": offered.booking_id,
+                "start": _rfc3339(offered.start),
+                "expires_at": offered.expires_at.ToJsonString(),
+            }
         case about_booking:
             data = _booking(about_booking.booking)
     data["organization_id"] = ids.show("org", event.tenant)
@@ -110,6 +138,19 @@ def _booking(snapshot: events_pb2.BookingSnapshot) -> dict[str, Any]:
         "start": _rfc3339(snapshot.start),
         "end": _rfc3339(snapshot.end),
         "service_date": snapshot.service_date,
+        "version": snapshot.version,
+    }
+
+
+def _entry(snapshot: events_pb2.WaitlistSnapshot) -> dict[str, Any]:
+    return {
+        "entry_id": snapshot.entry_id,
+        "venue_id": snapshot.venue_id,
+        "offering_id": snapshot.offering_id,
+        "status": waitlist_pb2.WaitlistStatus.Name(snapshot.status).removeprefix("WAITLIST_STATUS_").lower(),
+        "party_size": snapshot.party_size,
+        "first_date": snapshot.first_date,
+        "last_date": snapshot.last_date,
         "version": snapshot.version,
     }
 

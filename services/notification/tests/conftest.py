@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,14 @@ from aiohttp import web
 from google.protobuf.message import Message
 
 from comptoir.auth.v1 import account_pb2, account_pb2_grpc
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, events_pb2, venue_pb2
+from comptoir.booking.v1 import (
+    booking_pb2,
+    booking_pb2_grpc,
+    events_pb2,
+    venue_pb2,
+    waitlist_pb2,
+    waitlist_pb2_grpc,
+)
 from comptoir.common.v1 import values_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
 from devstack.engines import SinkEngine
@@ -51,6 +59,7 @@ class Owners(
     account_pb2_grpc.AccountDirectoryServiceServicer,
     booking_pb2_grpc.BookingDirectoryServiceServicer,
     ticket_pb2_grpc.TicketDirectoryServiceServicer,
+    waitlist_pb2_grpc.WaitlistDirectoryServiceServicer,
 ):
     """What auth, booking and support know. Tests change it; it answers behind the real guard."""
 
@@ -58,6 +67,7 @@ class Owners(
         self.bookings: dict[str, booking_pb2.DescribeBookingResponse] = {}
         self.messages: dict[str, ticket_pb2.DescribeMessageResponse] = {}
         self.people: dict[str, account_pb2.IssueVerificationResponse] = {}
+        self.entries: dict[str, waitlist_pb2.DescribeWaitlistEntryResponse] = {}
         self.tokens = 0
         self.refusal: type[AppError] | None = None
 
@@ -71,6 +81,16 @@ class Owners(
         if request.issue_manage_token:
             self.tokens += 1
             answer.manage_token = f"token-{self.tokens}"
+        return answer
+
+    async def DescribeWaitlistEntry(  # noqa: N802
+        self, request: Any, _: Any
+    ) -> waitlist_pb2.DescribeWaitlistEntryResponse:
+        answer = waitlist_pb2.DescribeWaitlistEntryResponse()
+        answer.CopyFrom(self.entries[request.entry_id])
+        if request.issue_waitlist_token:
+            self.tokens += 1
+            answer.waitlist_token = f"token-{self.tokens}"
         return answer
 
     async def DescribeMessage(self, request: Any, _: Any) -> ticket_pb2.DescribeMessageResponse:  # noqa: N802
@@ -223,6 +243,10 @@ _STATUS: Mapping[type[Any], "booking_pb2.BookingStatus.ValueType"] = {
     events_pb2.BookingMoved: booking_pb2.BOOKING_STATUS_CONFIRMED,
     events_pb2.BookingCancelled: booking_pb2.BOOKING_STATUS_CANCELLED,
     events_pb2.BookingExpired: booking_pb2.BOOKING_STATUS_EXPIRED,
+    events_pb2.BookingRequested: booking_pb2.BOOKING_STATUS_REQUESTED,
+    events_pb2.BookingDeclined: booking_pb2.BOOKING_STATUS_DECLINED,
+    events_pb2.BookingSeated: booking_pb2.BOOKING_STATUS_SEATED,
+    events_pb2.BookingNoShow: booking_pb2.BOOKING_STATUS_NO_SHOW,
 }
 
 
@@ -313,13 +337,16 @@ async def app(
     service_database: OpenDatabase, rpc_edge: StartEdge, owners: Owners, sink_engine: SinkEngine
 ) -> AsyncIterator[App]:
     registrations = {
-        "auth": account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server,
-        "booking": booking_pb2_grpc.add_BookingDirectoryServiceServicer_to_server,
-        "support": ticket_pb2_grpc.add_TicketDirectoryServiceServicer_to_server,
+        "auth": [account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server],
+        "booking": [
+            booking_pb2_grpc.add_BookingDirectoryServiceServicer_to_server,
+            waitlist_pb2_grpc.add_WaitlistDirectoryServiceServicer_to_server,
+        ],
+        "support": [ticket_pb2_grpc.add_TicketDirectoryServiceServicer_to_server],
     }
     peers = {}
-    for name, register in registrations.items():
-        edge = await rpc_edge(name, [lambda server, register=register: register(owners, server)])  # type: ignore[misc]
+    for name, registers in registrations.items():
+        edge = await rpc_edge(name, [partial(register, owners) for register in registers])
         peers[name] = edge.peer_of("notification")
     settings = WebhookSettings(
         allow_http=True,

@@ -83,7 +83,7 @@ async def test_a_rescued_booking_is_confirmed_once_and_reminded_of_in_whatever_o
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-async def test_a_booking_that_is_paid_after_its_cancellation_is_called_off_once(
+async def test_a_booking_that_is_paid_after_its_cancellation_is_called_off_once_and_the_refund_told(
     desk: Desk, sink: MailSink, order: tuple[int, ...]
 ) -> None:
     events = [
@@ -96,12 +96,15 @@ async def test_a_booking_that_is_paid_after_its_cancellation_is_called_off_once(
         assert not await desk.deliver(events[place])
         await desk.run_due()
     await desk.fire(SEND_MAIL)
-    (mail,) = sink.received(desk.email)
-    assert mail["subject"].startswith("Cancelled")
+    subjects = [mail["subject"].partition(":")[0] for mail in sink.received(desk.email)]
+    in_order = order.index(1) < order.index(2)
+    assert subjects == ["Cancelled", "Your money goes back"][: 2 if in_order else 1]
     assert await scheduled(desk.app.db) == []
 
 
-async def test_a_hold_that_ran_out_and_was_paid_too_late_is_silent(desk: Desk, sink: MailSink) -> None:
+async def test_a_hold_that_ran_out_and_was_paid_too_late_is_silent_but_for_the_money(
+    desk: Desk, sink: MailSink
+) -> None:
     for change in (
         desk.change(BookingHeld),
         desk.change(BookingExpired),
@@ -109,5 +112,7 @@ async def test_a_hold_that_ran_out_and_was_paid_too_late_is_silent(desk: Desk, s
     ):
         assert await desk.deliver(change)
     await desk.fire(SEND_MAIL)
-    assert sink.received(desk.email) == []
+    (mail,) = sink.received(desk.email)
+    assert mail["subject"].startswith("Your money goes back")
+    assert "€70.00" in mail["text"]
     assert await scheduled(desk.app.db) == []

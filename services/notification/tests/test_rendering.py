@@ -88,6 +88,20 @@ def test_english_reads_like_this() -> None:
     assert rendering.text(letter) == _golden("en-payment_requested")
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        (MailKind.WAITLIST_OFFERED, BookingStatus.HELD, "Your answer by: Friday, 1 October 2027 at 14:15"),
+        (MailKind.PAYMENT_REQUESTED, BookingStatus.HELD, "To pay by: Friday, 1 October 2027 at 14:15"),
+        (MailKind.REQUEST_RECEIVED, BookingStatus.REQUESTED, "Answered by: Friday, 1 October 2027 at 14:15"),
+    ],
+)
+def test_a_deadline_says_what_has_to_happen_by_then(kind: MailKind, status: BookingStatus, said: str) -> None:
+    until = datetime(2027, 10, 1, 12, 15, tzinfo=UTC)
+    booking = replace(BOOKING, language="en", status=status, hold_expires_at=until)
+    assert said in rendering.text(_letter(kind, booking))
+
+
 def test_every_language_has_every_text() -> None:
     def names(table: dict[str, object]) -> object:
         return {key: names(value) if isinstance(value, dict) else None for key, value in table.items()}
@@ -106,7 +120,8 @@ def test_an_unknown_language_falls_back(wish: str, language: str) -> None:
 def test_every_mail_renders_with_its_link_and_styles_inlined(kind: MailKind, language: str) -> None:
     letter = _letter(kind, replace(BOOKING, language=language))
     page = rendering.html(letter)
-    assert 'href="https://book.example/manage/Zx81kS0m"' in page
+    page_of_link = "waitlist" if kind is MailKind.WAITLIST_OFFERED else "manage"
+    assert f'href="https://book.example/{page_of_link}/Zx81kS0m"' in page
     assert 'class="card" style="' in page
     assert "prefers-color-scheme: dark" in page
     assert "{" not in rendering.text(letter)

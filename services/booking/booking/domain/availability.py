@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from booking.domain import solver
+from booking.domain.crowd import Crowd, Movable
 from booking.domain.demands import Demand, demands_of
 from booking.domain.floor import Channel, Party, Seating, seatings_of
 from booking.domain.hours import Hours
@@ -16,7 +17,7 @@ from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.pacing import Pace, PacingRule
 from booking.domain.placements import Placement, Taken
 from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
-from booking.domain.reseating import Budget, Movable, make_room
+from booking.domain.reseating import Budget, make_room
 from booking.domain.solver import Choice
 from booking.domain.venues import Combination, Resource
 from servicekit.money import Money
@@ -176,7 +177,7 @@ def search(
     """
     occupied = Occupied(taken.allocations)
     pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
-    movable = _movables(plan, service_date, taken.placements)
+    crowd: Crowd | None = None
     left = steps if plan.reseating else 0
     slots: list[Slot] = []
     for offering in offerings:
@@ -194,7 +195,9 @@ def search(
             if refusal is None and not free >> number & 1:
                 budget = Budget(min(left, steps // _SHARES))
                 demands = plan.demands_at(offering, party, service_date, start=start, now=now)
-                if not left or not make_room(demands, start, occupied, movable, budget):
+                if left and crowd is None:
+                    crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
+                if not left or not crowd or not make_room(demands, start, crowd, budget):
                     refusal = Refusal.FULLY_BOOKED
                 left = max(0, left - budget.spent)
             slots.append(Slot(start, start + stay, offering, refusal, deposit))
@@ -221,8 +224,8 @@ def choose(
     demands = plan.demands_at(offering, party, service_date, start=start, now=now)
     choice = solver.choose(demands, start, occupied)
     if choice is None and demands and reseat and plan.reseating:
-        movable = _movables(plan, service_date, taken.placements)
-        choice = make_room(demands, start, occupied, movable, Budget(COMMIT_STEPS))
+        crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
+        choice = make_room(demands, start, crowd, Budget(COMMIT_STEPS))
     return choice
 
 
@@ -299,25 +302,36 @@ def _movables(
     """
     by_id = {each.booking_id: each for each in placements if each.movable}
     known: dict[UUID, Movable | None] = {}
+    stays: dict[tuple[UUID, int], int | None] = {}
+    dates: dict[tuple[UUID, int], date | None] = {}
 
     def movable(booking_id: UUID) -> Movable | None:
         if booking_id not in known:
-            known[booking_id] = _movable(plan, service_date, by_id.get(booking_id))
+            known[booking_id] = movable_now(by_id.get(booking_id))
         return known[booking_id]
 
+    def movable_now(placement: Placement | None) -> Movable | None:
+        if placement is None or placement.service_date != service_date:
+            return None
+        offering, size, start = (
+            plan.offerings.get(placement.offering_id),
+            placement.party.size,
+            placement.start,
+        )
+        if offering is None:
+            return None
+        if (offering.id, size) not in stays:
+            stays[offering.id, size] = offering.stay_minutes(size, service_date)
+        if (offering.id, start) not in dates:
+            dates[offering.id, start] = plan.service_date(offering, start)
+        minutes = stays[offering.id, size]
+        if (
+            minutes is None
+            or minutes * 60 != placement.end - start
+            or dates[offering.id, start] != service_date
+        ):
+            return None
+        demands = plan.demands(offering, placement.party, service_date)
+        return Movable(start, demands) if demands else None
+
     return movable
-
-
-def _movable(plan: Plan, service_date: date, placement: Placement | None) -> Movable | None:
-    if placement is None or placement.service_date != service_date:
-        return None
-    offering = plan.offerings.get(placement.offering_id)
-    if offering is None:
-        return None
-    minutes = offering.stay_minutes(placement.party.size, service_date)
-    if minutes is None or minutes * 60 != placement.end - placement.start:
-        return None
-    if plan.service_date(offering, placement.start) != service_date:
-        return None
-    demands = plan.demands(offering, placement.party, service_date)
-    return Movable(placement.start, demands) if demands else None

@@ -67,7 +67,7 @@ class Block:
         created_by: UUID | None,
         now: datetime,
     ) -> "Block":
-        """A new block. InvalidRequest unless it ends after its start and now, within 31 days."""
+        """A new block. Inconsistent unless it ends after its start and now, within 31 days."""
         if end <= start or end - start > LONGEST:
             texts.refuse("/end", "must be after the start, and at most 31 days later")
         if end <= now:

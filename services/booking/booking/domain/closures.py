@@ -63,7 +63,7 @@ class Closure:
         """A new closure. Local times "HH:MM" or both empty; an end that is not later is after midnight.
 
         Raises:
-            InvalidRequest: it ends before it begins, lasts more than 366 days, or has one time of two.
+            Inconsistent: it ends before it begins, lasts more than 366 days, or has one time of two.
         """
         if not first <= last < first + timedelta(days=LONGEST_DAYS):
             texts.refuse("/last_date", f"must not be before first_date, and at most {LONGEST_DAYS} days long")

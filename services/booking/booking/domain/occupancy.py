@@ -1,7 +1,7 @@
 """Who has which resource when, indexed for the solver. Epoch seconds, half-open."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -55,26 +55,13 @@ class Occupied:
                         return False
         return True
 
-    def holders(self, resource_id: UUID, spans: Spans) -> Iterator[UUID]:
-        """Whose the resource is at any of these times; somebody may come up more than once."""
-        for each in self._live.get(resource_id, ()):
-            if any(each.start < end and start < each.end for start, end in spans):
-                yield each.booking_id
+    def booking_ids(self) -> Collection[UUID]:
+        """Everybody who has something."""
+        return self._by_booking().keys()
 
-    def holder_at(self, resource_id: UUID, moment: int) -> UUID | None:
-        """Whose the resource is at a moment."""
-        for each in self._live.get(resource_id, ()):
-            if each.start <= moment < each.end:
-                return each.booking_id
-        return None
-
-    def held_at(self, booking_id: UUID, moment: int) -> set[UUID]:
-        """What a live booking has at a moment."""
-        return {
-            each.resource_id
-            for each in self._by_booking().get(booking_id, ())
-            if each.start <= moment < each.end
-        }
+    def of_booking(self, booking_id: UUID) -> Sequence[Allocation]:
+        """Everything that a live booking has."""
+        return self._by_booking().get(booking_id, ())
 
     def beginnings(self, since: int, until: int) -> set[int]:
         """When somebody takes something between two moments."""

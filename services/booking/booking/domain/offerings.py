@@ -107,8 +107,9 @@ class Offering:
         Raises:
             TurnTimesNotRising: a later one is not for larger parties.
             DepositNotPayable: in another currency, of nothing, or of more than one amount can hold.
-            InvalidRequest: a blank name; a price in another currency, or of more than one amount can hold;
-                operations that need nothing, or whose roles mean different things.
+            InvalidRequest: a blank name.
+            Inconsistent: a price in another currency, or of more than one amount can hold; operations that
+                need nothing, or whose roles mean different things.
         """
         turns = Turns(tuple(turn_times), tuple(weekday_turns))
         turns.refuse_unless_plain()
@@ -155,7 +156,7 @@ class Offering:
         """With other rules of time. 0 means 15 slot minutes, 90 days ahead.
 
         Raises:
-            InvalidRequest: the longest stay does not fit into a day together with its buffers.
+            Inconsistent: the longest stay does not fit into a day together with its buffers.
         """
         if self.longest_minutes + buffer_before_minutes + buffer_after_minutes > DAY_MINUTES:
             texts.refuse("/buffer_after_minutes", "must fit into a day with the longest visit")
@@ -181,7 +182,7 @@ class Offering:
         """With other durations and needs.
 
         Raises:
-            InvalidRequest: as when it was added.
+            TurnTimesNotRising, Inconsistent: as when it was added.
         """
         turns = Turns(tuple(turn_times), tuple(weekday_turns))
         turns.refuse_unless_plain()

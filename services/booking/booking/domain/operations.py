@@ -40,8 +40,9 @@ class Operation:
         """The operation of an offering with this number, from 0.
 
         Raises:
-            InvalidRequest: a blank name, turn times that do not rise, several seatings for one party, or a
-                role twice.
+            InvalidRequest: a blank name.
+            TurnTimesNotRising: a later turn time is not for larger parties.
+            Inconsistent: several seatings for one party, or a role twice.
         """
         pointer = f"/operations/{number}"
         if turns:
@@ -64,7 +65,7 @@ def refuse_unless_consistent(operations: Sequence[Operation]) -> None:
     """Lets operations pass that need something and whose roles mean the same everywhere.
 
     Raises:
-        InvalidRequest: nothing is needed at all, or a role has different numbers of resources.
+        Inconsistent: nothing is needed at all, or a role has different numbers of resources.
     """
     if not any(operation.needs for operation in operations):
         texts.refuse("/operations", "must need something")

@@ -55,7 +55,7 @@ class PacingRule:
         """A rule as an owner sets it up.
 
         Raises:
-            InvalidRequest: it limits nothing, or lets in more people online than at all.
+            Inconsistent: it limits nothing, or lets in more people online than at all.
         """
         limits = (max_covers, max_parties, online_covers, online_parties)
         if all(each is None for each in limits):

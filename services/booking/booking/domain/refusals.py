@@ -72,7 +72,9 @@ class SlotPaced(AppError):
 
     kind = Kind.CONFLICT
     reason = "SLOT_PACED"
-    detail = "Too many others begin around this time."
+    detail = (
+        "Too many others begin around this time. The venue's availability/alternatives name what is near."
+    )
 
 
 class SlotTaken(AppError):
@@ -80,7 +82,7 @@ class SlotTaken(AppError):
 
     kind = Kind.CONFLICT
     reason = "SLOT_TAKEN"
-    detail = "This start is taken."
+    detail = "This start is taken. The venue's availability/alternatives name what is near."
 
 
 REFUSED_AS: Mapping[Refusal, type[AppError]] = {

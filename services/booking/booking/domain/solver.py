@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from uuid import UUID
 
 from booking.domain.demands import Demand
@@ -78,11 +78,14 @@ def choose(
     if not demands:
         return None
     spans = [demand.at(start, since=since) for demand in demands]
-    left = [
-        [each for each in demand.candidates if occupied.is_free(each.resource_ids, times)]
+    left = (
+        (each for each in demand.candidates if occupied.is_free(each.resource_ids, times))
         for demand, times in zip(demands, spans, strict=True)
-    ]
-    chosen = assign(demands, left)
+    )
+    if len(demands) == 1:  # the best that is free: the others need not be looked at
+        chosen = tuple(islice(next(left), 1)) or None
+    else:
+        chosen = assign(demands, [list(each) for each in left])
     if chosen is None:
         return None
     taken = occupations_of(chosen, spans)

@@ -40,7 +40,7 @@ class Turns:
     weekdays: tuple[WeekdayTurns, ...] = ()
 
     def refuse_unless_plain(self, pointer: str = "") -> None:
-        """Raises TurnTimesNotRising, and InvalidRequest for a weekday that has two of them."""
+        """Raises TurnTimesNotRising, and Inconsistent for a weekday that has two of them."""
         _refuse_unless_rising(f"{pointer}/turn_times", self.usual)
         named: set[int] = set()
         for number, each in enumerate(self.weekdays):

@@ -314,8 +314,8 @@ class Combination:
 
         Raises:
             PartyRangeUpsideDown: the smallest party exceeds the largest.
-            InvalidRequest: fewer than two different members, a blank name, or no party range for all of
-                them together.
+            InvalidRequest: a blank name.
+            Inconsistent: fewer than two different members, or no party range for all of them together.
         """
         members = tuple(resource_ids)
         if len(members) < 2 or len(members) != len(set(members)):  # noqa: PLR2004

@@ -168,6 +168,7 @@ def _snapshot(booking: Booking) -> events_pb2.BookingSnapshot:
         cancelled_by=CANCELLERS[booking.cancelled_by],
         overridden=rules(booking.overridden),
         price=money(booking.price),
+        series_id=ids.show("ser", booking.series_id) if booking.series_id else "",
     )
 
 

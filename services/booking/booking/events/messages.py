@@ -184,6 +184,8 @@ def booking_message(booking: Booking) -> booking_pb2.Booking:
         by_staff=booking.channel is Channel.STAFF,
         area_id=ids.show("are", booking.area_id) if booking.area_id else "",
         attributes=sorted(booking.attributes),
+        series_id=ids.show("ser", booking.series_id) if booking.series_id else "",
+        series_date=booking.series_date.isoformat() if booking.series_date else "",
     )
 
 

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 
 from booking.app import App
+from booking.servicer.availability import AvailabilityLookupServicer, AvailabilityServicer
 from booking.servicer.blocks import BlockServicer
-from booking.servicer.bookings import AvailabilityServicer, BookingServicer
+from booking.servicer.bookings import BookingServicer
 from booking.servicer.capacity import CapacityServicer
 from booking.servicer.hours import HoursServicer
 from booking.servicer.links import BookingDirectoryServicer, GuestBookingServicer
+from booking.servicer.series import SeriesServicer
 from booking.servicer.venues import VenueServicer
 from booking.servicer.waitlist import GuestWaitlistServicer, WaitlistDirectoryServicer, WaitlistServicer
 from comptoir.booking.v1 import (
+    availability_pb2_grpc,
     blocks_pb2_grpc,
     booking_pb2_grpc,
     capacity_pb2_grpc,
     hours_pb2_grpc,
+    series_pb2_grpc,
     venue_pb2_grpc,
     waitlist_pb2_grpc,
 )
@@ -30,8 +34,12 @@ def servicers(app: App) -> Sequence[Registration]:
         lambda server: booking_pb2_grpc.add_AvailabilityServiceServicer_to_server(
             AvailabilityServicer(app), server
         ),
+        lambda server: availability_pb2_grpc.add_AvailabilityLookupServiceServicer_to_server(
+            AvailabilityLookupServicer(app), server
+        ),
         lambda server: booking_pb2_grpc.add_BookingServiceServicer_to_server(BookingServicer(app), server),
         lambda server: blocks_pb2_grpc.add_BlockServiceServicer_to_server(BlockServicer(app), server),
+        lambda server: series_pb2_grpc.add_SeriesServiceServicer_to_server(SeriesServicer(app), server),
         lambda server: booking_pb2_grpc.add_GuestBookingServiceServicer_to_server(
             GuestBookingServicer(app), server
         ),

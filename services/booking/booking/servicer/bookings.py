@@ -1,19 +1,15 @@
-"""AvailabilityService and BookingService: messages to use cases and back."""
+"""BookingService: messages to use cases and back."""
 
-from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import grpc
 
-from booking.app import App
-from booking.domain.availability import Found, Slot
 from booking.domain.bookings import CancelledBy, Wish
 from booking.domain.offerings import (
     OfferingNotFound,
 )
-from booking.domain.refusals import Refusal
-from booking.events.messages import booking_message, change_message, moment, money, payment_message
+from booking.events.messages import booking_message, change_message, payment_message
 from booking.servicer.capacity import area_id
 from booking.servicer.floor import FloorRpcs
 from booking.servicer.reading import (
@@ -29,48 +25,12 @@ from booking.servicer.reading import (
     venue_ref,
 )
 from booking.servicer.visits import VisitRpcs
-from booking.usecases import availability, bookings, changes
+from booking.usecases import bookings, changes
 from booking.usecases.changes import Move
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.booking.v1 import booking_pb2
 from servicekit import identity, ids
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-_MOST_SHOWN = 64
-_REASONS = {
-    None: booking_pb2.REFUSAL_REASON_UNSPECIFIED,
-    Refusal.CLOSED: booking_pb2.REFUSAL_REASON_CLOSED,
-    Refusal.NOTICE: booking_pb2.REFUSAL_REASON_NOTICE,
-    Refusal.TOO_FAR_AHEAD: booking_pb2.REFUSAL_REASON_TOO_FAR_AHEAD,
-    Refusal.MUST_FINISH: booking_pb2.REFUSAL_REASON_MUST_FINISH,
-    Refusal.NOT_RELEASED: booking_pb2.REFUSAL_REASON_NOT_RELEASED,
-    Refusal.PACING: booking_pb2.REFUSAL_REASON_PACING,
-    Refusal.NO_TABLE_FOR_PARTY: booking_pb2.REFUSAL_REASON_NO_TABLE_FOR_PARTY,
-    Refusal.FULLY_BOOKED: booking_pb2.REFUSAL_REASON_FULLY_BOOKED,
-}
-
-
-class AvailabilityServicer(booking_pb2_grpc.AvailabilityServiceServicer):
-    """Finding a time."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def SearchAvailability(
-        self, request: booking_pb2.SearchAvailabilityRequest, _context: _Context
-    ) -> booking_pb2.SearchAvailabilityResponse:
-        """The starts of a service day."""
-        offering_id = request.offering_id
-        found = await availability.search_availability(
-            self._app,
-            venue_ref(request.venue_id),
-            calendar_day(request.date),
-            party_size=request.party_size,
-            offering_id=ids.parse("off", offering_id, OfferingNotFound) if offering_id else None,
-            area_id=area_id(request.area_id),
-            attributes=request.attributes,
-            caller=identity.caller(),
-        )
-        return _found(request.date, found)
 
 
 class BookingServicer(VisitRpcs, FloorRpcs):
@@ -162,26 +122,3 @@ class BookingServicer(VisitRpcs, FloorRpcs):
             self._app, caller.tenant, booking_id(request.booking_id), move, actor=member(caller)
         )
         return booking_pb2.MoveBookingResponse(booking=booking_message(booking))
-
-
-@lru_cache(maxsize=_MOST_SHOWN)
-def _found(day: str, found: Found) -> booking_pb2.SearchAvailabilityResponse:
-    """Made once for an answer that is kept; nobody changes it."""
-    return booking_pb2.SearchAvailabilityResponse(
-        date=day,
-        time_zone=found.zone.key,
-        slots=[_slot(found.zone, slot) for slot in found.slots],
-        closed_reason=_REASONS[None if found.slots else Refusal.CLOSED],
-        notes=found.notes,
-    )
-
-
-def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:
-    return booking_pb2.Slot(
-        start=moment(zone, slot.start),
-        end=moment(zone, slot.end),
-        offering_id=ids.show("off", slot.offering.id),
-        bookable=slot.refusal is None,
-        reason=_REASONS[slot.refusal],
-        deposit=money(slot.deposit),
-    )

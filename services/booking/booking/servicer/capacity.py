@@ -182,7 +182,7 @@ def weekday_turns(told: Any) -> tuple[WeekdayTurns, ...]:
 
 
 def operations(request: Any) -> tuple[Operation, ...]:
-    """What a visit consists of. Raises InvalidRequest for what contradicts itself, ResourceNotFound."""
+    """What a visit consists of. Raises Inconsistent for what contradicts itself, ResourceNotFound."""
     return tuple(_operation(number, each) for number, each in enumerate(request.operations))
 
 

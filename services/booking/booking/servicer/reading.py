@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from booking.domain.bookings import (
     Reason,
     Wants,
 )
-from booking.domain.calendar import FIRST_DAY, LAST_DAY, Start
+from booking.domain.calendar import FIRST_DAY, LAST_DAY, LocalTimeMissing, Start
 from booking.domain.clock import Lead
 from booking.domain.overrides import Override
 from booking.domain.venues import (
@@ -63,14 +63,17 @@ def start_of(request: Any) -> Start:
     """The start of a request: an instant in epoch seconds, or what the venue's clocks show.
 
     Raises:
-        InvalidRequest: it has neither or both, or a local time that no calendar has.
+        Inconsistent: it has neither or both.
+        LocalTimeMissing: a local time of a day that no calendar has.
     """
     if request.HasField("start") == bool(request.local_start):
         texts.refuse("/start", "must be given, or local_start in its place, and not both")
     if not request.local_start:
         return int(request.start.epoch_seconds)
-    day = calendar_day(request.local_start[:10], "/local_start")
-    return datetime.combine(day, time.fromisoformat(request.local_start[11:]))
+    try:
+        return datetime.fromisoformat(request.local_start)
+    except ValueError:
+        raise LocalTimeMissing from None
 
 
 def lead(request: Any, name: str) -> Lead | None:

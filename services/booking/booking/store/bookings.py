@@ -67,6 +67,15 @@ _LIST_AFTER = _LIST.where(
     sa.tuple_(BOOKINGS.c.start_at, BOOKINGS.c.id)
     > sa.tuple_(sa.bindparam("start", type_=_MOMENT), sa.bindparam("id", type_=sa.Uuid))
 )
+_OF_SERIES = _SELECT.where(BOOKINGS.c.series_id == sa.bindparam("series", type_=sa.Uuid)).order_by(
+    BOOKINGS.c.series_date
+)
+_LOCK_OF_SERIES = (
+    _OF_SERIES.where(BOOKINGS.c.series_date >= sa.bindparam("day", type_=sa.Date))
+    .order_by(None)
+    .order_by(BOOKINGS.c.id)
+    .with_for_update(of=BOOKINGS)
+)
 _SAVE = sa.update(BOOKINGS).where(BOOKINGS.c.id == _booking)
 _RELEASE = (
     sa.delete(ALLOCATIONS)
@@ -119,6 +128,17 @@ async def list_bookings(tx: Transaction, venue_id: UUID, day: date, page: Page) 
     return [_of(row) for row in (await tx.execute(query, values)).mappings()]
 
 
+async def list_of_series(tx: Transaction, series_id: UUID) -> list[Booking]:
+    """The bookings of a series, by the day of the occurrence, as they were written."""
+    return [_of(row) for row in (await tx.execute(_OF_SERIES, {"series": series_id})).mappings()]
+
+
+async def lock_of_series(tx: Transaction, series_id: UUID, day: date) -> list[Booking]:
+    """Those from a day on, which nobody else changes until the end of `tx`. Lock their service days first."""
+    found = (await tx.execute(_LOCK_OF_SERIES, {"series": series_id, "day": day})).mappings()
+    return [_of(row) for row in found]
+
+
 async def save_booking(
     tx: Transaction,
     booking: Booking,
@@ -137,6 +157,7 @@ async def save_booking(
             "booking": booking.id,
             "status": booking.status.value,
             "party_size": booking.party_size,
+            "notes": booking.notes,
             "start_at": booking.start,
             "end_at": booking.end,
             "service_date": booking.service_date,
@@ -301,4 +322,6 @@ def _of(row: sa.RowMapping) -> Booking:
         channel=Channel(row["channel"]),
         area_id=row["area_id"],
         attributes=frozenset(row["attributes"]),
+        series_id=row["series_id"],
+        series_date=row["series_date"],
     )

@@ -52,6 +52,7 @@ _FIND_SLUG = sa.select(VENUES.c.id).where(VENUES.c.slug == sa.bindparam("slug", 
 _SAVE = sa.update(VENUES).where(VENUES.c.id == sa.bindparam("key", type_=sa.Uuid))
 _BUMP = sa.update(VENUES).where(VENUES.c.id == _venue).values(version=VENUES.c.version + 1).returning(*_VENUE)
 _LIST = sa.select(*_VENUE).order_by(VENUES.c.name, VENUES.c.id).limit(sa.bindparam("size", type_=sa.Integer))
+_LIST_OTHERS = _LIST.where(VENUES.c.id != _venue)
 _LIST_AFTER = _LIST.where(
     sa.tuple_(VENUES.c.name, VENUES.c.id)
     > sa.tuple_(sa.bindparam("name", type_=sa.Text), sa.bindparam("id", type_=sa.Uuid))
@@ -131,6 +132,12 @@ async def list_venues(tx: Transaction, page: Page) -> list[Venue]:
         name, venue_id = page.after
         query, values = _LIST_AFTER, values | {"name": name, "id": UUID(venue_id)}
     return [Venue(**row) for row in (await tx.execute(query, values)).mappings()]
+
+
+async def list_others(tx: Transaction, venue_id: UUID, *, most: int) -> list[Venue]:
+    """Other venues of the organization, by name."""
+    rows = await tx.execute(_LIST_OTHERS, {"venue": venue_id, "size": most})
+    return [Venue(**row) for row in rows.mappings()]
 
 
 async def insert_venue(tx: Transaction, venue: Venue) -> None:

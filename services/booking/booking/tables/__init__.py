@@ -11,6 +11,7 @@ from booking.tables.bookings import (
 )
 from booking.tables.hours import CLOSURES, DATE_EXCEPTIONS, SHIFTS
 from booking.tables.schema import METADATA
+from booking.tables.series import SERIES, SERIES_SKIPS
 from booking.tables.venues import (
     AREAS,
     COMBINATION_MEMBERS,
@@ -38,6 +39,8 @@ __all__ = [
     "OFFERINGS",
     "PACING_RULES",
     "RESOURCES",
+    "SERIES",
+    "SERIES_SKIPS",
     "SERVICE_DAYS",
     "SHIFTS",
     "TENANT_TABLES",
@@ -60,6 +63,8 @@ TENANT_TABLES = (
     "closures",
     "service_days",
     "guests",
+    "series",
+    "series_skips",
     "bookings",
     "blocks",
     "allocations",

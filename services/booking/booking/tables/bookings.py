@@ -74,6 +74,9 @@ BOOKINGS = sa.Table(
     # What the guest asks of the place.
     sa.Column("area_id", sa.Uuid),
     sa.Column("attributes", sa.ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
+    # The series that it is of, and by which day that knows it, wherever it was moved to.
+    sa.Column("series_id", sa.Uuid),
+    sa.Column("series_date", sa.Date),
     # The offering stands for the venue too.
     sa.ForeignKeyConstraint(
         ["organization_id", "venue_id", "offering_id"],
@@ -83,6 +86,10 @@ BOOKINGS = sa.Table(
     sa.ForeignKeyConstraint(
         ["organization_id", "guest_id"], ["guests.organization_id", "guests.id"], name="bookings_of_guest"
     ),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "series_id"], ["series.organization_id", "series.id"], name="bookings_of_series"
+    ),
+    sa.CheckConstraint("(series_id IS NULL) = (series_date IS NULL)", name="bookings_of_series_are_dated"),
     sa.CheckConstraint("party_size > 0", name="bookings_party_positive"),
     sa.CheckConstraint("start_at < end_at", name="bookings_take_time"),
     sa.CheckConstraint(
@@ -107,6 +114,15 @@ sa.Index(
     BOOKINGS.c.service_date,
     BOOKINGS.c.start_at,
     BOOKINGS.c.id,
+)
+# The occurrences of a series; each has one booking at most. Partial: others write nothing into it.
+sa.Index(
+    "bookings_series",
+    BOOKINGS.c.organization_id,
+    BOOKINGS.c.series_id,
+    BOOKINGS.c.series_date,
+    unique=True,
+    postgresql_where=BOOKINGS.c.series_id.is_not(None),
 )
 
 # Resources that staff take out of sale for a while. What they occupy are allocations like all others.

@@ -88,7 +88,7 @@ async def swap(
     """Two bookings of a venue change their resources: both or neither. Each with its expected version.
 
     Raises:
-        InvalidRequest: they are the same, or of two venues.
+        Inconsistent: they are the same, or of two venues.
         BookingNotFound, BookingStateConflict, VersionMismatch: of either.
         NoTableForParty: one party does not fit where the other was.
         SlotTaken: one stays longer than there is room; both stay where they were.

@@ -57,7 +57,7 @@ async def create_block(
 
     Raises:
         VenueNotFound, ResourceNotFound, AreaNotFound: there is none.
-        InvalidRequest: it names resources and an area, or ends before it starts, is over, or is too long.
+        Inconsistent: it names resources and an area, or ends before it starts, is over, or is too long.
         BookingsInTheWay: live bookings are, and they are not to be stranded.
         Busy: too many others change these days.
     """
@@ -65,7 +65,7 @@ async def create_block(
 
 
 async def list_blocks(app: App, organization: UUID, ref: VenueRef, first: date, last: date) -> list[Blocked]:
-    """The blocks that touch some local days, by start. Raises VenueNotFound, InvalidRequest."""
+    """The blocks that touch some local days, by start. Raises VenueNotFound, Inconsistent."""
     if not first <= last <= first + timedelta(days=_MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {_MOST_DAYS} days later")
     async with app.db.begin(organization) as tx:

@@ -1,14 +1,13 @@
 """Making a booking: plan on a snapshot, commit in one statement, plan again for whoever was slower."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from booking.app import App
-from booking.domain import availability, exceptions
-from booking.domain.availability import Plan
+from booking.domain import exceptions
 from booking.domain.bookings import (
     Actor,
     ActorKind,
@@ -20,32 +19,27 @@ from booking.domain.bookings import (
     new_token,
     token_hash,
 )
-from booking.domain.calendar import FIRST_DAY, LAST_DAY
 from booking.domain.floor import Channel
-from booking.domain.overrides import OverrideDenied, Rule
-from booking.domain.refusals import SlotClosed, SlotPaced, SlotTaken, SlotTooFarAhead, SlotTooSoon
-from booking.domain.solver import Choice
+from booking.domain.overrides import OverrideDenied
+from booking.domain.refusals import SlotClosed, SlotTaken
 from booking.domain.venues import (
     VenueRef,
 )
-from booking.events.bookings import booking_made
 from booking.store import bookings as store
 from booking.store import commits
 from booking.store import days as day_store
-from booking.store.commits import Draft
-from booking.store.days import Days, Lost, Window
-from booking.usecases import deadlines, holds
+from booking.store.days import Days, Lost
+from booking.usecases import holds
 from booking.usecases.directory import Place, channel_of, find_own_venue, find_place
+from booking.usecases.drafts import draft_booking, window_of_day_of, window_of_stay
 from booking.usecases.requests import ask_deposit
-from booking.usecases.windows import window_of_day
-from servicekit import idempotency, ids, outbox, timers
+from servicekit import idempotency, outbox, timers
 from servicekit.errors import Busy
 from servicekit.identity import Caller
 from servicekit.paging import Page
 
 _UNLOCKED_ATTEMPTS = 2
 _ATTEMPTS = 6
-_DAY = 86_400
 _MAY_CHANGE = "bookings.write"
 _REPEATED_LINKS = 5
 """How many links from repeated answers about one booking go on working."""
@@ -132,13 +126,13 @@ async def _plan_and_commit(app: App, place: Place, wish: Wish, actor: Actor) -> 
     """Two round trips, no lock between them. Raises Lost when somebody was quicker."""
     key = idempotency.key()
     known = app.plans.get(place.venue_id)
-    window = _window(known, wish)
+    window = window_of_stay(known, wish)
     days = await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window, key=key)
     if days.earlier_booking:
         return await _made_before(app, place.organization, days.earlier_booking)
     if known is not None and days.plan is not known:
         raise Lost
-    planned = _draft(app, place, wish, actor, days, reseat=False)
+    planned = draft_booking(app, place, wish, actor, days, reseat=False)
     if planned is None:
         await _refuse_unless_others_move(app, place, wish, actor, days)
         return await _plan_locked(app, place, wish, actor)
@@ -163,13 +157,13 @@ async def _refuse_unless_others_move(app: App, place: Place, wish: Wish, actor: 
     )
     if not seen.plan.reseating or service_date is None:
         raise SlotTaken
-    window = _window_of_day(seen.plan, wish, service_date)
+    window = window_of_day_of(seen.plan, wish, service_date)
     days = await day_store.read_days(
         app.db, app.plans, place.organization, place.venue_id, window, key=idempotency.key()
     )
     if days.plan is not seen.plan:
         raise Lost
-    if not days.earlier_booking and _draft(app, place, wish, actor, days, reseat=True) is None:
+    if not days.earlier_booking and draft_booking(app, place, wish, actor, days, reseat=True) is None:
         raise SlotTaken
 
 
@@ -189,13 +183,13 @@ async def _plan_locked(app: App, place: Place, wish: Wish, actor: Actor) -> tupl
         if service_date is None:
             raise SlotClosed
         await day_store.lock_days(tx, place.venue_id, {service_date})
-        window = _window_of_day(known, wish, service_date)
+        window = window_of_day_of(known, wish, service_date)
         days = await day_store.read_days_in(tx, app.plans, place.venue_id, window, key=key)
         earlier = days.earlier_booking
         if earlier is None:
             if days.plan is not known:
                 raise Lost
-            planned = _draft(app, place, wish, actor, days, reseat=True)
+            planned = draft_booking(app, place, wish, actor, days, reseat=True)
             if planned is None:
                 raise SlotTaken
             draft, token, choice = planned
@@ -220,88 +214,3 @@ async def _made_before(app: App, organization: UUID, booking_id: UUID) -> tuple[
             raise BookingNotFound
         await store.insert_repeated_token(tx, booking_id, token_hash(token), most=_REPEATED_LINKS)
         return booking.as_of(tx.now), token
-
-
-def _draft(
-    app: App, place: Place, wish: Wish, actor: Actor, days: Days, *, reseat: bool
-) -> tuple[Draft, str, Choice | None] | None:
-    """What to write, the secret of the link, and where the party is seated, if it is; None without room."""
-    plan = days.plan
-    offering = plan.offering(wish.offering_id)
-    request = offering.terms.requests if offering.terms.asks_first(wish.party_size) else None
-    if actor.kind is ActorKind.MEMBER:
-        request = None
-    seated = request is None or request.holds_capacity
-    waived = wish.waived if seated else wish.waived | {Rule.PARTY_SIZE}
-    channel = Channel.STAFF if actor.kind is ActorKind.MEMBER else Channel.ONLINE
-    party = replace(wish.party(channel), any_size=Rule.PARTY_SIZE in waived)
-    now = int(days.now.timestamp())
-    service_date, end = exceptions.bookable_stay(
-        plan,
-        offering,
-        start=wish.start,
-        party=party,
-        now=now,
-        waived=waived,
-    )
-    choice = None
-    if seated:
-        at, taken = wish.start, days.taken
-        if Rule.PACING not in waived and availability.is_paced(
-            plan, offering, service_date, start=at, party=party, taken=taken
-        ):
-            raise SlotPaced
-        choice = availability.choose(
-            plan, offering, service_date, start=at, party=party, taken=taken, now=now, reseat=reseat
-        )
-        if choice is None:
-            return None
-    booking = Booking.promise(
-        ids.new(),
-        wish,
-        venue_id=place.venue_id,
-        time_zone=plan.zone.key,
-        offering=offering,
-        service_date=service_date,
-        end=end,
-        resource_ids=choice.resource_ids if choice else (),
-        hold_ttl=app.hold_ttl,
-        now=days.now,
-        request=request,
-        channel=channel,
-    )
-    token = new_token()
-    fact = booking_made(booking)
-    occupations = choice.occupations if choice else ()
-    due = deadlines.deadline(booking)
-    draft = Draft(booking, occupations, actor, token_hash(token), fact, due, wish.override)
-    return draft, token, choice
-
-
-def _window(plan: Plan | None, wish: Wish) -> Window:
-    """The stay with its buffers; without a plan, the longest there can be, and all days it may belong to.
-
-    Raises:
-        SlotTooSoon, SlotTooFarAhead: the calendar of this platform does not reach that far.
-    """
-    utc_day = datetime.fromtimestamp(wish.start, UTC).date()
-    if utc_day < FIRST_DAY:
-        raise SlotTooSoon
-    if utc_day > LAST_DAY:
-        raise SlotTooFarAhead
-    offering = plan.offerings.get(wish.offering_id) if plan else None
-    if plan and offering:
-        service_date = exceptions.service_date_of(plan, offering, wish.start, waived=wish.waived)
-        if service_date is not None:
-            until = wish.start + offering.occupied_minutes * 60
-            since = wish.start - offering.buffer_before_minutes * 60
-            return Window((service_date,), since, until, placements=bool(plan.pacing))
-    days = tuple(utc_day + timedelta(days=shift) for shift in (-2, -1, 0, 1))
-    return Window(days, wish.start - _DAY, wish.start + _DAY, placements=True)
-
-
-def _window_of_day(plan: Plan, wish: Wish, service_date: date) -> Window:
-    """All that bookings of a service day may have, for those that might move; and the stay itself."""
-    whole = window_of_day(plan, service_date)
-    stay = _window(plan, wish)
-    return replace(whole, start=min(whole.start, stay.start), end=max(whole.end, stay.end))

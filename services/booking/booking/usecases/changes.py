@@ -1,5 +1,6 @@
 """Moving and cancelling: behind everybody else who changes the days involved, all of it or nothing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -90,15 +91,7 @@ async def cancel_booking(
             if booking.status is Status.CANCELLED:
                 return booking
             booking.refuse_unless_version(expected_version)
-            refund = booking.refund_if_cancelled(by, now=tx.now)
-            cancelled = booking.cancel(by, now=tx.now, reason=reason)
-            await store.release(tx, booking.id)
-            await store.save_booking(
-                tx, cancelled, ChangeKind.CANCELLED, actor, before=booking, reason=reason
-            )
-            await deadlines.watch(tx, cancelled)
-            await events.booking_cancelled(tx, cancelled, refund_due=refund)
-        return cancelled
+            return await cancel_locked(tx, booking, by=by, actor=actor, reason=reason)
 
     return await until_first(attempt)
 
@@ -110,36 +103,70 @@ async def _move(app: App, organization: UUID, booking_id: UUID, move: Move, acto
         start = int(seen.start.timestamp())
         if move.start is not None:
             start = calendar.resolve(ZoneInfo(seen.time_zone), move.start)
-        service_date, end = _target(await seating.read(app, tx, seen, start), seen, start, move)
-        await day_store.lock_days(tx, seen.venue_id, {seen.service_date, service_date})
+        service_date, _ = _target(await seating.read(app, tx, seen, start), seen, start, move)
+        days = {seen.service_date, service_date}
+        await day_store.lock_days(tx, seen.venue_id, days)
         booking = await store.lock_booking(tx, booking_id)
         if booking is None or booking.service_date != seen.service_date:
             raise Lost
         booking.refuse_unless_version(move.expected_version)
-        if start == int(booking.start.timestamp()) and move.party_size in (0, booking.party_size):
-            return booking
-        days = await seating.read(app, tx, booking, start)
-        if actor.kind is ActorKind.GUEST:
-            terms = days.plan.offering(booking.offering_id).terms
-            terms.refuse_growth(booking.party_size, move.party_size)
-        if _target(days, booking, start, move) != (service_date, end):
-            raise Lost
-        moved = booking.move(
-            datetime.fromtimestamp(start, UTC),
-            datetime.fromtimestamp(end, UTC),
-            service_date,
-            now=days.now,
-            party_size=move.party_size,
-            waived=move.override.rules if move.override else (),
-        )
-        if booking.live:
-            if move.override is None or Rule.PACING not in move.override.rules:
-                _refuse_if_paced(days, moved, booking)
-            moved = await seating.seat(tx, days, moved, Wanted(waived=moved.overridden))
-        await store.save_booking(tx, moved, ChangeKind.MOVED, actor, before=booking, override=move.override)
-        await deadlines.watch(tx, moved)
-        await _tell(tx, moved, booking)
+        return await move_locked(app, tx, booking, start, move, locked=days, actor=actor)
+
+
+async def move_locked(
+    app: App,
+    tx: Transaction,
+    booking: Booking,
+    start: int,
+    move: Move,
+    *,
+    locked: Collection[date],
+    actor: Actor,
+) -> Booking:
+    """Moves a locked booking to `start` (epoch seconds). When it is refused, nothing was written.
+
+    Raises:
+        BookingNotMovable, PartyAsksFirst, and the refusals of a start: see `move_booking`.
+        Lost: it would be on a service day that is not `locked`, or somebody was quicker.
+    """
+    if start == int(booking.start.timestamp()) and move.party_size in (0, booking.party_size):
+        return booking
+    days = await seating.read(app, tx, booking, start)
+    if actor.kind is ActorKind.GUEST:
+        terms = days.plan.offering(booking.offering_id).terms
+        terms.refuse_growth(booking.party_size, move.party_size)
+    service_date, end = _target(days, booking, start, move)
+    if service_date not in locked:
+        raise Lost
+    moved = booking.move(
+        datetime.fromtimestamp(start, UTC),
+        datetime.fromtimestamp(end, UTC),
+        service_date,
+        now=days.now,
+        party_size=move.party_size,
+        waived=move.override.rules if move.override else (),
+    )
+    if booking.live:
+        if move.override is None or Rule.PACING not in move.override.rules:
+            _refuse_if_paced(days, moved, booking)
+        moved = await seating.seat(tx, days, moved, Wanted(waived=moved.overridden))
+    await store.save_booking(tx, moved, ChangeKind.MOVED, actor, before=booking, override=move.override)
+    await deadlines.watch(tx, moved)
+    await _tell(tx, moved, booking)
     return moved
+
+
+async def cancel_locked(
+    tx: Transaction, booking: Booking, *, by: CancelledBy, actor: Actor, reason: Reason
+) -> Booking:
+    """Calls a locked booking off. Raises BookingNotCancellable; then nothing was written."""
+    refund = booking.refund_if_cancelled(by, now=tx.now)
+    cancelled = booking.cancel(by, now=tx.now, reason=reason)
+    await store.release(tx, booking.id)
+    await store.save_booking(tx, cancelled, ChangeKind.CANCELLED, actor, before=booking, reason=reason)
+    await deadlines.watch(tx, cancelled)
+    await events.booking_cancelled(tx, cancelled, refund_due=refund)
+    return cancelled
 
 
 async def _tell(tx: Transaction, moved: Booking, before: Booking) -> None:

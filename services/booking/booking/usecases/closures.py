@@ -58,7 +58,7 @@ async def delete_closure(app: App, organization: UUID, ref: VenueRef, closure_id
 async def list_closures(
     app: App, organization: UUID, ref: VenueRef, first: date, last: date
 ) -> list[Closure]:
-    """The closures of which some day lies in between, by first day. Raises VenueNotFound, InvalidRequest."""
+    """The closures of which some day lies in between, by first day. Raises VenueNotFound, Inconsistent."""
     refuse_long(first, last)
     async with app.db.begin(organization) as tx:
         return await store.list_closures(tx, (await find_own_venue(tx, ref)).id, first, last)

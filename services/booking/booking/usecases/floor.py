@@ -69,7 +69,7 @@ async def update_resource(
     """Replaces a resource, all but its kind.
 
     Raises:
-        VenueNotFound, ResourceNotFound, AreaNotFound, NameTaken, InvalidRequest, Busy
+        VenueNotFound, ResourceNotFound, AreaNotFound, NameTaken, PartyRangeUpsideDown, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
@@ -118,7 +118,8 @@ async def update_combination(
     """Replaces a combination.
 
     Raises:
-        VenueNotFound, CombinationNotFound, ResourceNotFound, NameTaken, InvalidRequest, Busy
+        VenueNotFound, CombinationNotFound, ResourceNotFound, NameTaken, PartyRangeUpsideDown, Inconsistent
+        Busy: bookings are being made for too long.
     """
     combination = Combination.add(
         combination_id,
@@ -154,7 +155,7 @@ async def update_visit(
     """Replaces what a visit of an offering consists of. What is booked keeps its length.
 
     Raises:
-        VenueNotFound, OfferingNotFound, InvalidRequest, Busy
+        VenueNotFound, OfferingNotFound, TurnTimesNotRising, Inconsistent, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)

@@ -54,7 +54,7 @@ async def update_shift(
     closes: str,
     must_finish: bool,
 ) -> Changed[Shift]:
-    """Replaces a shift. Raises VenueNotFound, ShiftNotFound, ShiftsOverlap, InvalidRequest, Busy."""
+    """Replaces a shift. Raises VenueNotFound, ShiftNotFound, ShiftsOverlap, LastStartOutsideShift, Busy."""
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
         before = await _shift(tx, venue, shift_id)
@@ -102,7 +102,7 @@ async def create_exception(
         VenueNotFound, OfferingNotFound: there is none.
         DateExceptionTaken: the offering has one on that date.
         ShiftsOverlap: the windows lie over each other, or over those of the days around.
-        InvalidRequest, Busy
+        Inconsistent, Busy
     """
     exception = DateException.plan(
         ids.new(),
@@ -137,7 +137,7 @@ async def update_exception(
     """Replaces an exception's hours.
 
     Raises:
-        VenueNotFound, DateExceptionNotFound, ShiftsOverlap, InvalidRequest, Busy
+        VenueNotFound, DateExceptionNotFound, ShiftsOverlap, LastStartOutsideShift, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
@@ -177,7 +177,7 @@ async def delete_exception(
 async def list_exceptions(
     app: App, organization: UUID, ref: VenueRef, first: date, last: date
 ) -> list[DateException]:
-    """The exceptions of some service dates, by date. Raises VenueNotFound, InvalidRequest."""
+    """The exceptions of some service dates, by date. Raises VenueNotFound, Inconsistent."""
     refuse_long(first, last)
     async with app.db.begin(organization) as tx:
         return await store.list_exceptions(tx, (await find_own_venue(tx, ref)).id, first, last)
@@ -202,7 +202,7 @@ async def update_times(
     """Replaces an offering's rules of time. Strands nothing: a booking obeyed those that stood.
 
     Raises:
-        VenueNotFound, OfferingNotFound, InvalidRequest, Busy
+        VenueNotFound, OfferingNotFound, Inconsistent, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
@@ -224,7 +224,7 @@ async def update_times(
 
 
 def refuse_long(first: date, last: date) -> None:
-    """Raises InvalidRequest for days upside down, or more than 366."""
+    """Raises Inconsistent for days upside down, or more than 366."""
     if not first <= last <= first + timedelta(days=_MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {_MOST_DAYS} days later")
 

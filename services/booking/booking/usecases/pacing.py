@@ -25,7 +25,7 @@ class Limits:
     online_parties: int | None
 
     def rule(self, rule_id: UUID) -> PacingRule:
-        """As a rule. Raises InvalidRequest when it limits nothing or contradicts itself."""
+        """As a rule. Raises Inconsistent when it limits nothing or contradicts itself."""
         return PacingRule.set(
             rule_id,
             offering_id=self.offering_id,
@@ -41,7 +41,7 @@ async def create_rule(app: App, organization: UUID, ref: VenueRef, limits: Limit
     """Adds a rule; the same again for the same Idempotency-Key.
 
     Raises:
-        VenueNotFound, OfferingNotFound, InvalidRequest
+        VenueNotFound, OfferingNotFound, Inconsistent
     """
     rule = limits.rule(ids.new())
     return await add_part(app, organization, ref, rule, insert=store.insert_rule, listed=store.list_rules)
@@ -55,7 +55,7 @@ async def list_rules(app: App, organization: UUID, ref: VenueRef) -> list[Pacing
 async def update_rule(
     app: App, organization: UUID, ref: VenueRef, rule_id: UUID, limits: Limits
 ) -> PacingRule:
-    """Replaces a rule. Raises VenueNotFound, PacingRuleNotFound, OfferingNotFound, InvalidRequest, Busy."""
+    """Replaces a rule. Raises VenueNotFound, PacingRuleNotFound, OfferingNotFound, Inconsistent, Busy."""
     rule = limits.rule(rule_id)
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)

@@ -39,7 +39,7 @@ async def list_stranded(
 
     Raises:
         VenueNotFound
-        InvalidRequest: the days are upside down, or more than 366.
+        Inconsistent: the days are upside down, or more than 366.
     """
     if not first <= last <= first + timedelta(days=MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {MOST_DAYS} days later")

@@ -76,7 +76,7 @@ async def offer_place(
 
     Raises:
         WaitlistEntryNotFound, WaitlistStateConflict: there is none, or it does not wait.
-        InvalidRequest: the start does not suit the entry.
+        Inconsistent: the start does not suit the entry.
         SlotTaken: nothing that suits is free.
         Busy: too many others change the same days.
     """

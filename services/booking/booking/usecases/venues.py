@@ -88,7 +88,7 @@ async def update_venue(
     """Changes what is not None. The zone only while no booking is to come.
 
     Raises:
-        VenueNotFound, InvalidRequest
+        VenueNotFound, InvalidRequest, UnknownTimeZone
         VenueHasBookings: the zone would change under live bookings.
         Busy: bookings are being made for too long.
     """

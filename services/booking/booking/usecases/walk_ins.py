@@ -1,6 +1,6 @@
 """Parties at the door: seated now or refused, whatever the hours say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -69,18 +69,19 @@ async def _seat(app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, ac
         if locked.plan is not days.plan:
             raise Lost
         end, choice = _choose(locked, walk_in, service_date, start)
-        booking = Booking.walk_in(
+        booking = Booking.promise(
             ids.new(),
-            walk_in.wish,
+            replace(walk_in.wish, start=start),
             venue_id=venue.id,
             time_zone=venue.time_zone,
-            offering=offering,
+            offering=replace(offering, deposit=None),  # who is at the door pays nothing ahead
             service_date=service_date,
-            start=start,
             end=end,
             resource_ids=choice.resource_ids,
+            hold_ttl=app.hold_ttl,
             now=tx.now,
-        )
+            channel=Channel.STAFF,
+        ).at_the_door(now=tx.now)
         await holds.make_room(tx, choice, now=locked.now)
         draft = Draft(
             booking,

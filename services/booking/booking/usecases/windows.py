@@ -1,8 +1,9 @@
-"""Which time around a service day has to be read to plan for it. Reads nothing itself."""
+"""Which time around service days has to be read to plan for them. Reads nothing itself."""
 
 from datetime import UTC, date, datetime, timedelta
 
 from booking.domain.availability import Plan
+from booking.domain.snapshots import reach
 from booking.store.days import Window
 
 _DAY = 86_400
@@ -12,18 +13,25 @@ a stay at most 24 hours long."""
 
 
 def window_of_day(plan: Plan | None, service_date: date) -> Window:
-    """The time that starts of a day, and the bookings of it, can touch.
+    """The time that starts of a day, and the bookings of it, can touch."""
+    return window_of_days(plan, service_date, service_date)
 
-    Without a plan: in any zone, with any hours and length. Bookings that staff made outside the hours may lie
-    beyond; they are left alone.
+
+def window_of_days(plan: Plan | None, first: date, last: date) -> Window:
+    """The same of some days in a row, with the versions of all whose bookings may touch them.
+
+    Without a plan: in any zone, with any hours and length.
     """
-    touching = tuple(service_date + timedelta(days=each) for each in range(-NEIGHBOURS, NEIGHBOURS + 1))
-    midnight = int(datetime.combine(service_date, datetime.min.time(), UTC).timestamp())
+    days = _between(first, last)
+    touching = _between(first - timedelta(days=NEIGHBOURS), last + timedelta(days=NEIGHBOURS))
     if plan is None:
-        return Window((service_date,), midnight - 2 * _DAY, midnight + 4 * _DAY, touching, placements=True)
-    offerings = plan.offerings.values()
-    starts = [start for offering in offerings for start in plan.starts(offering, service_date)]
-    before = max((each.buffer_before_minutes for each in offerings), default=0) * 60
-    after = max((each.occupied_minutes for each in offerings), default=0) * 60
-    first, last = min(starts, default=midnight), max(starts, default=midnight)
-    return Window((service_date,), first - before, last + after, touching, placements=plan.needs_placements)
+        start, end = (
+            int(datetime.combine(day, datetime.min.time(), UTC).timestamp()) for day in (first, last)
+        )
+        return Window(days, start - 2 * _DAY, end + 4 * _DAY, touching, placements=True)
+    start, end = reach(plan, first, last)
+    return Window(days, start, end, touching, placements=plan.needs_placements)
+
+
+def _between(first: date, last: date) -> tuple[date, ...]:
+    return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))

@@ -62,8 +62,8 @@ _TABLES = (
     "CREATE INDEX pacing_rules_venue ON pacing_rules (organization_id, venue_id)",
 )
 
-# The same plan, without what is out of service, and what the solver knows besides. A row of neighbours looks
-# to the program before this one like a combination for a thousand people.
+# The same plan, without what is out of service, and with hours, terms, and what the solver knows besides. A
+# row of neighbours looks to the program before this one like a combination for a thousand people.
 _PLAN = """
 CREATE OR REPLACE FUNCTION venue_plan(p_organization uuid, p_venue uuid) RETURNS json
 LANGUAGE sql STABLE AS $$
@@ -215,15 +215,67 @@ END
 $$
 """
 
-# In `p_more`: what is occupied at other times than the stay, the channel, and what the guest asks for.
-_OCCUPY_STAY = """
-    SELECT p_organization, p_booking, each, p_venue, p_start, p_end, p_hold_expires_at
-    FROM unnest(p_resources) AS each ORDER BY each
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> cardinality(p_resources) THEN
-"""
-_OCCUPY = """
+# As the one of 0002, which stays for the program before this one and goes with the next release; and behind
+# whoever changes the venue's hours or capacity (lock_venue in store/days.py). In `p_more`: what a booking has
+# beyond the columns that all had from the beginning, and what it occupies at other times than its stay.
+_COMMIT = """
+CREATE FUNCTION commit_booking(
+    p_guarded boolean, p_organization uuid, p_key text, p_fingerprint bytea,
+    p_venue uuid, p_venue_version bigint, p_date date, p_day_version bigint,
+    p_booking uuid, p_offering uuid, p_status text, p_party integer, p_start timestamptz, p_end timestamptz,
+    p_resources uuid[], p_notes text, p_deposit bigint, p_currency text, p_free_hours integer,
+    p_created_at timestamptz, p_hold_expires_at timestamptz,
+    p_guest uuid, p_name text, p_email text, p_phone text, p_language text,
+    p_token_hash bytea, p_actor text, p_user uuid,
+    p_event uuid, p_topic text, p_type text, p_payload bytea, p_traceparent text,
+    p_timer uuid, p_timer_kind text, p_timer_due timestamptz, p_more jsonb
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    written integer;
+    sits timestamptz := CASE WHEN p_status = 'seated' THEN p_created_at END;
+BEGIN
+    PERFORM set_config('app.organization_id', p_organization::text, true),
+        pg_advisory_xact_lock_shared(hashtextextended('venue ' || p_venue::text, 0));
+    INSERT INTO service_days AS d (organization_id, venue_id, service_date, version)
+    VALUES (p_organization, p_venue, p_date, 1)
+    ON CONFLICT (organization_id, venue_id, service_date) DO UPDATE SET version = d.version + 1
+        WHERE d.version = p_day_version OR NOT p_guarded;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM FROM venues WHERE organization_id = p_organization AND id = p_venue AND version = p_venue_version;
+    IF NOT FOUND THEN
+        RAISE SQLSTATE 'CB001';
+    END IF;
+    IF p_key IS NOT NULL THEN
+        INSERT INTO idempotency_keys (organization_id, key, fingerprint, resource_id)
+        VALUES (p_organization, p_key, p_fingerprint, p_booking) ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            RAISE SQLSTATE 'CB001';
+        END IF;
+    END IF;
+    INSERT INTO guests (
+        organization_id, id, name, email, phone, language, preferences, marketing_consent_at
+    ) VALUES (
+        p_organization, p_guest, p_name, p_email, p_phone, p_language, COALESCE(p_more->'preferences', '{}'),
+        CASE WHEN (p_more->>'marketing_consent')::boolean THEN p_created_at END
+    );
+    INSERT INTO bookings (
+        organization_id, id, venue_id, offering_id, guest_id, status, party_size, start_at, end_at,
+        service_date, resource_ids, notes, deposit_amount, deposit_currency, free_cancellation_hours,
+        hold_expires_at, version, created_at, price_amount, price_currency, policy, grace_minutes,
+        overridden, pinned, arrived_at, seated_at, channel, area_id, attributes
+    ) VALUES (
+        p_organization, p_booking, p_venue, p_offering, p_guest, p_status, p_party, p_start, p_end, p_date,
+        p_resources, p_notes, p_deposit, p_currency, p_free_hours, p_hold_expires_at,
+        1, p_created_at, (p_more->>'price')::bigint, p_more->>'price_currency',
+        COALESCE(p_more->>'policy', ''), (p_more->>'grace_minutes')::integer,
+        ARRAY(SELECT jsonb_array_elements_text(p_more->'overridden')),
+        COALESCE((p_more->>'pinned')::boolean, false), sits, sits,
+        COALESCE(p_more->>'channel', 'online'), (p_more->>'area')::uuid,
+        ARRAY(SELECT jsonb_array_elements_text(p_more->'attributes'))
+    );
+    INSERT INTO allocations (organization_id, booking_id, resource_id, venue_id, start_at, end_at, expires_at)
     SELECT p_organization, p_booking, o.resource_id, p_venue, o.start_at, o.end_at, p_hold_expires_at
     FROM (
         SELECT each AS resource_id, p_start AS start_at, p_end AS end_at
@@ -235,48 +287,46 @@ _OCCUPY = """
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     IF written <> COALESCE(jsonb_array_length(p_more->'occupations'), cardinality(p_resources)) THEN
+        RAISE SQLSTATE 'CB001';
+    END IF;
+    INSERT INTO manage_tokens (token_hash, organization_id, booking_id)
+    VALUES (p_token_hash, p_organization, p_booking);
+    INSERT INTO booking_changes (
+        organization_id, booking_id, version, kind, actor, user_id, start_at, reason, differences
+    ) VALUES (
+        p_organization, p_booking, 1, p_status, p_actor, p_user, p_start, COALESCE(p_more->>'reason', ''),
+        COALESCE(p_more->'differences', '{}')
+    );
+    INSERT INTO outbox (event_id, organization_id, topic, key, type, subject, payload, headers)
+    VALUES (
+        p_event, p_organization, p_topic, uuid_send(p_booking), p_type, p_booking::text, p_payload,
+        CASE WHEN p_traceparent IS NULL THEN '{}' ELSE jsonb_build_object('traceparent', p_traceparent) END
+    );
+    IF p_timer_due IS NOT NULL THEN
+        INSERT INTO timers (id, organization_id, kind, key, due_at, traceparent)
+        VALUES (p_timer, p_organization, p_timer_kind, p_booking::text, p_timer_due, p_traceparent);
+    END IF;
+    RETURN true;
+END
+$$
 """
-_COLUMNS = "overridden, pinned, arrived_at, seated_at\n"
-_VALUES = "COALESCE((p_more->>'pinned')::boolean, false), sits, sits\n"
 
 
 def upgrade() -> None:
-    for statement in (*_TABLES, _PLAN, _READ, _commit()):
+    for statement in (*_TABLES, _PLAN, _READ, _COMMIT):
         op.execute(statement)
     isolate("booking", "pacing_rules")
 
 
 def downgrade() -> None:
-    earlier = _earlier()
+    earlier = runpy.run_path(str(Path(__file__).with_name("0002_hot_paths.py")))
+    op.execute(_COMMIT.split(" RETURNS boolean", maxsplit=1)[0].replace("CREATE FUNCTION", "DROP FUNCTION"))
     op.execute("DROP FUNCTION read_venue_days")
-    op.execute(earlier["_PLAN"])
-    op.execute(earlier["_COMMIT"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(earlier["_PLAN"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     op.drop_table("pacing_rules")
     for table, columns in _ADDED.items():
         for column in columns:
             op.drop_column(table, column)
-
-
-def _commit() -> str:
-    """The function of 0006 with what is new in it."""
-    text: str = _earlier()["_COMMIT"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-    for before, after in (
-        (_OCCUPY_STAY, _OCCUPY),
-        (_COLUMNS, _COLUMNS.rstrip() + ", channel, area_id, attributes\n"),
-        (
-            _VALUES,
-            _VALUES.rstrip() + ", COALESCE(p_more->>'channel', 'online'), (p_more->>'area')::uuid,\n"
-            "        ARRAY(SELECT jsonb_array_elements_text(p_more->'attributes'))\n",
-        ),
-    ):
-        if text.count(before) != 1:
-            raise ValueError(before)
-        text = text.replace(before, after)
-    return text
-
-
-def _earlier() -> dict[str, str]:
-    return runpy.run_path(str(Path(__file__).with_name("0006_life_of_bookings.py")))
 
 
 _ADDED = {

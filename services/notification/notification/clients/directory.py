@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from comptoir.auth.v1 import account_pb2, account_pb2_grpc
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, waitlist_pb2, waitlist_pb2_grpc
 from comptoir.common.v1 import values_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
 from notification.domain.bookings import Booking, BookingStatus
@@ -56,6 +56,7 @@ class Directory:
         self._support = support
         self._accounts = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
         self._bookings = booking.stub(booking_pb2_grpc.BookingDirectoryServiceStub)
+        self._waitlist = booking.stub(waitlist_pb2_grpc.WaitlistDirectoryServiceStub)
         self._tickets = support.stub(ticket_pb2_grpc.TicketDirectoryServiceStub)
 
     async def describe_booking(self, organization: UUID, booking: UUID) -> Booking:
@@ -69,6 +70,19 @@ class Directory:
         )
         answer = await self._booking.call(self._bookings.DescribeBooking, request, organization=organization)
         return _booking(answer)
+
+    async def describe_offer(self, organization: UUID, entry: UUID) -> Booking | None:
+        """What a waitlist entry is offered, as a held booking with a fresh token of the entry; or None.
+
+        Raises like `describe_booking`.
+        """
+        request = waitlist_pb2.DescribeWaitlistEntryRequest(
+            entry_id=ids.show("wle", entry), issue_waitlist_token=True
+        )
+        answer = await self._booking.call(
+            self._waitlist.DescribeWaitlistEntry, request, organization=organization
+        )
+        return _offered(answer) if answer.entry.HasField("offer") else None
 
     async def describe_message(self, organization: UUID, message: UUID) -> TicketMessage:
         """A message of a ticket. Raises like `describe_booking`."""
@@ -107,6 +121,29 @@ def _booking(answer: booking_pb2.DescribeBookingResponse) -> Booking:
         deposit=deposit,
         hold_expires_at=_moment(booking.hold_expires_at) if holds else None,
         cancelled_by_venue=booking.cancelled_by == booking_pb2.CANCELLED_BY_VENUE,
+    )
+
+
+def _offered(answer: waitlist_pb2.DescribeWaitlistEntryResponse) -> Booking:
+    entry, offer, venue = answer.entry, answer.entry.offer, answer.venue
+    return Booking(
+        id=ids.parse("bkg", offer.booking_id, UnreadableEvent),
+        reference=offer.booking_id,
+        version=entry.version,
+        status=BookingStatus.HELD,
+        party_size=entry.party_size,
+        starts_at=_moment(offer.start),
+        ends_at=_moment(offer.end),
+        time_zone=entry.time_zone or venue.time_zone,
+        guest_name=entry.guest.name,
+        guest_email=entry.guest.email,
+        language=entry.guest.language,
+        offering=answer.offering_name,
+        venue=venue.name,
+        venue_address=venue.address,
+        manage_token=answer.waitlist_token,
+        deposit=Money(offer.deposit.amount, offer.deposit.currency) if offer.HasField("deposit") else None,
+        hold_expires_at=_moment(offer.expires_at),
     )
 
 

@@ -26,11 +26,15 @@ class BookingStatus(StrEnum):
 class ChangeKind(StrEnum):
     """What an event says has happened to a booking."""
 
+    REQUESTED = "requested"
+    DECLINED = "declined"
     HELD = "held"
     CONFIRMED = "confirmed"
     MOVED = "moved"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    ENDED = "ended"
+    """The guest came, or did not; only partners are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,20 @@ class BookingChange:
     booking: UUID
     version: int
     status: BookingStatus
+    starts_at: datetime
+    money_back: bool = False
+    """Whether it says that something that was paid goes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitlistOffer:
+    """An event about room that is kept for somebody who waits. It holds nothing about the guest."""
+
+    entry: UUID
+    version: int
+    """Of the entry."""
+    booking: UUID
+    """What holds the room."""
     starts_at: datetime
 
 
@@ -65,6 +83,8 @@ class Booking:
     venue: str
     venue_address: str
     manage_token: str
+    """The secret of the guest's link; of an offer, that of the waitlist entry."""
     deposit: Money | None = None
     hold_expires_at: datetime | None = None
+    """Until when a hold is to be paid, a request is answered by staff, or an offer by the guest."""
     cancelled_by_venue: bool = False

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
 from uuid import UUID
 
 from notification.domain.bookings import Booking, BookingChange, BookingStatus, ChangeKind
@@ -23,6 +22,10 @@ class MailKind(StrEnum):
     BOOKING_MOVED = "booking_moved"
     BOOKING_CANCELLED = "booking_cancelled"
     BOOKING_REMINDER = "booking_reminder"
+    REQUEST_RECEIVED = "request_received"
+    REQUEST_DECLINED = "request_declined"
+    LATE_PAYMENT_REFUNDED = "late_payment_refunded"
+    WAITLIST_OFFERED = "waitlist_offered"
     TICKET_ANSWERED = "ticket_answered"
 
 
@@ -41,6 +44,36 @@ class MailStatus(StrEnum):
         return self in (MailStatus.SENT, MailStatus.CANCELLED, MailStatus.FAILED)
 
 
+_MAILS = {
+    ChangeKind.REQUESTED: MailKind.REQUEST_RECEIVED,
+    ChangeKind.DECLINED: MailKind.REQUEST_DECLINED,
+    ChangeKind.HELD: MailKind.PAYMENT_REQUESTED,
+    ChangeKind.CONFIRMED: MailKind.BOOKING_CONFIRMED,
+    ChangeKind.MOVED: MailKind.BOOKING_MOVED,
+    ChangeKind.CANCELLED: MailKind.BOOKING_CANCELLED,
+}
+_TRUE_WHILE = {
+    MailKind.PAYMENT_REQUESTED: {BookingStatus.HELD},
+    MailKind.BOOKING_CONFIRMED: {BookingStatus.CONFIRMED},
+    MailKind.BOOKING_MOVED: {BookingStatus.HELD, BookingStatus.CONFIRMED},
+    MailKind.BOOKING_CANCELLED: {BookingStatus.CANCELLED},
+    MailKind.BOOKING_REMINDER: {BookingStatus.CONFIRMED},
+    MailKind.REQUEST_RECEIVED: {BookingStatus.REQUESTED},
+    MailKind.REQUEST_DECLINED: {BookingStatus.DECLINED},
+    MailKind.LATE_PAYMENT_REFUNDED: {BookingStatus.EXPIRED, BookingStatus.CANCELLED},
+    MailKind.WAITLIST_OFFERED: {BookingStatus.HELD},
+}
+"""Where a booking must stand for a mail about it; the others do not speak of that."""
+_OF_ONE_START = {
+    MailKind.BOOKING_CONFIRMED,
+    MailKind.BOOKING_MOVED,
+    MailKind.BOOKING_REMINDER,
+    MailKind.REQUEST_RECEIVED,
+}
+"""Another start has a mail of its own. What is asked for once speaks of the start as it is by then."""
+_UNTIL_IT_RUNS_OUT = {MailKind.PAYMENT_REQUESTED, MailKind.WAITLIST_OFFERED}
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A mail, without recipient and content: both are asked for at the moment of sending."""
@@ -50,7 +83,7 @@ class Mail:
     """None for mails about accounts, which belong to no tenant."""
     kind: MailKind
     subject: UUID
-    """What it is about: a booking, a message of a ticket, or somebody who registers."""
+    """What it is about: a booking, a message of a ticket, a waitlist entry, or somebody who registers."""
     version: int
     """Of the subject; kind, subject and version together are mailed once."""
     due_at: datetime
@@ -62,20 +95,11 @@ class Mail:
     sent_at: datetime | None = None
 
 
-def mail_of_change(kind: ChangeKind) -> MailKind | None:
-    """The mail that tells the guest about a change; none for a hold that ran out."""
-    match kind:
-        case ChangeKind.HELD:
-            return MailKind.PAYMENT_REQUESTED
-        case ChangeKind.CONFIRMED:
-            return MailKind.BOOKING_CONFIRMED
-        case ChangeKind.MOVED:
-            return MailKind.BOOKING_MOVED
-        case ChangeKind.CANCELLED:
-            return MailKind.BOOKING_CANCELLED
-        case ChangeKind.EXPIRED:
-            return None
-    assert_never(kind)
+def mail_of_change(change: BookingChange) -> MailKind | None:
+    """The mail that tells the guest about a change; none for a hold that ran out, unless money goes back."""
+    if change.kind is ChangeKind.EXPIRED and change.money_back:
+        return MailKind.LATE_PAYMENT_REFUNDED
+    return _MAILS.get(change.kind)
 
 
 def reminder_due(change: BookingChange, now: datetime) -> datetime | None:
@@ -88,23 +112,17 @@ def reminder_due(change: BookingChange, now: datetime) -> datetime | None:
 
 def still_true(mail: Mail, booking: Booking, now: datetime) -> bool:
     """Whether a mail about a booking may be sent now, or has been overtaken by what happened since."""
-    same_start = mail.starts_at == booking.starts_at
-    match mail.kind:
-        case MailKind.PAYMENT_REQUESTED:
-            # Also of a hold that was moved meanwhile: it is asked for once, and speaks of the start as it is.
-            running = booking.hold_expires_at is not None and booking.hold_expires_at > now
-            return running and booking.status is BookingStatus.HELD
-        case MailKind.BOOKING_CONFIRMED:
-            return same_start and booking.status is BookingStatus.CONFIRMED
-        case MailKind.BOOKING_MOVED:
-            return same_start and booking.status in (BookingStatus.HELD, BookingStatus.CONFIRMED)
-        case MailKind.BOOKING_CANCELLED:
-            return booking.status is BookingStatus.CANCELLED
-        case MailKind.BOOKING_REMINDER:
-            return same_start and booking.status is BookingStatus.CONFIRMED and now < booking.starts_at
-        case MailKind.TICKET_ANSWERED | MailKind.EMAIL_VERIFICATION:
-            return True
-    assert_never(mail.kind)
+    statuses = _TRUE_WHILE.get(mail.kind)
+    if statuses is None:
+        return True
+    runs_out = booking.hold_expires_at
+    return (
+        booking.status in statuses
+        and (mail.kind not in _OF_ONE_START or mail.starts_at == booking.starts_at)
+        and (mail.kind not in _UNTIL_IT_RUNS_OUT or (runs_out is not None and runs_out > now))
+        and (mail.kind is not MailKind.WAITLIST_OFFERED or booking.id == mail.booking)
+        and (mail.kind is not MailKind.BOOKING_REMINDER or now < booking.starts_at)
+    )
 
 
 def retry_after(attempts: int) -> timedelta | None:

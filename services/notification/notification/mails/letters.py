@@ -9,6 +9,14 @@ from notification.domain.mails import MailKind
 from notification.mails.formats import Formats
 from notification.mails.texts import language_of, load
 
+_PAGES = {MailKind.WAITLIST_OFFERED: "waitlist"}
+"""Where a mail's link leads; all others lead to the booking."""
+_DEADLINES = {
+    BookingStatus.HELD: "until",
+    BookingStatus.REQUESTED: "answered_by",
+}
+"""What has to happen by the end of a hold, or of a request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -73,9 +81,9 @@ def about_booking(
         greeting=shared["greeting"].format(name=booking.guest_name),
         lead=own["lead_by_venue" if by_venue else "lead"].format(**names),
         quotation=answer.text if answer else "",
-        facts=_facts(booking, formats, shared),
+        facts=_facts(kind, booking, formats, shared),
         button=own["button"],
-        link=f"{public_url.rstrip('/')}/manage/{quote(booking.manage_token, safe='')}",
+        link=f"{public_url.rstrip('/')}/{_PAGES.get(kind, 'manage')}/{quote(booking.manage_token, safe='')}",
         link_hint=shared["link_hint"],
         note=own["note"],
         small_print=[
@@ -111,7 +119,7 @@ def verification(*, email: str, name: str, language: str, token: str, public_url
     )
 
 
-def _facts(booking: Booking, formats: Formats, shared: dict[str, str]) -> list[Fact]:
+def _facts(kind: MailKind, booking: Booking, formats: Formats, shared: dict[str, str]) -> list[Fact]:
     start, zone = booking.starts_at, booking.time_zone
     guests: dict[str, str] = shared["guests"]  # type: ignore[assignment]  # the one table among the texts
     when = shared["in_zone"].format(date=formats.date(start, zone), time=formats.time(start, zone))
@@ -122,12 +130,13 @@ def _facts(booking: Booking, formats: Formats, shared: dict[str, str]) -> list[F
         Fact(shared["what"], booking.offering),
         Fact(shared["where"], booking.venue, booking.venue_address),
     ]
-    if booking.deposit is not None:
+    if booking.deposit is not None and kind is not MailKind.REQUEST_DECLINED:
         facts.append(Fact(shared["deposit"], formats.money(booking.deposit)))
-    if booking.status is BookingStatus.HELD and booking.hold_expires_at is not None:
+    deadline = "reply_by" if kind is MailKind.WAITLIST_OFFERED else _DEADLINES.get(booking.status)
+    if deadline and booking.hold_expires_at is not None:
         until, expiry = booking.hold_expires_at, formats.time(booking.hold_expires_at, zone)
         facts.append(
-            Fact(shared["until"], shared["moment"].format(date=formats.date(until, zone), time=expiry))
+            Fact(shared[deadline], shared["moment"].format(date=formats.date(until, zone), time=expiry))
         )
     facts.append(Fact(shared["reference"], booking.reference))
     return [fact for fact in facts if fact.value]

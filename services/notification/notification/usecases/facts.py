@@ -5,7 +5,7 @@ from uuid import UUID
 
 from notification import events
 from notification.app import App
-from notification.domain.bookings import BookingChange, BookingStatus
+from notification.domain.bookings import BookingChange, BookingStatus, WaitlistOffer
 from notification.domain.mails import Mail, MailKind, mail_of_change, reminder_due
 from notification.domain.webhooks import PartnerEvent
 from notification.store import deliveries as delivery_store
@@ -37,7 +37,7 @@ async def note_link_request(app: App, event: Event, change: BookingChange) -> No
     """Mails about a booking once more. The minute is the mail's version: two requests in one are one."""
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
-        kind = mail_of_change(change.kind)
+        kind = mail_of_change(change)
         if kind is not None:
             mail = Mail(
                 id=ids.new(),
@@ -57,6 +57,24 @@ async def note_partner_event(app: App, event: Event, told: PartnerEvent) -> None
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
         await _announce(tx, event, told)
+
+
+async def note_waitlist_offer(app: App, event: Event, offer: WaitlistOffer, told: PartnerEvent) -> None:
+    """Mails an offer to somebody who waits, and tells partners. An older one is found overtaken in time."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _announce(tx, event, told)
+        mail = Mail(
+            id=ids.new(),
+            organization=event.tenant,
+            kind=MailKind.WAITLIST_OFFERED,
+            subject=offer.entry,
+            version=offer.version,
+            due_at=tx.now,
+            booking=offer.booking,
+            starts_at=offer.starts_at,
+        )
+        await _send(tx, mail)
 
 
 async def note_answer(app: App, event: Event, told: PartnerEvent, *, message: UUID, booking: UUID) -> None:
@@ -96,11 +114,12 @@ async def _tell_guest(app: App, tx: Transaction, change: BookingChange) -> None:
     if change.status is not BookingStatus.HELD:
         for overtaken in await mail_store.cancel_mails(tx, change.booking, MailKind.PAYMENT_REQUESTED):
             await timers.cancel(tx, SEND_MAIL, str(overtaken))
-    kind = mail_of_change(change.kind)
+    kind = mail_of_change(change)
+    if kind is MailKind.BOOKING_CANCELLED and await mail_store.has_mail(tx, change.booking, kind):
+        # Told again by booking, because money came after it and is due now.
+        kind = MailKind.LATE_PAYMENT_REFUNDED if change.money_back else None
     if kind is None:
         return
-    if kind is MailKind.BOOKING_CANCELLED and await mail_store.has_mail(tx, change.booking, kind):
-        return  # told again by booking, because money came after it and is due now
     delay = app.payment_request_delay if kind is MailKind.PAYMENT_REQUESTED else timedelta()
     mail = Mail(
         id=ids.new(),

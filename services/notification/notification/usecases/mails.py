@@ -161,12 +161,16 @@ async def _content(app: App, mail: Mail, now: datetime) -> _Content | None:
             message = await app.directory.describe_message(mail.organization, mail.subject)
             answer, booking_id = letters.Answer(message.subject, message.text), message.booking
         assert booking_id is not None, mail.kind  # noqa: S101
-        booking = await app.directory.describe_booking(mail.organization, booking_id)
+        booking: Booking | None
+        if mail.kind is MailKind.WAITLIST_OFFERED:
+            booking = await app.directory.describe_offer(mail.organization, mail.subject)
+        else:
+            booking = await app.directory.describe_booking(mail.organization, booking_id)
     except AppError as error:
         if error.kind is Kind.NOT_FOUND:
             return None
         raise
-    if not booking.guest_email or not still_true(mail, booking, now):
+    if booking is None or not booking.guest_email or not still_true(mail, booking, now):
         return None
     letter = letters.about_booking(mail.kind, booking, public_url=app.public_url, answer=answer)
     return _compose(app, mail, letter, now=now, invitation=_invitation(app, mail, booking, now))

@@ -464,6 +464,8 @@ class Booking(_message.Message):
     BY_STAFF_FIELD_NUMBER: _builtins.int
     AREA_ID_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    SERIES_ID_FIELD_NUMBER: _builtins.int
+    SERIES_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "bkg_…"."""
     venue_id: _builtins.str
@@ -498,6 +500,10 @@ class Booking(_message.Message):
     """Whether staff of the venue made it, and not the guest."""
     area_id: _builtins.str
     """Where the guest wants to be; empty for anywhere."""
+    series_id: _builtins.str
+    """The series that it is an occurrence of; empty for none."""
+    series_date: _builtins.str
+    """The local day by which its series knows it, wherever it was moved to."""
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
         """In the venue's offset."""
@@ -578,10 +584,12 @@ class Booking(_message.Message):
         by_staff: _builtins.bool = ...,
         area_id: _builtins.str = ...,
         attributes: _abc.Iterable[_builtins.str] | None = ...,
+        series_id: _builtins.str = ...,
+        series_date: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "price", b"price", "seated_at", b"seated_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "arrived_at", b"arrived_at", "attributes", b"attributes", "by_staff", b"by_staff", "cancelled_by", b"cancelled_by", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "late_minutes", b"late_minutes", "notes", b"notes", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "pinned", b"pinned", "policy", b"policy", "price", b"price", "reason", b"reason", "reason_code", b"reason_code", "resource_ids", b"resource_ids", "seated_at", b"seated_at", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "arrived_at", b"arrived_at", "attributes", b"attributes", "by_staff", b"by_staff", "cancelled_by", b"cancelled_by", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "late_minutes", b"late_minutes", "notes", b"notes", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "pinned", b"pinned", "policy", b"policy", "price", b"price", "reason", b"reason", "reason_code", b"reason_code", "resource_ids", b"resource_ids", "seated_at", b"seated_at", "series_date", b"series_date", "series_id", b"series_id", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -119,6 +119,7 @@ class BookingSnapshot(_message.Message):
     CANCELLED_BY_FIELD_NUMBER: _builtins.int
     OVERRIDDEN_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    SERIES_ID_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """The booking."""
     venue_id: _builtins.str
@@ -135,6 +136,8 @@ class BookingSnapshot(_message.Message):
     """Rises with every change: a consumer drops what is not newer than what it has."""
     cancelled_by: _booking_pb2.CancelledBy.ValueType
     """Who called it off."""
+    series_id: _builtins.str
+    """The series that it is an occurrence of; empty for none."""
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
         """In the venue's offset."""
@@ -181,10 +184,11 @@ class BookingSnapshot(_message.Message):
         cancelled_by: _booking_pb2.CancelledBy.ValueType = ...,
         overridden: _abc.Iterable[_booking_pb2.OverrideRule.ValueType] | None = ...,
         price: _values_pb2.Money | None = ...,
+        series_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deposit", b"deposit", "end", b"end", "price", b"price", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "cancelled_by", b"cancelled_by", "created_at", b"created_at", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "price", b"price", "resource_ids", b"resource_ids", "service_date", b"service_date", "start", b"start", "status", b"status", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "cancelled_by", b"cancelled_by", "created_at", b"created_at", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "price", b"price", "resource_ids", b"resource_ids", "series_id", b"series_id", "service_date", b"service_date", "start", b"start", "status", b"status", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -865,3 +869,119 @@ class BookingLinkRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookingLinkRequested: _TypeAlias = BookingLinkRequested  # noqa: Y015
+
+@_typing.final
+class SeriesCreated(_message.Message):
+    """Bookings repeat from now on, or a part of a series goes on by itself. Each booking has its own facts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    ORIGIN_ID_FIELD_NUMBER: _builtins.int
+    series_id: _builtins.str
+    """The series."""
+    venue_id: _builtins.str
+    """Its venue."""
+    offering_id: _builtins.str
+    """Its offering."""
+    origin_id: _builtins.str
+    """The series that it was split from; empty for none."""
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its bookings, by day."""
+
+    def __init__(
+        self,
+        *,
+        series_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+        origin_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids", "offering_id", b"offering_id", "origin_id", b"origin_id", "series_id", b"series_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesCreated: _TypeAlias = SeriesCreated  # noqa: Y015
+
+@_typing.final
+class SeriesChanged(_message.Message):
+    """A series says something else now, or a part of it was split off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    series_id: _builtins.str
+    """The series."""
+    venue_id: _builtins.str
+    """Its venue."""
+    version: _builtins.int
+    """Rises with every change."""
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bookings that were changed with it, by day."""
+
+    def __init__(
+        self,
+        *,
+        series_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids", "series_id", b"series_id", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesChanged: _TypeAlias = SeriesChanged  # noqa: Y015
+
+@_typing.final
+class SeriesEnded(_message.Message):
+    """A series is called off from a day on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    series_id: _builtins.str
+    """The series."""
+    venue_id: _builtins.str
+    """Its venue."""
+    from_date: _builtins.str
+    """The first local day that it does not have any more."""
+    version: _builtins.int
+    """Rises with every change."""
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bookings that were called off with it, by day."""
+
+    def __init__(
+        self,
+        *,
+        series_id: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+        from_date: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids", "from_date", b"from_date", "series_id", b"series_id", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesEnded: _TypeAlias = SeriesEnded  # noqa: Y015

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
+from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from comptoir.booking.v1 import booking_pb2 as comptoir_dot_booking_dot_v1_dot_booking__pb2
 from comptoir.booking.v1 import venue_pb2 as comptoir_dot_booking_dot_v1_dot_venue__pb2
 from comptoir.common.v1 import values_pb2 as comptoir_dot_common_dot_v1_dot_values__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"comptoir/booking/v1/waitlist.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a!comptoir/booking/v1/booking.proto\x1a\x1f\x63omptoir/booking/v1/venue.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\"\xc1\x03\n\rWaitlistEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x13\n\x0boffering_id\x18\x03 \x01(\t\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.comptoir.booking.v1.WaitlistStatus\x12\x12\n\nparty_size\x18\x05 \x01(\x05\x12\x0c\n\x04\x64\x61te\x18\x06 \x01(\t\x12\x15\n\rflexible_days\x18\x07 \x01(\x05\x12\x10\n\x08\x65\x61rliest\x18\x08 \x01(\t\x12\x0e\n\x06latest\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\x12)\n\x05guest\x18\x0b \x01(\x0b\x32\x1a.comptoir.booking.v1.Guest\x12\r\n\x05notes\x18\x0c \x01(\t\x12\x10\n\x08position\x18\r \x01(\x05\x12\x31\n\x05offer\x18\x0e \x01(\x0b\x32\".comptoir.booking.v1.WaitlistOffer\x12\x12\n\nbooking_id\x18\x0f \x01(\t\x12\x36\n\ncreated_at\x18\x10 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x0f\n\x07version\x18\x11 \x01(\x05\"\xeb\x01\n\rWaitlistOffer\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x03 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x36\n\nexpires_at\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12*\n\x07\x64\x65posit\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money\"\x8b\x03\n\x13JoinWaitlistRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1e\n\x0boffering_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1e\n\nparty_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x31\n\x04\x64\x61te\x18\x04 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12 \n\rflexible_days\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x07(\x00\x12;\n\x08\x65\x61rliest\x18\x06 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x39\n\x06latest\x18\x07 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x31\n\x05guest\x18\x08 \x01(\x0b\x32\x1a.comptoir.booking.v1.GuestB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x05notes\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"a\n\x14JoinWaitlistResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12\x16\n\x0ewaitlist_token\x18\x02 \x01(\t\"\xb6\x01\n\x13ListWaitlistRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x31\n\x04\x64\x61te\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x15\n\rinclude_ended\x18\x03 \x01(\x08\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"b\n\x14ListWaitlistResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x19OfferWaitlistPlaceRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\"O\n\x1aOfferWaitlistPlaceResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"9\n\x1aRemoveWaitlistEntryRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"P\n\x1bRemoveWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"3\n\x17GetWaitlistEntryRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"x\n\x18GetWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12)\n\x05venue\x18\x02 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue\"6\n\x1a\x41\x63\x63\x65ptWaitlistOfferRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xa0\x01\n\x1b\x41\x63\x63\x65ptWaitlistOfferResponse\x12-\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1c.comptoir.booking.v1.Booking\x12\x14\n\x0cmanage_token\x18\x02 \x01(\t\x12<\n\x0f\x64\x65posit_payment\x18\x03 \x01(\x0b\x32#.comptoir.booking.v1.DepositPayment\"E\n\x1b\x44\x65\x63lineWaitlistOfferRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x0c\n\x04keep\x18\x02 \x01(\x08\"Q\n\x1c\x44\x65\x63lineWaitlistOfferResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"8\n\x1cWithdrawWaitlistEntryRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"R\n\x1dWithdrawWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"Y\n\x1c\x44\x65scribeWaitlistEntryRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1c\n\x14issue_waitlist_token\x18\x02 \x01(\x08\"\xac\x01\n\x1d\x44\x65scribeWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12)\n\x05venue\x18\x02 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue\x12\x15\n\roffering_name\x18\x03 \x01(\t\x12\x16\n\x0ewaitlist_token\x18\x04 \x01(\t*\x9c\x02\n\x0eWaitlistStatus\x12\x1f\n\x1bWAITLIST_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WAITLIST_STATUS_WAITING\x10\x01\x12\x1b\n\x17WAITLIST_STATUS_OFFERED\x10\x02\x12\x1c\n\x18WAITLIST_STATUS_ACCEPTED\x10\x03\x12\x1c\n\x18WAITLIST_STATUS_DECLINED\x10\x04\x12\x1b\n\x17WAITLIST_STATUS_EXPIRED\x10\x05\x12\x1d\n\x19WAITLIST_STATUS_WITHDRAWN\x10\x06\x12\x1b\n\x17WAITLIST_STATUS_REMOVED\x10\x07\x12\x1a\n\x16WAITLIST_STATUS_CLOSED\x10\x08\x32\xb8\x05\n\x0fWaitlistService\x12\x89\x01\n\x0cJoinWaitlist\x12(.comptoir.booking.v1.JoinWaitlistRequest\x1a).comptoir.booking.v1.JoinWaitlistResponse\"$\xaa\xbb\x18\t\x08\x01\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/waitlist:\x01*\x12\x92\x01\n\x0cListWaitlist\x12(.comptoir.booking.v1.ListWaitlistRequest\x1a).comptoir.booking.v1.ListWaitlistResponse\"-\xaa\xbb\x18\x15\x08\x03\x12\rbookings.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/waitlist\x12\xbe\x01\n\x12OfferWaitlistPlace\x12..comptoir.booking.v1.OfferWaitlistPlaceRequest\x1a/.comptoir.booking.v1.OfferWaitlistPlaceResponse\"G\xaa\xbb\x18\x14\x08\x03\x12\x0e\x62ookings.write\x18\x02\x82\xd3\xe4\x93\x02)\"\x1d/v1/waitlist/{entry_id}/offer:\x01*b\x05\x65ntry\x12\xc2\x01\n\x13RemoveWaitlistEntry\x12/.comptoir.booking.v1.RemoveWaitlistEntryRequest\x1a\x30.comptoir.booking.v1.RemoveWaitlistEntryResponse\"H\xaa\xbb\x18\x14\x08\x03\x12\x0e\x62ookings.write\x18\x02\x82\xd3\xe4\x93\x02*\"\x1e/v1/waitlist/{entry_id}/remove:\x01*b\x05\x65ntry2\xcb\x05\n\x14GuestWaitlistService\x12\x97\x01\n\x10GetWaitlistEntry\x12,.comptoir.booking.v1.GetWaitlistEntryRequest\x1a-.comptoir.booking.v1.GetWaitlistEntryResponse\"&\xaa\xbb\x18\x06\x08\x02\x18\x03@\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/waitlist/{token}\x12\xa8\x01\n\x13\x41\x63\x63\x65ptWaitlistOffer\x12/.comptoir.booking.v1.AcceptWaitlistOfferRequest\x1a\x30.comptoir.booking.v1.AcceptWaitlistOfferResponse\".\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02 \"\x1b/v1/waitlist/{token}/accept:\x01*\x12\xb3\x01\n\x14\x44\x65\x63lineWaitlistOffer\x12\x30.comptoir.booking.v1.DeclineWaitlistOfferRequest\x1a\x31.comptoir.booking.v1.DeclineWaitlistOfferResponse\"6\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02(\"\x1c/v1/waitlist/{token}/decline:\x01*b\x05\x65ntry\x12\xb7\x01\n\x15WithdrawWaitlistEntry\x12\x31.comptoir.booking.v1.WithdrawWaitlistEntryRequest\x1a\x32.comptoir.booking.v1.WithdrawWaitlistEntryResponse\"7\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02)\"\x1d/v1/waitlist/{token}/withdraw:\x01*b\x05\x65ntry2\xb3\x01\n\x18WaitlistDirectoryService\x12\x96\x01\n\x15\x44\x65scribeWaitlistEntry\x12\x31.comptoir.booking.v1.DescribeWaitlistEntryRequest\x1a\x32.comptoir.booking.v1.DescribeWaitlistEntryResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"comptoir/booking/v1/waitlist.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a!comptoir/booking/v1/booking.proto\x1a\x1f\x63omptoir/booking/v1/venue.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\"\xc1\x03\n\rWaitlistEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x13\n\x0boffering_id\x18\x03 \x01(\t\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.comptoir.booking.v1.WaitlistStatus\x12\x12\n\nparty_size\x18\x05 \x01(\x05\x12\x0c\n\x04\x64\x61te\x18\x06 \x01(\t\x12\x15\n\rflexible_days\x18\x07 \x01(\x05\x12\x10\n\x08\x65\x61rliest\x18\x08 \x01(\t\x12\x0e\n\x06latest\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\x12)\n\x05guest\x18\x0b \x01(\x0b\x32\x1a.comptoir.booking.v1.Guest\x12\r\n\x05notes\x18\x0c \x01(\t\x12\x10\n\x08position\x18\r \x01(\x05\x12\x31\n\x05offer\x18\x0e \x01(\x0b\x32\".comptoir.booking.v1.WaitlistOffer\x12\x12\n\nbooking_id\x18\x0f \x01(\t\x12\x36\n\ncreated_at\x18\x10 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x0f\n\x07version\x18\x11 \x01(\x05\"\xeb\x01\n\rWaitlistOffer\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x03 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x36\n\nexpires_at\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12*\n\x07\x64\x65posit\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money\"\xf5\x02\n\x13JoinWaitlistRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1e\n\x0boffering_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1e\n\nparty_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x17\n\x04\x64\x61te\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\x12 \n\rflexible_days\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x07(\x00\x12;\n\x08\x65\x61rliest\x18\x06 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x39\n\x06latest\x18\x07 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x31\n\x05guest\x18\x08 \x01(\x0b\x32\x1a.comptoir.booking.v1.GuestB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x05notes\x18\t \x01(\tB\x0c\xbaH\tr\x07\x18\xe8\x07\xc0\xbb\x18\x01\"a\n\x14JoinWaitlistResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12\x16\n\x0ewaitlist_token\x18\x02 \x01(\t\"\xa0\x01\n\x13ListWaitlistRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x17\n\x04\x64\x61te\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\x12\x15\n\rinclude_ended\x18\x03 \x01(\x08\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"b\n\x14ListWaitlistResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x19OfferWaitlistPlaceRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\"O\n\x1aOfferWaitlistPlaceResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"9\n\x1aRemoveWaitlistEntryRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"P\n\x1bRemoveWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"3\n\x17GetWaitlistEntryRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"x\n\x18GetWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12)\n\x05venue\x18\x02 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue\"6\n\x1a\x41\x63\x63\x65ptWaitlistOfferRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xa0\x01\n\x1b\x41\x63\x63\x65ptWaitlistOfferResponse\x12-\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1c.comptoir.booking.v1.Booking\x12\x14\n\x0cmanage_token\x18\x02 \x01(\t\x12<\n\x0f\x64\x65posit_payment\x18\x03 \x01(\x0b\x32#.comptoir.booking.v1.DepositPayment\"E\n\x1b\x44\x65\x63lineWaitlistOfferRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x0c\n\x04keep\x18\x02 \x01(\x08\"Q\n\x1c\x44\x65\x63lineWaitlistOfferResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"8\n\x1cWithdrawWaitlistEntryRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"R\n\x1dWithdrawWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\"Y\n\x1c\x44\x65scribeWaitlistEntryRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1c\n\x14issue_waitlist_token\x18\x02 \x01(\x08\"\xac\x01\n\x1d\x44\x65scribeWaitlistEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".comptoir.booking.v1.WaitlistEntry\x12)\n\x05venue\x18\x02 \x01(\x0b\x32\x1a.comptoir.booking.v1.Venue\x12\x15\n\roffering_name\x18\x03 \x01(\t\x12\x16\n\x0ewaitlist_token\x18\x04 \x01(\t*\x9c\x02\n\x0eWaitlistStatus\x12\x1f\n\x1bWAITLIST_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WAITLIST_STATUS_WAITING\x10\x01\x12\x1b\n\x17WAITLIST_STATUS_OFFERED\x10\x02\x12\x1c\n\x18WAITLIST_STATUS_ACCEPTED\x10\x03\x12\x1c\n\x18WAITLIST_STATUS_DECLINED\x10\x04\x12\x1b\n\x17WAITLIST_STATUS_EXPIRED\x10\x05\x12\x1d\n\x19WAITLIST_STATUS_WITHDRAWN\x10\x06\x12\x1b\n\x17WAITLIST_STATUS_REMOVED\x10\x07\x12\x1a\n\x16WAITLIST_STATUS_CLOSED\x10\x08\x32\xb8\x05\n\x0fWaitlistService\x12\x89\x01\n\x0cJoinWaitlist\x12(.comptoir.booking.v1.JoinWaitlistRequest\x1a).comptoir.booking.v1.JoinWaitlistResponse\"$\xaa\xbb\x18\t\x08\x01\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/waitlist:\x01*\x12\x92\x01\n\x0cListWaitlist\x12(.comptoir.booking.v1.ListWaitlistRequest\x1a).comptoir.booking.v1.ListWaitlistResponse\"-\xaa\xbb\x18\x15\x08\x03\x12\rbookings.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/waitlist\x12\xbe\x01\n\x12OfferWaitlistPlace\x12..comptoir.booking.v1.OfferWaitlistPlaceRequest\x1a/.comptoir.booking.v1.OfferWaitlistPlaceResponse\"G\xaa\xbb\x18\x14\x08\x03\x12\x0e\x62ookings.write\x18\x02\x82\xd3\xe4\x93\x02)\"\x1d/v1/waitlist/{entry_id}/offer:\x01*b\x05\x65ntry\x12\xc2\x01\n\x13RemoveWaitlistEntry\x12/.comptoir.booking.v1.RemoveWaitlistEntryRequest\x1a\x30.comptoir.booking.v1.RemoveWaitlistEntryResponse\"H\xaa\xbb\x18\x14\x08\x03\x12\x0e\x62ookings.write\x18\x02\x82\xd3\xe4\x93\x02*\"\x1e/v1/waitlist/{entry_id}/remove:\x01*b\x05\x65ntry2\xcb\x05\n\x14GuestWaitlistService\x12\x97\x01\n\x10GetWaitlistEntry\x12,.comptoir.booking.v1.GetWaitlistEntryRequest\x1a-.comptoir.booking.v1.GetWaitlistEntryResponse\"&\xaa\xbb\x18\x06\x08\x02\x18\x03@\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/waitlist/{token}\x12\xa8\x01\n\x13\x41\x63\x63\x65ptWaitlistOffer\x12/.comptoir.booking.v1.AcceptWaitlistOfferRequest\x1a\x30.comptoir.booking.v1.AcceptWaitlistOfferResponse\".\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02 \"\x1b/v1/waitlist/{token}/accept:\x01*\x12\xb3\x01\n\x14\x44\x65\x63lineWaitlistOffer\x12\x30.comptoir.booking.v1.DeclineWaitlistOfferRequest\x1a\x31.comptoir.booking.v1.DeclineWaitlistOfferResponse\"6\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02(\"\x1c/v1/waitlist/{token}/decline:\x01*b\x05\x65ntry\x12\xb7\x01\n\x15WithdrawWaitlistEntry\x12\x31.comptoir.booking.v1.WithdrawWaitlistEntryRequest\x1a\x32.comptoir.booking.v1.WithdrawWaitlistEntryResponse\"7\xaa\xbb\x18\x04\x08\x02\x18\x03\x82\xd3\xe4\x93\x02)\"\x1d/v1/waitlist/{token}/withdraw:\x01*b\x05\x65ntry2\xb3\x01\n\x18WaitlistDirectoryService\x12\x96\x01\n\x15\x44\x65scribeWaitlistEntry\x12\x31.comptoir.booking.v1.DescribeWaitlistEntryRequest\x1a\x32.comptoir.booking.v1.DescribeWaitlistEntryResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +45,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['party_size']._loaded_options = None
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['party_size']._serialized_options = b'\272H\007\032\005\030\350\007(\001'
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['date']._loaded_options = None
-  _globals['_JOINWAITLISTREQUEST'].fields_by_name['date']._serialized_options = b'\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+  _globals['_JOINWAITLISTREQUEST'].fields_by_name['date']._serialized_options = b'\272H\006r\004\310\273\030\001'
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['flexible_days']._loaded_options = None
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['flexible_days']._serialized_options = b'\272H\006\032\004\030\007(\000'
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['earliest']._loaded_options = None
@@ -54,15 +55,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['guest']._loaded_options = None
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['guest']._serialized_options = b'\272H\003\310\001\001'
   _globals['_JOINWAITLISTREQUEST'].fields_by_name['notes']._loaded_options = None
-  _globals['_JOINWAITLISTREQUEST'].fields_by_name['notes']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_JOINWAITLISTREQUEST'].fields_by_name['notes']._serialized_options = b'\272H\tr\007\030\350\007\300\273\030\001'
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['venue_id']._loaded_options = None
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\020\001\030<'
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['date']._loaded_options = None
-  _globals['_LISTWAITLISTREQUEST'].fields_by_name['date']._serialized_options = b'\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['date']._serialized_options = b'\272H\006r\004\310\273\030\001'
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\364\003\330\273\030\001'
   _globals['_OFFERWAITLISTPLACEREQUEST'].fields_by_name['entry_id']._loaded_options = None
   _globals['_OFFERWAITLISTPLACEREQUEST'].fields_by_name['entry_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_REMOVEWAITLISTENTRYREQUEST'].fields_by_name['entry_id']._loaded_options = None
@@ -95,52 +96,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GUESTWAITLISTSERVICE'].methods_by_name['WithdrawWaitlistEntry']._serialized_options = b'\252\273\030\004\010\002\030\003\202\323\344\223\002)\"\035/v1/waitlist/{token}/withdraw:\001*b\005entry'
   _globals['_WAITLISTDIRECTORYSERVICE'].methods_by_name['DescribeWaitlistEntry']._loaded_options = None
   _globals['_WAITLISTDIRECTORYSERVICE'].methods_by_name['DescribeWaitlistEntry']._serialized_options = b'\252\273\030\022\010\005:\014notification@\001'
-  _globals['_WAITLISTSTATUS']._serialized_start=3009
-  _globals['_WAITLISTSTATUS']._serialized_end=3293
-  _globals['_WAITLISTENTRY']._serialized_start=250
-  _globals['_WAITLISTENTRY']._serialized_end=699
-  _globals['_WAITLISTOFFER']._serialized_start=702
-  _globals['_WAITLISTOFFER']._serialized_end=937
-  _globals['_JOINWAITLISTREQUEST']._serialized_start=940
-  _globals['_JOINWAITLISTREQUEST']._serialized_end=1335
-  _globals['_JOINWAITLISTRESPONSE']._serialized_start=1337
-  _globals['_JOINWAITLISTRESPONSE']._serialized_end=1434
-  _globals['_LISTWAITLISTREQUEST']._serialized_start=1437
-  _globals['_LISTWAITLISTREQUEST']._serialized_end=1619
-  _globals['_LISTWAITLISTRESPONSE']._serialized_start=1621
-  _globals['_LISTWAITLISTRESPONSE']._serialized_end=1719
-  _globals['_OFFERWAITLISTPLACEREQUEST']._serialized_start=1721
-  _globals['_OFFERWAITLISTPLACEREQUEST']._serialized_end=1828
-  _globals['_OFFERWAITLISTPLACERESPONSE']._serialized_start=1830
-  _globals['_OFFERWAITLISTPLACERESPONSE']._serialized_end=1909
-  _globals['_REMOVEWAITLISTENTRYREQUEST']._serialized_start=1911
-  _globals['_REMOVEWAITLISTENTRYREQUEST']._serialized_end=1968
-  _globals['_REMOVEWAITLISTENTRYRESPONSE']._serialized_start=1970
-  _globals['_REMOVEWAITLISTENTRYRESPONSE']._serialized_end=2050
-  _globals['_GETWAITLISTENTRYREQUEST']._serialized_start=2052
-  _globals['_GETWAITLISTENTRYREQUEST']._serialized_end=2103
-  _globals['_GETWAITLISTENTRYRESPONSE']._serialized_start=2105
-  _globals['_GETWAITLISTENTRYRESPONSE']._serialized_end=2225
-  _globals['_ACCEPTWAITLISTOFFERREQUEST']._serialized_start=2227
-  _globals['_ACCEPTWAITLISTOFFERREQUEST']._serialized_end=2281
-  _globals['_ACCEPTWAITLISTOFFERRESPONSE']._serialized_start=2284
-  _globals['_ACCEPTWAITLISTOFFERRESPONSE']._serialized_end=2444
-  _globals['_DECLINEWAITLISTOFFERREQUEST']._serialized_start=2446
-  _globals['_DECLINEWAITLISTOFFERREQUEST']._serialized_end=2515
-  _globals['_DECLINEWAITLISTOFFERRESPONSE']._serialized_start=2517
-  _globals['_DECLINEWAITLISTOFFERRESPONSE']._serialized_end=2598
-  _globals['_WITHDRAWWAITLISTENTRYREQUEST']._serialized_start=2600
-  _globals['_WITHDRAWWAITLISTENTRYREQUEST']._serialized_end=2656
-  _globals['_WITHDRAWWAITLISTENTRYRESPONSE']._serialized_start=2658
-  _globals['_WITHDRAWWAITLISTENTRYRESPONSE']._serialized_end=2740
-  _globals['_DESCRIBEWAITLISTENTRYREQUEST']._serialized_start=2742
-  _globals['_DESCRIBEWAITLISTENTRYREQUEST']._serialized_end=2831
-  _globals['_DESCRIBEWAITLISTENTRYRESPONSE']._serialized_start=2834
-  _globals['_DESCRIBEWAITLISTENTRYRESPONSE']._serialized_end=3006
-  _globals['_WAITLISTSERVICE']._serialized_start=3296
-  _globals['_WAITLISTSERVICE']._serialized_end=3992
-  _globals['_GUESTWAITLISTSERVICE']._serialized_start=3995
-  _globals['_GUESTWAITLISTSERVICE']._serialized_end=4710
-  _globals['_WAITLISTDIRECTORYSERVICE']._serialized_start=4713
-  _globals['_WAITLISTDIRECTORYSERVICE']._serialized_end=4892
+  _globals['_WAITLISTSTATUS']._serialized_start=2994
+  _globals['_WAITLISTSTATUS']._serialized_end=3278
+  _globals['_WAITLISTENTRY']._serialized_start=279
+  _globals['_WAITLISTENTRY']._serialized_end=728
+  _globals['_WAITLISTOFFER']._serialized_start=731
+  _globals['_WAITLISTOFFER']._serialized_end=966
+  _globals['_JOINWAITLISTREQUEST']._serialized_start=969
+  _globals['_JOINWAITLISTREQUEST']._serialized_end=1342
+  _globals['_JOINWAITLISTRESPONSE']._serialized_start=1344
+  _globals['_JOINWAITLISTRESPONSE']._serialized_end=1441
+  _globals['_LISTWAITLISTREQUEST']._serialized_start=1444
+  _globals['_LISTWAITLISTREQUEST']._serialized_end=1604
+  _globals['_LISTWAITLISTRESPONSE']._serialized_start=1606
+  _globals['_LISTWAITLISTRESPONSE']._serialized_end=1704
+  _globals['_OFFERWAITLISTPLACEREQUEST']._serialized_start=1706
+  _globals['_OFFERWAITLISTPLACEREQUEST']._serialized_end=1813
+  _globals['_OFFERWAITLISTPLACERESPONSE']._serialized_start=1815
+  _globals['_OFFERWAITLISTPLACERESPONSE']._serialized_end=1894
+  _globals['_REMOVEWAITLISTENTRYREQUEST']._serialized_start=1896
+  _globals['_REMOVEWAITLISTENTRYREQUEST']._serialized_end=1953
+  _globals['_REMOVEWAITLISTENTRYRESPONSE']._serialized_start=1955
+  _globals['_REMOVEWAITLISTENTRYRESPONSE']._serialized_end=2035
+  _globals['_GETWAITLISTENTRYREQUEST']._serialized_start=2037
+  _globals['_GETWAITLISTENTRYREQUEST']._serialized_end=2088
+  _globals['_GETWAITLISTENTRYRESPONSE']._serialized_start=2090
+  _globals['_GETWAITLISTENTRYRESPONSE']._serialized_end=2210
+  _globals['_ACCEPTWAITLISTOFFERREQUEST']._serialized_start=2212
+  _globals['_ACCEPTWAITLISTOFFERREQUEST']._serialized_end=2266
+  _globals['_ACCEPTWAITLISTOFFERRESPONSE']._serialized_start=2269
+  _globals['_ACCEPTWAITLISTOFFERRESPONSE']._serialized_end=2429
+  _globals['_DECLINEWAITLISTOFFERREQUEST']._serialized_start=2431
+  _globals['_DECLINEWAITLISTOFFERREQUEST']._serialized_end=2500
+  _globals['_DECLINEWAITLISTOFFERRESPONSE']._serialized_start=2502
+  _globals['_DECLINEWAITLISTOFFERRESPONSE']._serialized_end=2583
+  _globals['_WITHDRAWWAITLISTENTRYREQUEST']._serialized_start=2585
+  _globals['_WITHDRAWWAITLISTENTRYREQUEST']._serialized_end=2641
+  _globals['_WITHDRAWWAITLISTENTRYRESPONSE']._serialized_start=2643
+  _globals['_WITHDRAWWAITLISTENTRYRESPONSE']._serialized_end=2725
+  _globals['_DESCRIBEWAITLISTENTRYREQUEST']._serialized_start=2727
+  _globals['_DESCRIBEWAITLISTENTRYREQUEST']._serialized_end=2816
+  _globals['_DESCRIBEWAITLISTENTRYRESPONSE']._serialized_start=2819
+  _globals['_DESCRIBEWAITLISTENTRYRESPONSE']._serialized_end=2991
+  _globals['_WAITLISTSERVICE']._serialized_start=3281
+  _globals['_WAITLISTSERVICE']._serialized_end=3977
+  _globals['_GUESTWAITLISTSERVICE']._serialized_start=3980
+  _globals['_GUESTWAITLISTSERVICE']._serialized_end=4695
+  _globals['_WAITLISTDIRECTORYSERVICE']._serialized_start=4698
+  _globals['_WAITLISTDIRECTORYSERVICE']._serialized_end=4877
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+comptoir/notification/v1/notification.proto\x12\x18\x63omptoir.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12<\n\x06status\x18\x03 \x01(\x0e\x32,.comptoir.notification.v1.NotificationStatus\x12\x12\n\nbooking_id\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"9\n\x18ListNotificationsRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"R\n\x19ListNotificationsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.comptoir.notification.v1.Notification\"\x81\x01\n\x0fWebhookEndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfb\x01\n\x1c\x43reateWebhookEndpointRequest\x12\x19\n\x03url\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd0\xbb\x18\x01\x12\xbf\x01\n\x0b\x65vent_types\x18\x02 \x03(\tB\xa9\x01\xbaH\xa5\x01\x92\x01\xa1\x01\x18\x01\"\x9c\x01r\x99\x01R\x0c\x62ooking.heldR\x11\x62ooking.confirmedR\rbooking.movedR\x11\x62ooking.cancelledR\x0f\x62ooking.expiredR\x11payment.succeededR\x10payment.refundedR\rticket.openedR\x0fticket.answered\"l\n\x1d\x43reateWebhookEndpointResponse\x12;\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"X\n\x1cListWebhookEndpointsResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\">\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1f\n\x1d\x44\x65leteWebhookEndpointResponse\"k\n\x0f\x44\x65liveryAttempt\x12\x30\n\x0c\x61ttempted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fresponse_status\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xd6\x01\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x38\n\x06status\x18\x03 \x01(\x0e\x32(.comptoir.notification.v1.DeliveryStatus\x12;\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32).comptoir.notification.v1.DeliveryAttempt\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x15ListDeliveriesRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"d\n\x16ListDeliveriesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.notification.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xbd\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dNOTIFICATION_STATUS_SCHEDULED\x10\x01\x12\x1c\n\x18NOTIFICATION_STATUS_SENT\x10\x02\x12!\n\x1dNOTIFICATION_STATUS_CANCELLED\x10\x03\x12\x1e\n\x1aNOTIFICATION_STATUS_FAILED\x10\x04*\x89\x01\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATUS_FAILED\x10\x03\x32\xcd\x01\n\x13NotificationService\x12\xb5\x01\n\x11ListNotifications\x12\x32.comptoir.notification.v1.ListNotificationsRequest\x1a\x33.comptoir.notification.v1.ListNotificationsResponse\"7\xaa\xbb\x18\x1a\x08\x03\x12\x12notifications.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications2\xb4\x06\n\x0eWebhookService\x12\xc5\x01\n\x15\x43reateWebhookEndpoint\x12\x36.comptoir.notification.v1.CreateWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.CreateWebhookEndpointResponse\";\xaa\xbb\x18\x17\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\xbd\x01\n\x14ListWebhookEndpoints\x12\x35.comptoir.notification.v1.ListWebhookEndpointsRequest\x1a\x36.comptoir.notification.v1.ListWebhookEndpointsResponse\"6\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\xd2\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x36.comptoir.notification.v1.DeleteWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.DeleteWebhookEndpointResponse\"H\xaa\xbb\x18\x19\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02%*#/v1/webhook-endpoints/{endpoint_id}\x12\xc4\x01\n\x0eListDeliveries\x12/.comptoir.notification.v1.ListDeliveriesRequest\x1a\x30.comptoir.notification.v1.ListDeliveriesResponse\"O\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook-endpoints/{endpoint_id}/deliveriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+comptoir/notification/v1/notification.proto\x12\x18\x63omptoir.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12<\n\x06status\x18\x03 \x01(\x0e\x32,.comptoir.notification.v1.NotificationStatus\x12\x12\n\nbooking_id\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"9\n\x18ListNotificationsRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"R\n\x19ListNotificationsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.comptoir.notification.v1.Notification\"\x81\x01\n\x0fWebhookEndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x03\n\x1c\x43reateWebhookEndpointRequest\x12\x19\n\x03url\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd0\xbb\x18\x01\x12\xdd\x02\n\x0b\x65vent_types\x18\x02 \x03(\tB\xc7\x02\xbaH\xc3\x02\x92\x01\xbf\x02\x18\x01\"\xba\x02r\xb7\x02R\x11\x62ooking.requestedR\x10\x62ooking.declinedR\x0c\x62ooking.heldR\x11\x62ooking.confirmedR\rbooking.movedR\x11\x62ooking.cancelledR\x0f\x62ooking.expiredR\x0f\x62ooking.arrivedR\x0e\x62ooking.seatedR\x11\x62ooking.completedR\x0f\x62ooking.no_showR\x0fwaitlist.joinedR\x10waitlist.offeredR\x0fwaitlist.closedR\x11payment.succeededR\x10payment.refundedR\rticket.openedR\x0fticket.answered\"l\n\x1d\x43reateWebhookEndpointResponse\x12;\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"X\n\x1cListWebhookEndpointsResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\">\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1f\n\x1d\x44\x65leteWebhookEndpointResponse\"k\n\x0f\x44\x65liveryAttempt\x12\x30\n\x0c\x61ttempted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fresponse_status\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xd6\x01\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x38\n\x06status\x18\x03 \x01(\x0e\x32(.comptoir.notification.v1.DeliveryStatus\x12;\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32).comptoir.notification.v1.DeliveryAttempt\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x15ListDeliveriesRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"d\n\x16ListDeliveriesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.notification.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xbd\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dNOTIFICATION_STATUS_SCHEDULED\x10\x01\x12\x1c\n\x18NOTIFICATION_STATUS_SENT\x10\x02\x12!\n\x1dNOTIFICATION_STATUS_CANCELLED\x10\x03\x12\x1e\n\x1aNOTIFICATION_STATUS_FAILED\x10\x04*\x89\x01\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATUS_FAILED\x10\x03\x32\xcd\x01\n\x13NotificationService\x12\xb5\x01\n\x11ListNotifications\x12\x32.comptoir.notification.v1.ListNotificationsRequest\x1a\x33.comptoir.notification.v1.ListNotificationsResponse\"7\xaa\xbb\x18\x1a\x08\x03\x12\x12notifications.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications2\xb4\x06\n\x0eWebhookService\x12\xc5\x01\n\x15\x43reateWebhookEndpoint\x12\x36.comptoir.notification.v1.CreateWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.CreateWebhookEndpointResponse\";\xaa\xbb\x18\x17\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\xbd\x01\n\x14ListWebhookEndpoints\x12\x35.comptoir.notification.v1.ListWebhookEndpointsRequest\x1a\x36.comptoir.notification.v1.ListWebhookEndpointsResponse\"6\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\xd2\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x36.comptoir.notification.v1.DeleteWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.DeleteWebhookEndpointResponse\"H\xaa\xbb\x18\x19\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02%*#/v1/webhook-endpoints/{endpoint_id}\x12\xc4\x01\n\x0eListDeliveries\x12/.comptoir.notification.v1.ListDeliveriesRequest\x1a\x30.comptoir.notification.v1.ListDeliveriesResponse\"O\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook-endpoints/{endpoint_id}/deliveriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['url']._loaded_options = None
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['url']._serialized_options = b'\272H\tr\007\030\364\003\320\273\030\001'
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['event_types']._loaded_options = None
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['event_types']._serialized_options = b'\272H\245\001\222\001\241\001\030\001\"\234\001r\231\001R\014booking.heldR\021booking.confirmedR\rbooking.movedR\021booking.cancelledR\017booking.expiredR\021payment.succeededR\020payment.refundedR\rticket.openedR\017ticket.answered'
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['event_types']._serialized_options = b'\272H\303\002\222\001\277\002\030\001\"\272\002r\267\002R\021booking.requestedR\020booking.declinedR\014booking.heldR\021booking.confirmedR\rbooking.movedR\021booking.cancelledR\017booking.expiredR\017booking.arrivedR\016booking.seatedR\021booking.completedR\017booking.no_showR\017waitlist.joinedR\020waitlist.offeredR\017waitlist.closedR\021payment.succeededR\020payment.refundedR\rticket.openedR\017ticket.answered'
   _globals['_DELETEWEBHOOKENDPOINTREQUEST'].fields_by_name['endpoint_id']._loaded_options = None
   _globals['_DELETEWEBHOOKENDPOINTREQUEST'].fields_by_name['endpoint_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['endpoint_id']._loaded_options = None
@@ -60,10 +60,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhookEndpoint']._serialized_options = b'\252\273\030\031\010\003\022\016webhooks.write\030\0020\314\001@\001\202\323\344\223\002%*#/v1/webhook-endpoints/{endpoint_id}'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\252\273\030\025\010\003\022\rwebhooks.read\030\001@\001\202\323\344\223\0020\022./v1/webhook-endpoints/{endpoint_id}/deliveries'
-  _globals['_NOTIFICATIONSTATUS']._serialized_start=1861
-  _globals['_NOTIFICATIONSTATUS']._serialized_end=2050
-  _globals['_DELIVERYSTATUS']._serialized_start=2053
-  _globals['_DELIVERYSTATUS']._serialized_end=2190
+  _globals['_NOTIFICATIONSTATUS']._serialized_start=2019
+  _globals['_NOTIFICATIONSTATUS']._serialized_end=2208
+  _globals['_DELIVERYSTATUS']._serialized_start=2211
+  _globals['_DELIVERYSTATUS']._serialized_end=2348
   _globals['_NOTIFICATION']._serialized_start=225
   _globals['_NOTIFICATION']._serialized_end=454
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=456
@@ -73,27 +73,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKENDPOINT']._serialized_start=600
   _globals['_WEBHOOKENDPOINT']._serialized_end=729
   _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=732
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=983
-  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_start=985
-  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_end=1093
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=1095
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=1124
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=1126
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=1214
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=1216
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=1278
-  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_start=1280
-  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_end=1311
-  _globals['_DELIVERYATTEMPT']._serialized_start=1313
-  _globals['_DELIVERYATTEMPT']._serialized_end=1420
-  _globals['_DELIVERY']._serialized_start=1423
-  _globals['_DELIVERY']._serialized_end=1637
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1639
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1756
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1758
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1858
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=2193
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=2398
-  _globals['_WEBHOOKSERVICE']._serialized_start=2401
-  _globals['_WEBHOOKSERVICE']._serialized_end=3221
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=1141
+  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_start=1143
+  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_end=1251
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=1253
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=1282
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=1284
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=1372
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=1374
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=1436
+  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_start=1438
+  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_end=1469
+  _globals['_DELIVERYATTEMPT']._serialized_start=1471
+  _globals['_DELIVERYATTEMPT']._serialized_end=1578
+  _globals['_DELIVERY']._serialized_start=1581
+  _globals['_DELIVERY']._serialized_end=1795
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1797
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1914
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1916
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2016
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=2351
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=2556
+  _globals['_WEBHOOKSERVICE']._serialized_start=2559
+  _globals['_WEBHOOKSERVICE']._serialized_end=3379
 # @@protoc_insertion_point(module_scope)

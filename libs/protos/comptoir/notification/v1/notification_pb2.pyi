@@ -96,7 +96,9 @@ class Notification(_message.Message):
     id: _builtins.str
     """Typed id, "ntf_…"."""
     kind: _builtins.str
-    """What it is about: booking_confirmed, booking_moved, booking_cancelled, booking_reminder, payment_requested, ticket_answered or email_verification."""
+    """What it is about: booking_confirmed, booking_moved, booking_cancelled, booking_reminder, payment_requested, request_received,
+    request_declined, late_payment_refunded, waitlist_offered, ticket_answered or email_verification.
+    """
     status: Global___NotificationStatus.ValueType
     """Where it stands."""
     booking_id: _builtins.str

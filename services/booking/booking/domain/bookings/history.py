@@ -43,6 +43,7 @@ class ChangeKind(StrEnum):
     CONFIRMED = "confirmed"
     DECLINED = "declined"
     MOVED = "moved"
+    NOTED = "noted"
     ASSIGNED = "assigned"
     SWAPPED = "swapped"
     PINNED = "pinned"

@@ -1,0 +1,98 @@
+"""Reading a venue and some of its service days at once, to search them day by day."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TypeVar
+
+from booking.app import App
+from booking.domain.availability import Found, Plan
+from booking.domain.snapshots import Inquiry, Snapshot
+from booking.store import days as day_store
+from booking.store.days import Days
+from booking.store.searches import Searches, Versions
+from booking.usecases.directory import Place
+from booking.usecases.windows import NEIGHBOURS, window_of_days
+
+_READS = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Some service days of a venue as one statement read them, and what is remembered of searches of them."""
+
+    app: App
+    place: Place
+    snapshot: Snapshot
+    versions: Versions
+    _made: dict[Inquiry, Found] = field(default_factory=dict, init=False)
+
+    @property
+    def plan(self) -> Plan:
+        """The venue's plan."""
+        return self.snapshot.plan
+
+    @property
+    def now(self) -> int:
+        """The database's clock, in epoch seconds."""
+        return self.snapshot.now
+
+    async def find(self, inquiry: Inquiry) -> Found:
+        """The search of a day, made before if nothing has changed since. Raises OfferingNotFound."""
+        found = self._made.get(inquiry)
+        if found is None:
+            found = self._made[inquiry] = await self.answer(inquiry, self.app.searches, lambda found: found)
+        return found
+
+    async def answer(self, inquiry: Inquiry, kept: Searches[T], make: Callable[[Found], T]) -> T:
+        """What is made of the search of a day, kept for whoever asks next. Raises OfferingNotFound.
+
+        Many searches take long: between two, others have their turn.
+        """
+        asked, versions = (self.place.venue_id, inquiry), about(self.versions, inquiry.service_date)
+        known = kept.get(asked, versions)
+        if known is not None:
+            return known
+        await asyncio.sleep(0)
+        answer = make(self.snapshot.find(inquiry))
+        kept.put(asked, versions, answer)
+        return answer
+
+
+async def read_days(app: App, place: Place, first: date, last: date) -> Reading:
+    """Some service days in a row on one snapshot: one statement as a rule, again when the venue just changed.
+
+    Raises VenueNotFound.
+    """
+    days = await _read(app, place, first, last)
+    snapshot = Snapshot(days.plan, int(days.now.timestamp()), days.allocations, days.placements)
+    return Reading(app, place, snapshot, Versions(days.plan.version, days.versions))
+
+
+async def read_plan(app: App, place: Place) -> Plan:
+    """The newest plan of a venue that this process knows; it may be outdated. Raises VenueNotFound."""
+    known = app.plans.get(place.venue_id)
+    if known is not None:
+        return known
+    window = day_store.Window((), 0, 0)
+    return (await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window)).plan
+
+
+def about(versions: Versions, service_date: date) -> Versions:
+    """Those that the search of one service day depends on."""
+    around = (service_date + timedelta(days=each) for each in range(-NEIGHBOURS, NEIGHBOURS + 1))
+    return Versions(versions.venue, {day: versions.days[day] for day in around if day in versions.days})
+
+
+async def _read(app: App, place: Place, first: date, last: date) -> Days:
+    known = app.plans.get(place.venue_id)
+    for _ in range(_READS):
+        window = window_of_days(known, first, last)
+        days = await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window)
+        if known is None or days.plan is known:
+            break
+        known = days.plan
+    return days

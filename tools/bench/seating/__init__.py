@@ -1,0 +1,1 @@
+"""How many covers each way of choosing tables accepts, and how fast the engine is. Starts no program."""
