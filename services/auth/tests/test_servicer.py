@@ -136,7 +136,7 @@ async def test_guessers_are_told_to_wait_by_place(edge: Edge, people: People) ->
 @pytest.mark.parametrize(
     ("method", "request_", "reason", "status"),
     [
-        ("Register", registration(password="password1234"), "PASSWORD_TOO_COMMON", 400),
+        ("Register", registration(password="password1234"), "PASSWORD_TOO_COMMON", 422),
         ("Register", registration(password="too short"), "INVALID_REQUEST", 400),
         ("Register", registration(email="not an address"), "INVALID_REQUEST", 400),
         ("Register", registration(display_name="\x00"), "INVALID_REQUEST", 400),
