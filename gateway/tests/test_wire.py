@@ -106,6 +106,41 @@ async def test_a_connection_serves_one_request_after_another(address: Address) -
     assert b'{"status":"not ready"}' in rest
 
 
+OFFERS = {
+    "h2c": b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
+    "websocket": b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n",
+}
+LAST = b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_an_offer_to_upgrade_costs_no_request_its_body(address: Address, offer: bytes) -> None:
+    post = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" + offer
+    body = b'{"surprise": 1}'
+    whole = post + b"content-length: %d\r\n\r\n" % len(body) + body
+    chunked = post + b"transfer-encoding: chunked\r\n\r\n", b"f\r\n" + body + b"\r\n0\r\n\r\n"
+    for sent in ((whole,), (whole[:-9], whole[-9:]), chunked, (b"".join(chunked) + whole,)):
+        status, _, answers = await exchange(address, *sent, LAST)
+        assert status == 400
+        assert answers.count(b"HTTP/1.1 ") == sent[0].count(b"POST")
+        assert answers.count(b'"pointer":"/surprise"') == sent[0].count(b"POST")
+        assert b"MALFORMED_REQUEST" not in answers
+        assert answers.endswith(b'{"status":"not ready"}')
+
+
+async def test_no_request_hides_in_the_body_of_another(address: Address) -> None:
+    hidden = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    post = POST.replace(b"connection: close\r\n", OFFERS["h2c"]) + b"content-length: %d\r\n\r\n" % len(hidden)
+    _, _, answers = await exchange(address, post + hidden, LAST)
+    assert b"alive" not in answers
+
+
+async def test_many_offers_on_one_connection(address: Address) -> None:
+    get = b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + OFFERS["h2c"] + b"\r\n"
+    _, _, answers = await exchange(address, get * 1500, LAST)
+    assert answers.count(b'{"status":"alive"}') == 1500
+
+
 async def test_stopping_finishes_what_was_begun_and_takes_no_more(settings: Settings, backend: Any) -> None:
     backend.gate = asyncio.Event()
     path = b"/v1/venues/v/availability?date=2027-10-31&party_size=2"
