@@ -24,7 +24,7 @@ class MethodNotAllowed(AppError):
 
 
 class MalformedRequest(AppError):
-    """The request is not HTTP, or its address is not percent-encoded UTF-8 (RFC 3986 §2.1)."""
+    """The request is not HTTP, names not one host, or is not addressed in percent-encoded UTF-8."""
 
     kind = Kind.INVALID
     reason = "MALFORMED_REQUEST"
@@ -64,11 +64,11 @@ class UnsupportedMediaType(AppError):
 
 
 class RequestTimeout(AppError):
-    """The body did not arrive in time."""
+    """The headers or the body did not arrive in time."""
 
     kind = Kind.SLOW
     reason = "REQUEST_TIMEOUT"
-    detail = "The body did not arrive in time."
+    detail = "The request did not arrive in time."
 
 
 class HeadersTooLarge(AppError):

@@ -8,7 +8,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import problems
-from gateway.errors import HeadersTooLarge, MalformedRequest
+from gateway.errors import HeadersTooLarge, MalformedRequest, RequestTimeout
 from gateway.settings import LimitSettings
 from servicekit import ids
 
@@ -75,7 +75,10 @@ class Wire(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The headers are there."""
+        """The headers are there. A request must name its host, once (RFC 9112 §3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise MalformedRequest
         self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._offered:
             return
@@ -118,7 +121,7 @@ class Wire(HttpToolsProtocol):
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
-    def _refuse(self, refusal: HeadersTooLarge | MalformedRequest) -> None:
+    def _refuse(self, refusal: HeadersTooLarge | MalformedRequest | RequestTimeout) -> None:
         answer = problems.answer(refusal, str(ids.new()))
         status = HTTPStatus(answer.status)
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
@@ -138,4 +141,7 @@ class Wire(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        self.transport.close()
+        if self._unfinished:
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()

@@ -56,7 +56,14 @@ POST = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-t
 
 
 @pytest.mark.parametrize(
-    "sent", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n"]
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+    ],
 )
 async def test_what_is_not_http_is_a_problem_too(address: Address, sent: bytes) -> None:
     assert reason(await exchange(address, sent)) == (400, "MALFORMED_REQUEST")
@@ -70,8 +77,10 @@ async def test_headers_are_bounded_complete_or_not(address: Address) -> None:
     assert reason(await exchange(address, many)) == (431, "HEADERS_TOO_LARGE")
 
 
-async def test_slow_headers_end_the_connection(address: Address) -> None:
-    assert (await exchange(address, b"GET /healthz HTT"))[0] == 0
+async def test_slow_headers_end_the_connection_with_a_problem_once_a_request_has_begun(
+    address: Address,
+) -> None:
+    assert reason(await exchange(address, b"GET /healthz HTT")) == (408, "REQUEST_TIMEOUT")
     assert (await exchange(address))[0] == 0
 
 
