@@ -98,6 +98,12 @@ async def test_an_oversized_body_is_refused_before_it_is_sent(address: Address, 
     assert backend.calls == 0
 
 
+async def test_a_body_that_is_compressed_on_its_way_is_refused(address: Address, backend: Any) -> None:
+    coded = POST + b"transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    assert reason(await exchange(address, coded)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert backend.calls == 0
+
+
 async def test_no_answer_names_the_server(address: Address) -> None:
     status, headers, body = await exchange(
         address, b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
