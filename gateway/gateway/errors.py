@@ -36,7 +36,7 @@ class MalformedJson(AppError):
 
     kind = Kind.INVALID
     reason = "MALFORMED_JSON"
-    detail = "The body must be JSON in UTF-8 without a name given twice and nested at most 32 levels deep."
+    detail = "The body must be JSON in UTF-8: no name twice, no number too large, at most 32 levels deep."
 
 
 class InvalidIdempotencyKey(AppError):

@@ -132,6 +132,9 @@ async def test_a_guest_searches_books_looks_moves_and_cancels(edge: Edge, house:
     assert made.booking.hold_expires_at.epoch_seconds > 0
     assert made.deposit_payment.provider == "stripe"
     assert made.deposit_payment.amount == made.booking.deposit
+    link = pb.GetManagedDepositRequest(token=made.manage_token)
+    asked = await call(edge, "GuestBookingService/GetManagedDeposit", link)
+    assert asked.deposit_payment.client_secret == made.deposit_payment.client_secret
     managed = await call(
         edge, "GuestBookingService/GetManagedBooking", pb.GetManagedBookingRequest(token=made.manage_token)
     )
@@ -291,6 +294,13 @@ async def test_a_forged_page_token_is_refused(edge: Edge, house: House, name: st
         request = pb.ListBookingsRequest(venue_id=venue, date=date, page_token=token)
     refused = await refusal(edge, name, request, caller=member(house.organization))
     assert refused.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_a_booking_that_waits_for_no_deposit_has_nothing_to_pay(edge: Edge, house: House) -> None:
+    made = await call(edge, "BookingService/CreateBooking", wish(house, 2))
+    link = pb.GetManagedDepositRequest(token=made.manage_token)
+    refused = await refusal(edge, "GuestBookingService/GetManagedDeposit", link)
+    assert (refused.reason, refused.kind.http_status) == ("NOTHING_TO_PAY", 409)
 
 
 async def test_a_wrong_link_is_not_found(edge: Edge) -> None:

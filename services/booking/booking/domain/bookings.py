@@ -35,6 +35,14 @@ class ManageTokenNotFound(AppError):
     detail = "This link is not valid."
 
 
+class NothingToPay(AppError):
+    """The booking is not held for a deposit: none is due, it is paid, or the hold is over."""
+
+    kind = Kind.REFUSED
+    reason = "NOTHING_TO_PAY"
+    detail = "This booking does not wait for a deposit."
+
+
 class BookingNotMovable(AppError):
     """The booking has begun, or it was cancelled or has expired."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from booking.domain.bookings import Booking, CancelledBy, Status
+from booking.domain.bookings import Booking, CancelledBy, DepositPayment, Status
 from booking.domain.calendar import offset_minutes
 from booking.domain.offerings import (
     Offering,
@@ -162,3 +162,13 @@ def money(amount: Money | None) -> values_pb2.Money | None:
 
 def _resource(resource_id: UUID) -> str:
     return ids.show("res", resource_id)
+
+
+def payment_message(payment: DepositPayment) -> booking_pb2.DepositPayment:
+    """How a deposit is paid."""
+    return booking_pb2.DepositPayment(
+        payment_id=ids.show("pay", payment.payment_id),
+        amount=money(payment.amount),
+        client_secret=payment.client_secret,
+        provider=payment.provider,
+    )

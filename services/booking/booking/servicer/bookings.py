@@ -14,14 +14,13 @@ from booking.domain.bookings import (
     ActorKind,
     BookingNotFound,
     CancelledBy,
-    DepositPayment,
     Guest,
     Wish,
 )
 from booking.domain.offerings import (
     OfferingNotFound,
 )
-from booking.events.messages import booking_message, moment, money
+from booking.events.messages import booking_message, moment, money, payment_message
 from booking.servicer.reading import calendar_day, page_by_start, venue_ref
 from booking.usecases import availability, bookings, changes
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
@@ -91,7 +90,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         return booking_pb2.CreateBookingResponse(
             booking=booking_message(made.booking),
             manage_token=made.manage_token,
-            deposit_payment=_payment(made.payment) if made.payment else None,
+            deposit_payment=payment_message(made.payment) if made.payment else None,
         )
 
     async def GetBooking(
@@ -172,13 +171,4 @@ def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:
         bookable=slot.refusal is None,
         reason=_REASONS[slot.refusal],
         deposit=money(slot.deposit),
-    )
-
-
-def _payment(payment: DepositPayment) -> booking_pb2.DepositPayment:
-    return booking_pb2.DepositPayment(
-        payment_id=ids.show("pay", payment.payment_id),
-        amount=money(payment.amount),
-        client_secret=payment.client_secret,
-        provider=payment.provider,
     )

@@ -6,7 +6,7 @@ import grpc
 
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
-from booking.events.messages import booking_message, money, venue_message
+from booking.events.messages import booking_message, money, payment_message, venue_message
 from booking.usecases import links
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import identity, ids
@@ -30,6 +30,13 @@ class GuestBookingServicer(booking_pb2_grpc.GuestBookingServiceServicer):
             venue=venue_message(managed.venue),
             refund_if_cancelled=money(managed.refund_if_cancelled),
         )
+
+    async def GetManagedDeposit(
+        self, request: booking_pb2.GetManagedDepositRequest, _context: _Context
+    ) -> booking_pb2.GetManagedDepositResponse:
+        """How to pay the deposit of the link's booking."""
+        payment = await links.get_managed_deposit(self._app, request.token)
+        return booking_pb2.GetManagedDepositResponse(deposit_payment=payment_message(payment))
 
     async def MoveManagedBooking(
         self, request: booking_pb2.MoveManagedBookingRequest, _context: _Context

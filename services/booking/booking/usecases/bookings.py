@@ -14,7 +14,6 @@ from booking.domain.bookings import (
     Booking,
     BookingNotFound,
     DepositPayment,
-    Status,
     Wish,
     new_token,
     token_hash,
@@ -33,6 +32,7 @@ from booking.store import days as day_store
 from booking.store.commits import Draft
 from booking.store.days import Days, Lost, Window
 from booking.usecases import holds
+from booking.usecases.deposits import ask_deposit
 from booking.usecases.directory import Place, find_own_venue, find_place
 from servicekit import idempotency, ids, outbox, timers
 from servicekit.errors import Busy
@@ -71,12 +71,7 @@ async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller)
     """
     place = await find_place(app, ref)
     booking, token = await _book(app, place, wish, _actor(caller, place))
-    payment = None
-    if booking.status is Status.HELD and booking.deposit:
-        payment = await app.deposits.request(
-            place.organization, booking.id, booking.deposit, description=_description(booking)
-        )
-    return Made(booking, token, payment)
+    return Made(booking, token, await ask_deposit(app, place.organization, booking))
 
 
 def _actor(caller: Caller, place: Place) -> Actor:
@@ -214,7 +209,3 @@ def _window(plan: Plan | None, wish: Wish) -> Window:
     offering = plan.offerings.get(wish.offering_id) if plan else None
     minutes = offering.turn_minutes(wish.party_size) if offering else None
     return Window(days, wish.start, wish.start + (minutes or DAY_MINUTES) * 60)
-
-
-def _description(booking: Booking) -> str:
-    return f"Deposit for {booking.party_size} people on {booking.service_date.isoformat()}"

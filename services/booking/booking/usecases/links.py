@@ -9,7 +9,9 @@ from booking.domain.bookings import (
     ActorKind,
     Booking,
     CancelledBy,
+    DepositPayment,
     ManageTokenNotFound,
+    NothingToPay,
     new_token,
     token_hash,
 )
@@ -20,6 +22,7 @@ from booking.domain.venues import (
 from booking.store import bookings as store
 from booking.store import venues as venue_store
 from booking.usecases import changes, holds
+from booking.usecases.deposits import ask_deposit
 from booking.usecases.directory import find_own_venue
 from servicekit.database import Transaction
 from servicekit.money import Money
@@ -57,6 +60,20 @@ async def get_managed_booking(app: App, token: str) -> Managed:
         booking = booking.as_of(tx.now)
         refund = booking.refund_if_cancelled(CancelledBy.GUEST, now=tx.now)
     return Managed(booking, venue, refund)
+
+
+async def get_managed_deposit(app: App, token: str) -> DepositPayment:
+    """How the deposit of the link's booking is paid.
+
+    Raises:
+        ManageTokenNotFound, NothingToPay
+        Unavailable: payment is down.
+    """
+    organization, booking = await resolve_manage_token(app, token)
+    payment = await ask_deposit(app, organization, booking)
+    if payment is None:
+        raise NothingToPay
+    return payment
 
 
 async def move_managed_booking(app: App, token: str, start: int) -> Booking:

@@ -740,6 +740,52 @@ class GetManagedBookingResponse(_message.Message):
 Global___GetManagedBookingResponse: _TypeAlias = GetManagedBookingResponse  # noqa: Y015
 
 @_typing.final
+class GetManagedDepositRequest(_message.Message):
+    """Which link."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The secret of the link."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetManagedDepositRequest: _TypeAlias = GetManagedDepositRequest  # noqa: Y015
+
+@_typing.final
+class GetManagedDepositResponse(_message.Message):
+    """How to pay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPOSIT_PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deposit_payment(self) -> Global___DepositPayment:
+        """For the provider's script in the browser."""
+
+    def __init__(
+        self,
+        *,
+        deposit_payment: Global___DepositPayment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit_payment", b"deposit_payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deposit_payment", b"deposit_payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetManagedDepositResponse: _TypeAlias = GetManagedDepositResponse  # noqa: Y015
+
+@_typing.final
 class MoveManagedBookingRequest(_message.Message):
     """Where to move the booking of which link."""
 

@@ -368,6 +368,11 @@ class GuestBookingServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingResponse.FromString,
                 _registered_method=True)
+        self.GetManagedDeposit = channel.unary_unary(
+                '/comptoir.booking.v1.GuestBookingService/GetManagedDeposit',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositResponse.FromString,
+                _registered_method=True)
         self.MoveManagedBooking = channel.unary_unary(
                 '/comptoir.booking.v1.GuestBookingService/MoveManagedBooking',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.MoveManagedBookingRequest.SerializeToString,
@@ -386,6 +391,13 @@ class GuestBookingServiceServicer:
 
     def GetManagedBooking(self, request, context):
         """Reads the booking of the link.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetManagedDeposit(self, request, context):
+        """How to pay the deposit that the booking of the link waits for: the same each time, until it is paid or the hold is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,6 +424,11 @@ def add_GuestBookingServiceServicer_to_server(servicer, server):
                     servicer.GetManagedBooking,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingResponse.SerializeToString,
+            ),
+            'GetManagedDeposit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetManagedDeposit,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositResponse.SerializeToString,
             ),
             'MoveManagedBooking': grpc.unary_unary_rpc_method_handler(
                     servicer.MoveManagedBooking,
@@ -452,6 +469,33 @@ class GuestBookingService:
             '/comptoir.booking.v1.GuestBookingService/GetManagedBooking',
             comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetManagedDeposit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.GuestBookingService/GetManagedDeposit',
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_booking__pb2.GetManagedDepositResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -145,6 +145,8 @@ class GuestBookingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GuestBookingServiceAsyncStub: ...
     GetManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]
     """Reads the booking of the link."""
+    GetManagedDeposit: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetManagedDepositRequest, _booking_pb2.GetManagedDepositResponse]
+    """How to pay the deposit that the booking of the link waits for: the same each time, until it is paid or the hold is over."""
     MoveManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]
     """Moves the booking of the link to another start, both or neither."""
     CancelManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelManagedBookingRequest, _booking_pb2.CancelManagedBookingResponse]
@@ -157,6 +159,8 @@ class GuestBookingServiceAsyncStub(GuestBookingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]  # type: ignore[assignment]
     """Reads the booking of the link."""
+    GetManagedDeposit: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetManagedDepositRequest, _booking_pb2.GetManagedDepositResponse]  # type: ignore[assignment]
+    """How to pay the deposit that the booking of the link waits for: the same each time, until it is paid or the hold is over."""
     MoveManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]  # type: ignore[assignment]
     """Moves the booking of the link to another start, both or neither."""
     CancelManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelManagedBookingRequest, _booking_pb2.CancelManagedBookingResponse]  # type: ignore[assignment]
@@ -172,6 +176,14 @@ class GuestBookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.GetManagedBookingResponse, _abc.Awaitable[_booking_pb2.GetManagedBookingResponse]]:
         """Reads the booking of the link."""
+
+    @_abc_1.abstractmethod
+    def GetManagedDeposit(
+        self,
+        request: _booking_pb2.GetManagedDepositRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.GetManagedDepositResponse, _abc.Awaitable[_booking_pb2.GetManagedDepositResponse]]:
+        """How to pay the deposit that the booking of the link waits for: the same each time, until it is paid or the hold is over."""
 
     @_abc_1.abstractmethod
     def MoveManagedBooking(
