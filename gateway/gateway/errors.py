@@ -24,7 +24,7 @@ class MethodNotAllowed(AppError):
 
 
 class MalformedRequest(AppError):
-    """The request is not HTTP, or its address is not percent-encoded UTF-8 (RFC 3986 §2.1)."""
+    """The request is not HTTP, names not one host, or is not addressed in percent-encoded UTF-8."""
 
     kind = Kind.INVALID
     reason = "MALFORMED_REQUEST"
@@ -36,7 +36,7 @@ class MalformedJson(AppError):
 
     kind = Kind.INVALID
     reason = "MALFORMED_JSON"
-    detail = "The body must be JSON in UTF-8 without a name given twice and nested at most 32 levels deep."
+    detail = "The body must be JSON in UTF-8: no name twice, no number too large, at most 32 levels deep."
 
 
 class InvalidIdempotencyKey(AppError):
@@ -64,11 +64,11 @@ class UnsupportedMediaType(AppError):
 
 
 class RequestTimeout(AppError):
-    """The body did not arrive in time."""
+    """The headers or the body did not arrive in time."""
 
     kind = Kind.SLOW
     reason = "REQUEST_TIMEOUT"
-    detail = "The body did not arrive in time."
+    detail = "The request did not arrive in time."
 
 
 class HeadersTooLarge(AppError):

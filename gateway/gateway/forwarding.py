@@ -93,6 +93,7 @@ class Endpoint:
         if body or b"content-type" in request.headers:
             declared = request.headers.get(b"content-type", b"")
             encoded = request.headers.get(b"content-encoding", b"identity").lower() != b"identity"
+            encoded |= request.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
             if encoded or not _JSON_TYPE.fullmatch(declared):
                 raise UnsupportedMediaType
         return body

@@ -4,7 +4,7 @@ import orjson
 
 from gateway.errors import MethodNotAllowed
 from gateway.http import Answer, Header, safe
-from servicekit.errors import AppError, Kind
+from servicekit.errors import RETRY_AFTER, AppError, Kind
 
 MEDIA_TYPE = b"application/problem+json"
 _MOST_ERRORS = 50
@@ -39,6 +39,8 @@ def _extra(error: AppError) -> list[Header]:
             return [(b"www-authenticate", b'Bearer realm="comptoir"')]
         case Kind.UNAVAILABLE:
             return [(b"retry-after", _RETRY_AFTER_SECONDS)]
+        case Kind.EXHAUSTED if RETRY_AFTER in error.metadata:
+            return [(b"retry-after", error.metadata[RETRY_AFTER].encode())]
         case Kind.TOO_LARGE | Kind.SLOW:
             return [(b"connection", b"close")]
     return [(b"allow", error.allow.encode())] if isinstance(error, MethodNotAllowed) else []

@@ -4,10 +4,11 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import problems
-from gateway.errors import HeadersTooLarge, MalformedRequest
+from gateway.errors import HeadersTooLarge, MalformedRequest, RequestTimeout
 from gateway.settings import LimitSettings
 from servicekit import ids
 
@@ -18,7 +19,12 @@ def protocol(limits: LimitSettings) -> type[HttpToolsProtocol]:
 
 
 class Wire(HttpToolsProtocol):
-    """One connection. Headers that are too large or too slow end it; neither is limited by uvicorn itself."""
+    """One connection. Headers that are too large or too slow end it; neither is limited by uvicorn itself.
+
+    An offer to upgrade is ignored (RFC 9110 §7.8): Java's client and `curl --http2` make one with each call.
+    After such headers the parser expects another protocol and would take the body for the next request; so it
+    is given them again without the offer.
+    """
 
     limits = LimitSettings()
 
@@ -27,6 +33,7 @@ class Wire(HttpToolsProtocol):
         self._reading_headers = True
         self._unfinished = 0
         self._named = 0
+        self._offered = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -44,7 +51,11 @@ class Wire(HttpToolsProtocol):
         if self._reading_headers:
             self._start_timer()
         self._unfinished += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
         if not self._reading_headers:
             self._unfinished = 0
         elif self._unfinished > self.limits.header_bytes and not self.transport.is_closing():
@@ -53,6 +64,7 @@ class Wire(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._named = 0
+        self._offered = False
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -63,13 +75,21 @@ class Wire(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The headers are there."""
+        """The headers are there. A request must name its host, once (RFC 9112 §3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise MalformedRequest
+        self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._offered:
+            return
         self._reading_headers = False
         self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The next bytes begin another request."""
+        if self._offered:
+            return
         self._reading_headers = True
         self._unfinished = 0
         super().on_message_complete()
@@ -79,7 +99,29 @@ class Wire(HttpToolsProtocol):
         too_large = self._named > self.limits.header_bytes
         self._refuse(HeadersTooLarge() if too_large else MalformedRequest())
 
-    def _refuse(self, refusal: HeadersTooLarge | MalformedRequest) -> None:
+    def _feed(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as paused:
+                if not self._offered:
+                    return  # CONNECT: what follows is meant for a tunnel that nobody opened
+                rest = rest[paused.args[0] :]
+                head = self._head_without_offer()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _refuse(self, refusal: HeadersTooLarge | MalformedRequest | RequestTimeout) -> None:
         answer = problems.answer(refusal, str(ids.new()))
         status = HTTPStatus(answer.status)
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
@@ -99,4 +141,7 @@ class Wire(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        self.transport.close()
+        if self._unfinished:
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from servicekit.errors import AppError, Kind, Violation
+from servicekit.errors import RETRY_AFTER, AppError, Kind, Violation
 
 BODY_LIMIT = 8 * 1024
 JSON = {"Content-Type": "application/json"}
@@ -50,6 +50,15 @@ async def test_a_defect_of_a_service_keeps_its_text(
     answer = await client.post("/v1/bookings", json=wish)
     problem(answer, 500, "INTERNAL")
     assert "serializing" not in answer.text
+
+
+async def test_too_many_tries_say_when_to_come_again(
+    client: httpx.AsyncClient, backend: Any, problem: Problem, wish: dict[str, Any]
+) -> None:
+    backend.refusal = type("Odd", (SlotTaken,), {"kind": Kind.EXHAUSTED})(metadata={RETRY_AFTER: "840"})
+    answer = await client.post("/v1/bookings", json=wish)
+    problem(answer, 429, "SLOT_TAKEN")
+    assert answer.headers["retry-after"] == "840"
 
 
 async def test_a_service_that_is_down_is_a_503_with_retry_after(

@@ -56,7 +56,14 @@ POST = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-t
 
 
 @pytest.mark.parametrize(
-    "sent", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n"]
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+    ],
 )
 async def test_what_is_not_http_is_a_problem_too(address: Address, sent: bytes) -> None:
     assert reason(await exchange(address, sent)) == (400, "MALFORMED_REQUEST")
@@ -70,8 +77,10 @@ async def test_headers_are_bounded_complete_or_not(address: Address) -> None:
     assert reason(await exchange(address, many)) == (431, "HEADERS_TOO_LARGE")
 
 
-async def test_slow_headers_end_the_connection(address: Address) -> None:
-    assert (await exchange(address, b"GET /healthz HTT"))[0] == 0
+async def test_slow_headers_end_the_connection_with_a_problem_once_a_request_has_begun(
+    address: Address,
+) -> None:
+    assert reason(await exchange(address, b"GET /healthz HTT")) == (408, "REQUEST_TIMEOUT")
     assert (await exchange(address))[0] == 0
 
 
@@ -86,6 +95,12 @@ async def test_an_oversized_body_is_refused_before_it_is_sent(address: Address, 
     chunk = b"1000\r\n" + b" " * 4096 + b"\r\n"
     answer = await exchange(address, POST + b"transfer-encoding: chunked\r\n\r\n", *[chunk] * 3)
     assert reason(answer) == (413, "PAYLOAD_TOO_LARGE")
+    assert backend.calls == 0
+
+
+async def test_a_body_that_is_compressed_on_its_way_is_refused(address: Address, backend: Any) -> None:
+    coded = POST + b"transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    assert reason(await exchange(address, coded)) == (415, "UNSUPPORTED_MEDIA_TYPE")
     assert backend.calls == 0
 
 
@@ -104,6 +119,41 @@ async def test_a_connection_serves_one_request_after_another(address: Address) -
     _, _, rest = await exchange(address, get + get + last)
     assert rest.count(b'{"status":"alive"}') == 2
     assert b'{"status":"not ready"}' in rest
+
+
+OFFERS = {
+    "h2c": b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
+    "websocket": b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n",
+}
+LAST = b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_an_offer_to_upgrade_costs_no_request_its_body(address: Address, offer: bytes) -> None:
+    post = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" + offer
+    body = b'{"surprise": 1}'
+    whole = post + b"content-length: %d\r\n\r\n" % len(body) + body
+    chunked = post + b"transfer-encoding: chunked\r\n\r\n", b"f\r\n" + body + b"\r\n0\r\n\r\n"
+    for sent in ((whole,), (whole[:-9], whole[-9:]), chunked, (b"".join(chunked) + whole,)):
+        status, _, answers = await exchange(address, *sent, LAST)
+        assert status == 400
+        assert answers.count(b"HTTP/1.1 ") == sent[0].count(b"POST")
+        assert answers.count(b'"pointer":"/surprise"') == sent[0].count(b"POST")
+        assert b"MALFORMED_REQUEST" not in answers
+        assert answers.endswith(b'{"status":"not ready"}')
+
+
+async def test_no_request_hides_in_the_body_of_another(address: Address) -> None:
+    hidden = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    post = POST.replace(b"connection: close\r\n", OFFERS["h2c"]) + b"content-length: %d\r\n\r\n" % len(hidden)
+    _, _, answers = await exchange(address, post + hidden, LAST)
+    assert b"alive" not in answers
+
+
+async def test_many_offers_on_one_connection(address: Address) -> None:
+    get = b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + OFFERS["h2c"] + b"\r\n"
+    _, _, answers = await exchange(address, get * 1500, LAST)
+    assert answers.count(b'{"status":"alive"}') == 1500
 
 
 async def test_stopping_finishes_what_was_begun_and_takes_no_more(settings: Settings, backend: Any) -> None:

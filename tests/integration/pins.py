@@ -68,6 +68,11 @@ class Pinned:
             service, "comptoir_events_handled_total", type=event_type, outcome="repeated"
         )
 
+    def settled(self, service: str) -> bool:
+        """Whether what followed from the effect is done, too: a mail that is under way may come twice."""
+        (due,) = self.scene.sql(service, "SELECT count(*) FROM timers WHERE due_at <= now();")
+        return due == "0"
+
     def waiting(self, service: str, event_type: str) -> list[UUID]:
         """Events that are committed, and not marked as published."""
         found = self.scene.sql(

@@ -89,6 +89,7 @@ async def test_killed_between_effect_and_offset_a_service_is_told_again_and_it_c
     await asyncio.to_thread(deed.do)
     await eventually(lambda: pin.reached, timeout=_PATIENCE)
     assert pinned.handled(service, event) == handled + 1
+    await eventually(lambda: pinned.settled(service), timeout=_PATIENCE)
 
     await pinned.kill_in(pin, service)
 

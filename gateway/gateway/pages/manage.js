@@ -8,8 +8,10 @@ const TEXTS = {
     help: "Ask for help", subject: "Subject", message: "Message", send: "Send",
     sent: "Your message was sent. The answer comes by e-mail.", moved: "Your booking was moved.",
     called_off: "Your booking was cancelled.", you: "You", staff: "The team",
+    kept_until: "The table is kept until {time}. Pay the deposit where you booked.",
     held: "Waiting for the deposit", confirmed: "Confirmed", cancelled: "Cancelled", expired: "Expired",
     unknown: "This link is not valid any more.", taken: "That is no longer possible. Choose again.",
+    wrong: "That cannot be. Please check what you entered.",
     down: "This is not available at the moment. Please try again."
   },
   fr: {
@@ -21,8 +23,10 @@ const TEXTS = {
     help: "Demander de l’aide", subject: "Objet", message: "Message", send: "Envoyer",
     sent: "Votre message est envoyé. La réponse arrive par e-mail.", moved: "Votre réservation est déplacée.",
     called_off: "Votre réservation est annulée.", you: "Vous", staff: "L’équipe",
+    kept_until: "La table est gardée jusqu’à {time}. Réglez l’acompte là où vous avez réservé.",
     held: "En attente de l’acompte", confirmed: "Confirmée", cancelled: "Annulée", expired: "Expirée",
     unknown: "Ce lien n’est plus valable.", taken: "Ce n’est plus possible. Choisissez à nouveau.",
+    wrong: "Ce n’est pas possible. Veuillez vérifier votre saisie.",
     down: "Indisponible pour le moment. Veuillez réessayer."
   }
 };
@@ -66,7 +70,7 @@ async function attempt(work) {
   try {
     await work();
   } catch (fault) {
-    at("fault").textContent = text({ 404: "unknown", 400: "taken", 409: "taken" }[fault.status] || "down");
+    at("fault").textContent = text({ 400: "wrong", 404: "unknown", 409: "taken", 422: "wrong" }[fault.status] || "down");
   } finally {
     document.querySelectorAll("button").forEach((each) => { each.disabled = false; });
   }
@@ -85,6 +89,9 @@ function draw(managed) {
   show("deposit-label", booking.deposit);
   show("deposit", booking.deposit);
   if (booking.deposit) at("deposit").textContent = money(booking.deposit);
+  const held = booking.status === "held" && booking.hold_expires_at;
+  at("kept").textContent = held
+    ? text("kept_until").replace("{time}", instant(booking.hold_expires_at, { timeStyle: "short" })) : "";
   const back = managed.refund_if_cancelled;
   const refund = !back ? "free" : back.amount > 0 ? "refunded" : "kept";
   at("refund").textContent = text(refund).replace("{amount}", back ? money(back) : "");

@@ -54,6 +54,10 @@ class Violation:
     message: str
 
 
+RETRY_AFTER = "retry_after_seconds"
+"""The metadata of a refusal that says when to come again (RFC 9110 §10.2.3)."""
+
+
 class AppError(Exception):
     """A refusal that a caller may see. Subclasses name what happened and set the three class variables.
 

@@ -13,7 +13,7 @@ from auth.servicer import servicers
 from comptoir.auth.v1 import account_pb2 as pb
 from comptoir.auth.v1.account_pb2_grpc import AccountDirectoryServiceStub, AccountServiceStub
 from servicekit import ids, permissions
-from servicekit.errors import AppError, Kind, catalogue
+from servicekit.errors import RETRY_AFTER, AppError, Kind, catalogue
 from servicekit.identity import Caller, CallerKind
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
@@ -127,6 +127,7 @@ async def test_guessers_are_told_to_wait_by_place(edge: Edge, people: People) ->
         await refusal(edge, "LogIn", guess, caller=guesser)
     stopped = await refusal(edge, "LogIn", guess, caller=guesser)
     assert (stopped.reason, stopped.kind.http_status) == ("TOO_MANY_ATTEMPTS", 429)
+    assert 880 < int(stopped.metadata[RETRY_AFTER]) <= 900
     right = pb.LogInRequest(email=EMAIL, password=PASSWORD)
     assert await edge.call(
         AccountServiceStub, "LogIn", right, caller=replace(anonymous(), address="192.0.2.7")
@@ -136,7 +137,7 @@ async def test_guessers_are_told_to_wait_by_place(edge: Edge, people: People) ->
 @pytest.mark.parametrize(
     ("method", "request_", "reason", "status"),
     [
-        ("Register", registration(password="password1234"), "PASSWORD_TOO_COMMON", 400),
+        ("Register", registration(password="password1234"), "PASSWORD_TOO_COMMON", 422),
         ("Register", registration(password="too short"), "INVALID_REQUEST", 400),
         ("Register", registration(email="not an address"), "INVALID_REQUEST", 400),
         ("Register", registration(display_name="\x00"), "INVALID_REQUEST", 400),

@@ -178,6 +178,13 @@ def test_the_parts_of_a_split_schedule_are_the_whole(
         assert schedule.since(day).dates() == [each for each in days if each >= day]
 
 
+def test_a_rule_that_is_over_is_not_made_longer_where_only_added_days_are_split_off() -> None:
+    first, late = NINE.date(), NINE.date() + 60 * DAY
+    schedule = Schedule.plan(Recurrence(Frequency.WEEKLY, count=3), NINE, added=[late])
+    assert schedule.before(late).dates() == [first, first + 7 * DAY, first + 14 * DAY]
+    assert schedule.since(late).dates() == [late]
+
+
 @pytest.mark.parametrize(
     ("rule", "first", "days"),
     [

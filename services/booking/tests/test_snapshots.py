@@ -340,6 +340,15 @@ def test_the_day_of_a_wish_is_that_of_the_start_or_of_the_nearest_one(scene: Sce
     assert away[day] == min(away.values())
 
 
+def test_one_in_the_night_after_a_service_day_is_not_one_in_the_night_before() -> None:
+    zone, day = ZoneInfo("Europe/Berlin"), date(2027, 5, 10)
+    offering = Offering(UUID(int=1), "Bar", (TurnTime(2, 60),), None, 60, 0, 90)
+    after = Slot(start := epoch(day, zone) + 25 * HOUR, start + HOUR, offering, None, None)
+    for minute, found in ((60, None), (1500, after)):
+        told = alternatives.at_wall_clock(zone, [after], day, minute=minute, tolerance_minutes=720)
+        assert told is found
+
+
 def test_days_around_one_come_nearest_first_and_the_earlier_of_two() -> None:
     day = date(2027, 5, 10)
     shown = [each.day for each in alternatives.dates_around(day, earliest=date(2027, 5, 8))]

@@ -95,8 +95,11 @@ async def test_an_unknown_event_type_is_refused(edge: Edge, desk: Desk) -> None:
     assert [violation.pointer for violation in refusal.violations] == ["/event_types/1"]
 
 
-async def test_a_private_url_is_refused(edge: Edge, desk: Desk) -> None:
-    request = pb.CreateWebhookEndpointRequest(url="https://169.254.169.254/latest")
+@pytest.mark.parametrize(
+    "url", ["https://169.254.169.254/latest", "https://a..example/hook", "https://not-yet.invalid:0/hook"]
+)
+async def test_a_url_that_nothing_can_be_posted_to_is_refused(edge: Edge, desk: Desk, url: str) -> None:
+    request = pb.CreateWebhookEndpointRequest(url=url)
     caller = member(desk.organization)
     refusal = await _refused(edge, WebhookServiceStub, "CreateWebhookEndpoint", request, caller=caller)
     assert refusal.reason == "WEBHOOK_URL_REFUSED"

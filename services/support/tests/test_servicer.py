@@ -84,7 +84,7 @@ async def test_staff_list_pages_and_filter_by_booking(edge: Edge, desk: Desk) ->
     assert second.next_page_token == ""
     request.booking_id = ""
     refusal = await _refusal(edge, TICKETS, "ListTickets", request, staff)
-    assert refusal == (Kind.INVALID, "INVALID_PAGE_TOKEN")
+    assert refusal == (Kind.UNPROCESSABLE, "INVALID_PAGE_TOKEN")
     everything = await edge.call(TICKETS, "ListTickets", ticket_pb2.ListTicketsRequest(), caller=staff)
     assert len(everything.items) == len(opened) + 1
 

@@ -117,4 +117,5 @@ def _violation(violation: protovalidate.Violation) -> Violation:
         pointer += f"/{element.field_name}"
         if element.subscript is not None:
             pointer += f"/{element.subscript.value}"
-    return Violation(pointer, violation.proto.message)
+    missing = violation.proto.rule_id == "enum.not_in"  # of 0, which JSON has no word for
+    return Violation(pointer, "value is required" if missing else violation.proto.message)

@@ -72,6 +72,7 @@ _FIND_PROFILE = (
     )
 )
 _over = LOG_IN_ATTEMPTS.c.since <= _NOW - ATTEMPTS_WINDOW
+_left = sa.extract("epoch", LOG_IN_ATTEMPTS.c.since + ATTEMPTS_WINDOW - _NOW)
 _SWEEP = sa.delete(LOG_IN_ATTEMPTS).where(
     LOG_IN_ATTEMPTS.c.key.in_(
         sa.select(LOG_IN_ATTEMPTS.c.key)
@@ -91,7 +92,7 @@ _COUNT_ATTEMPT = (
             "since": sa.case((_over, _NOW), else_=LOG_IN_ATTEMPTS.c.since),
         },
     )
-    .returning(LOG_IN_ATTEMPTS.c.attempts)
+    .returning(LOG_IN_ATTEMPTS.c.attempts, sa.cast(sa.func.ceil(_left), sa.Integer).label("seconds_left"))
 )
 _CLEAR_ATTEMPTS = sa.delete(LOG_IN_ATTEMPTS).where(
     LOG_IN_ATTEMPTS.c.key == sa.bindparam("attempt", type_=sa.LargeBinary)
@@ -163,11 +164,11 @@ async def find_profile(tx: Transaction, organization_id: UUID, user_id: UUID) ->
     return Profile(**row) if row else None
 
 
-async def count_attempt(tx: Transaction, key: bytes) -> int:
-    """Counts one more log-in, and tells how many there were in the window with it."""
+async def count_attempt(tx: Transaction, key: bytes) -> tuple[int, int]:
+    """Counts one more log-in: how many there were in the window with it, and in how many seconds it ends."""
     await tx.execute(_SWEEP)
-    attempts: int = (await tx.execute(_COUNT_ATTEMPT, {"attempt": key})).scalar_one()
-    return attempts
+    counted = (await tx.execute(_COUNT_ATTEMPT, {"attempt": key})).mappings().one()
+    return counted["attempts"], counted["seconds_left"]
 
 
 async def clear_attempts(tx: Transaction, key: bytes) -> None:

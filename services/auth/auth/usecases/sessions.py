@@ -23,7 +23,7 @@ from auth.store import accounts as account_store
 from auth.store import sessions as store
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
-from servicekit.errors import Unauthenticated
+from servicekit.errors import RETRY_AFTER, Unauthenticated
 
 _log = telemetry.logger(__name__)
 
@@ -43,10 +43,10 @@ async def log_in(app: App, email: str, password: str, *, address: str) -> Sessio
     normalised = accounts.normalise_email(email)
     key = accounts.attempt_key(normalised, address)
     async with app.db.begin_platform(reason="find an account by its address") as tx:
-        attempts = await account_store.count_attempt(tx, key)
+        attempts, seconds_left = await account_store.count_attempt(tx, key)
         account = await account_store.find_account(tx, normalised)
     if attempts > ATTEMPTS:
-        raise TooManyAttempts
+        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
     verdict = await app.passwords.verify(account.password_hash if account else None, password)
     if account is None or not verdict.fits:
         raise InvalidCredentials

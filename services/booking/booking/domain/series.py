@@ -133,10 +133,10 @@ class Schedule:
         return sorted({*self.rule.dates(self.first), *self.added} - {*self.excluded})
 
     def before(self, day: date) -> "Schedule":
-        """What is of it before a day."""
+        """What is of it before a day. A rule that is over by then stays: it is not made longer."""
         return replace(
             self,
-            rule=self.rule.before(day),
+            rule=self.rule.before(day) if self.rule.dates(self.first)[-1] >= day else self.rule,
             excluded=tuple(each for each in self.excluded if each < day),
             added=tuple(each for each in self.added if each < day),
         )

@@ -68,8 +68,10 @@ class Partners:
             raise _refusal("must be an https URL")
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise _refusal("must not have a user name, a password or a fragment")
-        if not host:
+        if not host or "" in host.removesuffix(".").split("."):
             raise _refusal("must name a host")
+        if port == 0:
+            raise _refusal("must not name port 0")
         addresses = await _resolve(host, port or 443)
         if addresses and not any(self._may_connect(address) for address in addresses):
             raise _refusal("must not be inside a private network")
