@@ -49,7 +49,7 @@ class Arena:
         headers = {"idempotency-key": f'"{key}"'} if key else {}
         body = wish | {"party_size": party_size, "guest": guest}
         answer = await self.http.post("/v1/bookings", json=body, headers=headers)
-        while retried and answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        while retried and (answer.status_code == httpx.codes.SERVICE_UNAVAILABLE or _busy(answer)):
             answer = await self.http.post("/v1/bookings", json=body, headers=headers)
         return answer
 
@@ -84,6 +84,10 @@ class Arena:
     async def assert_sound(self, *, paced: bool = True) -> None:
         """No invariant is broken."""
         assert await asyncio.to_thread(lambda: self.books.violations(paced=paced)) == []
+
+
+def _busy(answer: httpx.Response) -> bool:
+    return bool(answer.json().get("reason") == "BUSY")
 
 
 async def verdicts(attempts: Iterable[Awaitable[httpx.Response]]) -> Counter[tuple[int, str]]:

@@ -278,6 +278,25 @@ async def test_a_batch_begins_with_a_process_that_knows_nothing_and_follows_a_ch
     ]
 
 
+async def test_a_batch_knows_hours_that_another_process_has_changed(house: House) -> None:
+    other = replace(fresh(house).app, plans=Plans())
+    noon = Question(house.offering.id, house.start(12), 2)
+    (told,) = await lookups.look_up(other, house.ref, [noon])
+    assert told.refusal is Refusal.CLOSED
+    await venues.add_shift(
+        house.app,
+        house.organization,
+        house.ref,
+        offering_id=house.offering.id,
+        weekdays=range(1, 8),
+        opens="12:00",
+        last_start="13:00",
+        closes="15:00",
+    )
+    (told,) = await lookups.look_up(other, house.ref, [noon])
+    assert told.refusal is None
+
+
 async def test_staff_look_up_what_they_may_book_themselves(house: House) -> None:
     for name in house.tables:
         await furnish(house, name, online=False)
@@ -347,10 +366,19 @@ async def test_other_venues_of_the_organization_are_told_by_name(
         assert (await there.book(2, each.slot.start)).booking.venue_id == each.venue.id
 
 
+async def test_an_area_is_asked_for_at_its_own_venue_only(house: House) -> None:
+    await branch(house, "Adler")
+    question = Question(house.offering.id, house.start(20), 2, area_id=ids.new())
+    told = await alternatives.find_alternatives(house.app, house.ref, question)
+    assert told.wish.refusal is Refusal.NO_TABLE_FOR_PARTY
+    assert [each.venue.name for each in told.elsewhere] == ["Adler"]
+
+
 async def test_a_wish_that_can_be_booked_is_said_to_be_and_is_not_its_own_alternative(house: House) -> None:
     told = await wish_for(house, 20)
     assert told.wish.refusal is None
     assert house.start(20) not in {each.start for each in (*told.times, *told.dates)}
+    assert not told.elsewhere  # it is the only venue
 
 
 async def test_a_time_between_two_starts_is_closed_and_has_both_beside_it(house: House) -> None:
