@@ -16,6 +16,8 @@ from servicekit.errors import Unauthenticated
 
 _ALGORITHMS = ["Ed25519"]
 _LIFETIME = 60
+_LEEWAY = 5
+"""By how many seconds the clocks of two hosts may differ."""
 _REUSE = 40
 _CACHE_SIZE = 4096
 
@@ -113,7 +115,10 @@ class Verifier:
     def __init__(self, keys_file: Path, audience: str) -> None:
         self._keys = KeySet.import_key_set(json.loads(keys_file.read_text(encoding="utf-8")))
         self._claims = jwt.JWTClaimsRegistry(
-            aud={"essential": True, "value": audience}, exp={"essential": True}, iss={"essential": True}
+            leeway=_LEEWAY,
+            aud={"essential": True, "value": audience},
+            exp={"essential": True},
+            iss={"essential": True},
         )
         self._verified: dict[str, tuple[float, Caller]] = {}
 
