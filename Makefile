@@ -36,6 +36,7 @@ logs: environment ## Follow the logs; of one process: make logs PROCESS=booking
 demo: environment ## Drive the main job through HTTP, step by step
 	@$(RUN) -m devstack.demo
 
+test: ARGS ?= -n 3
 test: environment ## Run the whole suite; a part: make test ARGS=services/booking
 	@$(RUN) -m pytest $(ARGS)
 

@@ -18,6 +18,7 @@ from devstack.demo.story import Story
 from devstack.platform import Platform
 
 HOLD_SECONDS = 6
+_LOGGED_IN_SECONDS = 3600  # the whole suite, on the slowest of machines
 _SLOWEST = 300  # seconds; the first test also waits for the platform
 
 
@@ -38,6 +39,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         durable=False,
         processes={"booking": 3},
         overrides={
+            "auth": {"AUTH_ACCESS_TOKEN_SECONDS": str(_LOGGED_IN_SECONDS)},
             "booking": {"BOOKING_HOLD_TTL_SECONDS": str(HOLD_SECONDS)},
             "notification": {"NOTIFICATION_WEBHOOKS__RETRY_SECONDS": "[1, 1, 2, 2, 2, 2]"},
         },
