@@ -1,17 +1,20 @@
 """Puts the gateway together: the contract's routes and the hand-written ones in one table behind one edge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import orjson
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc, session_pb2, session_pb2_grpc
 from gateway import hand_written
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
 from gateway.openapi import document
+from gateway.revocations import Fetch as FetchRevocations
+from gateway.revocations import Revocations
 from gateway.routes import routes
 from gateway.settings import Settings
 from gateway.signing_keys import Fetch, SigningKeys
@@ -30,13 +33,17 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     signer = Signer(settings.identity.signing_key_file)
     peers = {name: Peer(name, target, signer, retries=True) for name, target in settings.peers.items()}
     keys = SigningKeys(_fetch_from(peers["auth"]))
-    refreshing = asyncio.create_task(keys.keep_fresh())
+    revocations = Revocations(_fetch_revocations_from(peers["auth"]))
+    refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
     try:
-        table = _table(settings, signer, peers, keys, ready)
+        table = _table(
+            settings, signer, peers, tokens=AccessTokens(keys, revocations), keys=keys, ready=ready
+        )
         yield Edge(table, trusted_proxies=settings.http.trusted_proxies)
     finally:
-        refreshing.cancel()
-        await asyncio.wait([refreshing])
+        for task in refreshing:
+            task.cancel()
+        await asyncio.wait(refreshing)
         for peer in peers.values():
             await peer.close()
 
@@ -45,11 +52,12 @@ def _table(
     settings: Settings,
     signer: Signer,
     peers: Mapping[str, Peer],
+    *,
+    tokens: AccessTokens,
     keys: SigningKeys,
     ready: Callable[[], bool],
 ) -> Table[Target]:
     table: Table[Target] = Table()
-    tokens = AccessTokens(keys)
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
@@ -74,5 +82,18 @@ def _fetch_from(auth: Peer) -> Fetch:
         answer = await auth.call(stub.GetSigningKeys, account_pb2.GetSigningKeysRequest())
         keys: str = answer.jwks_json
         return keys
+
+    return fetch
+
+
+def _fetch_revocations_from(auth: Peer) -> FetchRevocations:
+    stub = auth.stub(session_pb2_grpc.SessionDirectoryServiceStub)
+
+    async def fetch(since: float | None) -> tuple[Collection[UUID], float]:
+        request = session_pb2.ListRevocationsRequest()
+        if since is not None:
+            request.since.FromNanoseconds(int(since * 1e9))
+        answer = await auth.call(stub.ListRevocations, request)
+        return [UUID(bytes=each) for each in answer.ids], answer.as_of.ToNanoseconds() / 1e9
 
     return fetch

@@ -20,7 +20,7 @@ from servicekit.errors import AppError
 from servicekit.identity import Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID
+from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
 from servicekit.rpc.status import Remote
 
 IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
@@ -28,6 +28,8 @@ IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ESCAPED = re.compile(r"\\(.)")
+_UNPRINTABLE = re.compile(rb"[^ -~]")
+_LONGEST_USER_AGENT = 256
 _JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
 
 
@@ -70,6 +72,8 @@ class Endpoint:
         caller = await self._tokens.caller(request.headers.get(b"authorization"), request.address)
         authorize(route.policy, caller)
         metadata = [(REQUEST_ID, request.id)]
+        if route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
+            metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
         if route.policy.idempotency_key and b"idempotency-key" in request.headers:
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         body = await self._body(request) if route.body else b""
@@ -121,6 +125,11 @@ class Endpoint:
             type(each)(self._reader.pointer(each.pointer), each.message) for each in error.violations
         )
         return Remote(error.kind, error.reason, error.detail, violations=violations, metadata=error.metadata)
+
+
+def _user_agent(value: bytes) -> str:
+    """What of the header may travel as metadata. Only who opens sessions wants it, to name a device."""
+    return _UNPRINTABLE.sub(b"", value[:_LONGEST_USER_AGENT]).decode("ascii")
 
 
 def _idempotency_key(value: bytes) -> str:

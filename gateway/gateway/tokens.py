@@ -12,8 +12,8 @@ import orjson
 from joserfc import jwt
 from joserfc.errors import JoseError
 
+from gateway.revocations import Revocations
 from gateway.signing_keys import SigningKeys
-from servicekit import permissions
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller, CallerKind
 
@@ -35,14 +35,20 @@ _CLAIMS = jwt.JWTClaimsRegistry(
     org={"essential": True},
     sid={"essential": True},
     role={"essential": True},
+    scope={"essential": True, "allow_blank": True},
+    auth_time={"essential": True},
+    amr={"essential": True},
 )
 
 
 class AccessTokens:
     """Turns an Authorization header into a caller."""
 
-    def __init__(self, keys: SigningKeys, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, keys: SigningKeys, revocations: Revocations, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._keys = keys
+        self._revocations = revocations
         self._clock = clock
         self._verified: dict[tuple[bytes, str], tuple[float, Caller]] = {}
 
@@ -50,7 +56,7 @@ class AccessTokens:
         """Whoever the token speaks for; somebody anonymous when there is no header.
 
         Raises:
-            Unauthenticated: the header holds anything but one good token of ours.
+            Unauthenticated: the header holds anything but one good token of ours, or it was revoked.
             Unavailable: auth could not be asked for its keys since the gateway started.
         """
         if authorization is None:
@@ -58,6 +64,11 @@ class AccessTokens:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not token or len(token) > _LONGEST:
             raise Unauthenticated
+        caller = await self._known(token, address)
+        self._revocations.refuse(caller)
+        return caller
+
+    async def _known(self, token: bytes, address: str) -> Caller:
         known = (hashlib.sha256(token).digest(), address)
         cached = self._verified.get(known)
         if cached is not None:
@@ -82,8 +93,13 @@ class AccessTokens:
                 user=UUID(claims["sub"]),
                 session=UUID(claims["sid"]),
                 role=str(claims["role"]),
-                permissions=permissions.of_role(str(claims["role"])),
+                permissions=frozenset(claims["scope"].split()),
                 address=address,
+                authenticated_at=int(claims["auth_time"]),
+                methods=frozenset(map(str, claims["amr"])),
+                venues=frozenset(map(UUID, claims["ven"])) if "ven" in claims else None,
+                sandbox=claims.get("sbx") is True,
+                operator=UUID(claims["opr"]) if "opr" in claims else None,
             )
             return float(claims["exp"]), caller
         except (JoseError, ValueError, TypeError, AttributeError) as error:

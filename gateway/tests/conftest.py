@@ -15,13 +15,13 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc, session_pb2, session_pb2_grpc
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.app import open_gateway
 from gateway.edge import Edge as HttpEdge
 from gateway.settings import Settings
-from servicekit import identity, ids
+from servicekit import identity, ids, permissions
 from servicekit.contract import CONTEXTS
 from servicekit.errors import AppError
 from servicekit.identity import Caller
@@ -41,6 +41,7 @@ class Backend:
     answer: Any = None
     refusal: AppError | None = None
     calls: int = 0
+    revoked: set[UUID] = field(default_factory=set)
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
 
@@ -56,7 +57,7 @@ class Backend:
     def forget(self) -> None:
         """Back to the start."""
         self.request = self.caller = self.answer = self.refusal = self.gate = None
-        self.metadata, self.calls = {}, 0
+        self.metadata, self.calls, self.revoked = {}, 0, set()
 
 
 class Availability(booking_pb2_grpc.AvailabilityServiceServicer):
@@ -99,6 +100,9 @@ class Accounts(account_pb2_grpc.AccountServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
+    async def LogIn(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, account_pb2.LogInResponse())
+
     async def LogOut(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self.backend.seen(request, context, account_pb2.LogOutResponse())
 
@@ -110,6 +114,14 @@ class AccountDirectory(account_pb2_grpc.AccountDirectoryServiceServicer):
     async def GetSigningKeys(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         keys = json.dumps({"keys": [self.key.as_dict(private=False)]})
         return account_pb2.GetSigningKeysResponse(jwks_json=keys)
+
+
+class SessionDirectory(session_pb2_grpc.SessionDirectoryServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ListRevocations(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return session_pb2.ListRevocationsResponse(ids=[each.bytes for each in self.backend.revoked])
 
 
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
@@ -145,6 +157,8 @@ class AccessTokens:
             "org": str(self.organization),
             "sid": str(self.session),
             "role": "owner",
+            "scope": " ".join(permissions.of_role(str(changes.get("role", "owner")))),
+            "auth_time": now,
             "iat": now,
             "exp": now + 600,
             "amr": ["pwd"],
@@ -190,6 +204,9 @@ async def settings(
                 lambda s: account_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(backends), s),
                 lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
                     AccountDirectory(access_key), s
+                ),
+                lambda s: session_pb2_grpc.add_SessionDirectoryServiceServicer_to_server(
+                    SessionDirectory(backends), s
                 ),
             ],
         ),

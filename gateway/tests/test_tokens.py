@@ -6,17 +6,26 @@ import hmac
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from joserfc.jwk import OKPKey
 
+from gateway.revocations import Revocations
 from gateway.signing_keys import SigningKeys
 from gateway.tokens import AccessTokens
 from servicekit.errors import Unauthenticated, Unavailable
 from servicekit.identity import CallerKind
 
 AVAILABILITY = "/v1/venues/chez-paulette/availability?date=2027-10-31&party_size=2"
+
+
+def nothing_revoked() -> Revocations:
+    async def fetch(_since: float | None) -> tuple[list[UUID], float]:
+        return [], 0
+
+    return Revocations(fetch)
 
 
 def encoded(part: Any) -> str:
@@ -70,6 +79,9 @@ CONFUSIONS: dict[str, Callable[[Any], str]] = {
     "not begun": lambda access: access.sign(nbf=2**33),
     "another audience": lambda access: access.sign(aud="booking"),
     "another issuer": lambda access: access.sign(iss="comptoir-gateway"),
+    "without the time of the log-in": lambda access: access.sign(auth_time=None),
+    "venues that are no ids": lambda access: access.sign(ven=["*"]),
+    "a scope that is a list": lambda access: access.sign(scope=["bookings.read"]),
     "no organization": lambda access: access.sign(org=None),
     "an organization that is no id": lambda access: access.sign(org="' OR 1=1"),
     "a user that is a number": lambda access: access.sign(sub=1),
@@ -173,7 +185,7 @@ async def test_an_unknown_key_is_asked_for_but_not_more_often_than_every_ten_sec
 async def test_keys_are_kept_while_auth_is_down(access: Any) -> None:
     auth, clock = Auth(access.key), Clock()
     keys = SigningKeys(auth.fetch, clock=clock)
-    tokens = AccessTokens(keys)
+    tokens = AccessTokens(keys, nothing_revoked())
     authorization = access.bearer()["Authorization"].encode()
     await tokens.caller(authorization, "")
     auth.down = True
@@ -188,7 +200,7 @@ async def test_without_any_key_a_token_is_neither_good_nor_bad(access: Any) -> N
     auth.down = True
     keys = SigningKeys(auth.fetch, clock=clock)
     with pytest.raises(Unavailable):
-        await AccessTokens(keys).caller(access.bearer()["Authorization"].encode(), "")
+        await AccessTokens(keys, nothing_revoked()).caller(access.bearer()["Authorization"].encode(), "")
     with pytest.raises(Unavailable):
         await keys.published()
     auth.down = False
@@ -216,7 +228,7 @@ async def test_only_public_parts_are_published(access: Any) -> None:
 
 async def test_a_verified_token_is_good_until_it_expires(access: Any) -> None:
     auth, clock = Auth(access.key), Clock()
-    tokens = AccessTokens(SigningKeys(auth.fetch), clock=clock)
+    tokens = AccessTokens(SigningKeys(auth.fetch), nothing_revoked(), clock=clock)
     claims = access.claims()
     authorization = f"Bearer {access.sign(exp=claims['exp'])}".encode()
     first = await tokens.caller(authorization, "192.0.2.1")

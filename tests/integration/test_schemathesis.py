@@ -42,6 +42,16 @@ fail-on = ["missing_auth"]
 include-path = "/v1/auth/logout"
 # It would end the session that all other requests use.
 enabled = false
+
+[[operations]]
+include-path = "/v1/auth/logout-all"
+# So would this.
+enabled = false
+
+[[operations]]
+include-path = "/v1/me/sessions/{session_id}"
+# And this, once it learns the session's id from the list of them.
+enabled = false
 """
 
 

@@ -14,6 +14,7 @@ _HEAD = """# Permissions
 
 Generated from the policies in `proto/` and the roles in `servicekit.permissions` by `make generate`.
 The gateway and the service's interceptor both enforce it; an RPC without a policy is denied.
+"Fresh" means that the caller gave credentials within the last hour.
 """
 _AUDIENCES: dict[int, str] = {
     policy_pb2.AUDIENCE_PUBLIC: "anybody",
@@ -62,11 +63,12 @@ def _audience(rpc: Rpc) -> int:
 
 def _member_row(rpc: Rpc) -> str:
     permission = rpc.policy.permission if rpc.policy else ""
+    fresh = ", fresh" if rpc.policy and rpc.policy.fresh else ""
     may = [
         "yes" if permission == permissions.SELF or permission in granted else ""
         for granted in permissions.ROLES.values()
     ]
-    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}` | {' | '.join(may)} |"
+    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {' | '.join(may)} |"
 
 
 def _name(rpc: Rpc) -> str:

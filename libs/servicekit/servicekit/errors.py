@@ -108,6 +108,22 @@ class PermissionDenied(AppError):
     detail = "Your role does not allow this."
 
 
+class FreshAuthenticationRequired(AppError):
+    """Needs credentials of the last hour: see POST /v1/auth/reauthenticate. API keys never have any."""
+
+    kind = Kind.DENIED
+    reason = "FRESH_AUTHENTICATION_REQUIRED"
+    detail = "Confirm who you are first: your last log-in was more than an hour ago."
+
+
+class VenueNotFound(AppError):
+    """No venue has this id or slug, or it is of another organization, or the caller is limited to others."""
+
+    kind = Kind.NOT_FOUND
+    reason = "VENUE_NOT_FOUND"
+    detail = "There is no such venue."
+
+
 class IdempotencyKeyReused(AppError):
     """The Idempotency-Key was used before with another request (Idempotency-Key draft-07 §2.7)."""
 

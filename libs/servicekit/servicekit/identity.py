@@ -45,6 +45,18 @@ class Caller:
     permissions: frozenset[str] = field(default_factory=frozenset)
     address: str = ""
     """The client's address as the gateway saw it; for limits and audit only."""
+    authenticated_at: int = 0
+    """When the person last gave full credentials, in epoch seconds; 0 for who gave none, like an API key."""
+    methods: frozenset[str] = field(default_factory=frozenset)
+    """How they proved who they are: values of `amr` (RFC 8176), like "pwd" and "otp"."""
+    venues: frozenset[UUID] | None = None
+    """The venues that the caller is limited to; None means all of the organization."""
+    key: UUID | None = None
+    """The API key by which the call came."""
+    sandbox: bool = False
+    """Whether the call acts on the sandbox of the organization: no real mail, no real money."""
+    operator: UUID | None = None
+    """The operator of the platform who acts here by break-glass."""
 
     @property
     def tenant(self) -> UUID:
@@ -57,8 +69,23 @@ class Caller:
             raise Unauthenticated
         return self.organization
 
+    def enters(self, venue: UUID) -> bool:
+        """Whether the caller may know of this venue of the organization."""
+        return self.venues is None or venue in self.venues
 
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one request came from. It travels beside the identity token, which is made for many requests."""
+
+    request_id: str = ""
+    user_agent: str = ""
+    """As the client sent it, cut off; to name a device, never to decide."""
+
+
+_NOWHERE = Origin()
 _current: ContextVar[Caller] = ContextVar("caller")
+_origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 def caller() -> Caller:
@@ -69,6 +96,16 @@ def caller() -> Caller:
 def bind(value: Caller) -> None:
     """Makes `value` the caller of the running task."""
     _current.set(value)
+
+
+def origin() -> Origin:
+    """Where the RPC being served came from; empty outside of one."""
+    return _origin.get()
+
+
+def bind_origin(value: Origin) -> None:
+    """Makes `value` the origin of the running task."""
+    _origin.set(value)
 
 
 class Signer:
@@ -97,6 +134,12 @@ class Signer:
             "role": caller.role,
             "perm": sorted(caller.permissions),
             "addr": caller.address,
+            "auth": caller.authenticated_at,
+            "amr": sorted(caller.methods),
+            "ven": None if caller.venues is None else sorted(map(str, caller.venues)),
+            "key": str(caller.key or ""),
+            "sbx": caller.sandbox,
+            "opr": str(caller.operator or ""),
         }
         token = jwt.encode({"alg": "Ed25519", "kid": self.name}, claims, self._key, algorithms=_ALGORITHMS)
         if len(self._tokens) >= _CACHE_SIZE:
@@ -142,14 +185,24 @@ class Verifier:
         caller = Caller(
             kind=CallerKind(claims["kind"]),
             issuer=claims["iss"],
-            organization=UUID(claims["org"]) if claims["org"] else None,
-            user=UUID(claims["sub"]) if claims["sub"] else None,
-            session=UUID(claims["sid"]) if claims["sid"] else None,
+            organization=_id(claims["org"]),
+            user=_id(claims["sub"]),
+            session=_id(claims["sid"]),
             role=claims["role"],
             permissions=frozenset(claims["perm"]),
             address=claims["addr"],
+            authenticated_at=claims["auth"],
+            methods=frozenset(claims["amr"]),
+            venues=None if claims["ven"] is None else frozenset(map(UUID, claims["ven"])),
+            key=_id(claims["key"]),
+            sandbox=claims["sbx"],
+            operator=_id(claims["opr"]),
         )
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[token] = (float(claims["exp"]), caller)
         return caller
+
+
+def _id(text: str) -> UUID | None:
+    return UUID(text) if text else None

@@ -1,7 +1,9 @@
 """The guard, over every RPC of the contract: who may pass, who may not, and what a refusal looks like."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,10 +14,10 @@ from prometheus_client import REGISTRY
 from comptoir.api.v1 import policy_pb2
 from servicekit import contract, identity, ids, permissions
 from servicekit.contract import CONTEXTS, Rpc
-from servicekit.errors import AppError, InvalidRequest, Kind
+from servicekit.errors import AppError, FreshAuthenticationRequired, InvalidRequest, Kind
 from servicekit.identity import Caller, CallerKind
 from servicekit.rpc import server, status
-from servicekit.rpc.authorization import authorize
+from servicekit.rpc.authorization import FRESH_SECONDS, authorize
 from servicekit.rpc.client import Peer
 from testkit import eventually
 from testkit.callers import anonymous, member, service
@@ -63,7 +65,9 @@ async def peers(keys: Keys) -> AsyncIterator[dict[str, Peer]]:
         await started.stop(None)
 
 
-async def _refusal(peers: dict[str, Peer], keys: Keys, rpc: Rpc, caller: Caller | None) -> AppError | None:
+async def _refusal(
+    peers: dict[str, Peer], keys: Keys, rpc: Rpc, caller: Caller | None, request: Message | None = None
+) -> AppError | None:
     """What the guard says; None when the call went through. An invalid request counts as let in."""
     method: Any = peers[rpc.service].channel.unary_unary(
         rpc.path,
@@ -75,7 +79,7 @@ async def _refusal(peers: dict[str, Peer], keys: Keys, rpc: Rpc, caller: Caller 
         token = keys.signer(caller.issuer).token(rpc.service, caller)
         metadata = [("comptoir-identity", token)]
     try:
-        await method(rpc.request(), metadata=metadata, timeout=5)
+        await method(request or rpc.request(), metadata=metadata, timeout=5)
     except grpc.aio.AioRpcError as error:
         refusal = status.from_call(error)
         return None if refusal.reason == InvalidRequest.reason else refusal
@@ -130,6 +134,57 @@ async def test_a_role_passes_exactly_with_the_permission(
     else:
         assert refusal
         assert refusal.kind is Kind.DENIED
+
+
+@pytest.mark.parametrize("rpc", MEMBER_RPCS)
+async def test_what_needs_fresh_credentials_takes_no_others(
+    rpc: Rpc, peers: dict[str, Peer], keys: Keys
+) -> None:
+    assert rpc.policy
+    owner = member(ids.new())
+    for authenticated_at in (0, int(time.time()) - FRESH_SECONDS - 1):
+        refusal = await _refusal(peers, keys, rpc, replace(owner, authenticated_at=authenticated_at))
+        assert (refusal.reason if refusal else "") == (
+            "FRESH_AUTHENTICATION_REQUIRED" if rpc.policy.fresh else ""
+        )
+    assert await _refusal(peers, keys, rpc, owner) is None
+
+
+def test_credentials_are_fresh_for_an_hour() -> None:
+    owner = member(ids.new())
+    policy = policy_pb2.Policy(audience=policy_pb2.AUDIENCE_MEMBER, permission="self", fresh=True)
+    authorize(policy, replace(owner, authenticated_at=int(time.time()) - FRESH_SECONDS + 60))
+    with pytest.raises(FreshAuthenticationRequired):
+        authorize(policy, replace(owner, authenticated_at=int(time.time()) - FRESH_SECONDS))
+
+
+@pytest.mark.parametrize("rpc", MEMBER_RPCS)
+async def test_a_member_limited_to_venues_finds_no_other_and_nothing_that_forgot_to_look(
+    rpc: Rpc, peers: dict[str, Peer], keys: Keys
+) -> None:
+    assert rpc.policy
+    mine, foreign = ids.new(), ids.new()
+    limited = replace(member(ids.new()), venues=frozenset({mine}))
+    if rpc.policy.venue_field:
+        named = rpc.policy.venue_field
+        for text in (ids.show("ven", foreign), ids.show("org", mine), "chez-paulette", ""):
+            refusal = await _refusal(peers, keys, rpc, limited, rpc.request(**{named: text}))
+            assert refusal
+            assert (refusal.kind, refusal.reason) == (Kind.NOT_FOUND, "VENUE_NOT_FOUND")
+        own = rpc.request(**{named: ids.show("ven", mine)})
+        assert await _refusal(peers, keys, rpc, limited, own) is None
+    else:
+        refusal = await _refusal(peers, keys, rpc, limited)
+        let_in = rpc.policy.venue_in_service or rpc.policy.permission == permissions.SELF
+        assert (refusal.reason if refusal else "") == ("" if let_in else "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("rpc", MEMBER_RPCS)
+def test_a_request_that_names_a_venue_says_so_in_its_policy(rpc: Rpc) -> None:
+    assert rpc.policy
+    fields = rpc.method.input_type.fields_by_name
+    assert rpc.policy.venue_field == ("venue_id" if "venue_id" in fields else "")
+    assert not (rpc.policy.venue_field and rpc.policy.venue_in_service)
 
 
 async def test_a_token_for_another_service_is_refused(peers: dict[str, Peer], keys: Keys) -> None:

@@ -1,16 +1,40 @@
 """Internal tokens and the clocks of two hosts, which never agree to the second."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from servicekit import ids
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller, CallerKind
 from testkit.keys import Keys
 
 CALLER = Caller(CallerKind.ANONYMOUS, "gateway")
+
+
+def test_all_that_is_known_of_a_caller_arrives(keys: Keys) -> None:
+    known = Caller(
+        CallerKind.MEMBER,
+        "gateway",
+        organization=ids.new(),
+        user=ids.new(),
+        session=ids.new(),
+        role="host",
+        permissions=frozenset({"bookings.read"}),
+        address="192.0.2.7",
+        authenticated_at=1_795_000_000,
+        methods=frozenset({"pwd", "otp"}),
+        venues=frozenset({ids.new(), ids.new()}),
+        key=ids.new(),
+        sandbox=True,
+        operator=ids.new(),
+    )
+    for caller in (known, CALLER, replace(known, venues=frozenset())):
+        token = keys.signer("gateway").token("booking", caller)
+        assert keys.verifier("booking").verify(token) == caller
 
 
 def _made_elsewhere(keys: Keys, *, ahead: int) -> str:

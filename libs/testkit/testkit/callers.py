@@ -1,5 +1,6 @@
 """Callers for tests of an edge."""
 
+import time
 from uuid import UUID
 
 from servicekit import ids, permissions
@@ -12,7 +13,7 @@ def anonymous() -> Caller:
 
 
 def member(organization: UUID, role: str = "owner") -> Caller:
-    """A signed-in member with a role."""
+    """A member with a role who has just signed in."""
     return Caller(
         CallerKind.MEMBER,
         "gateway",
@@ -21,6 +22,8 @@ def member(organization: UUID, role: str = "owner") -> Caller:
         session=ids.new(),
         role=role,
         permissions=permissions.of_role(role),
+        authenticated_at=int(time.time()),
+        methods=frozenset({"pwd"}),
     )
 
 

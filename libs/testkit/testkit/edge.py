@@ -43,11 +43,14 @@ class Edge:
         *,
         caller: Caller | None = None,
         idempotency_key: str | None = None,
+        user_agent: str | None = None,
     ) -> Any:
         """Calls `method` as `caller`, who is anonymous by default. Raises the AppError that was answered."""
         who = caller or anonymous()
         signer = self._signers[who.issuer]
         metadata = [("idempotency-key", idempotency_key)] if idempotency_key else []
+        if user_agent:
+            metadata.append(("comptoir-user-agent", user_agent))
         bound = getattr(self.peer.stub(stub), method)
         return await self.peer.call_as(signer.token(self.service, who), bound, request, metadata=metadata)
 

@@ -11,18 +11,21 @@ from joserfc.jwk import OKPKey
 
 from auth.app import App
 from auth.domain.accounts import Registration
-from auth.domain.sessions import Lifetimes, RefreshToken, Session, SessionTokens
+from auth.domain.audit import ActorKind, Author, Entry
+from auth.domain.sessions import EndReason, Lifetimes, RefreshToken, Session, SessionTokens
 from auth.hashing import Passwords
 from auth.settings import HashingSettings
+from auth.store import audit
 from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
 from auth.tables import REGISTRATIONS, SESSIONS
 from auth.tokens import Keyring
-from auth.usecases import registration, sessions
+from auth.usecases import own_sessions, registration, sessions
 from testkit.plugin import OpenDatabase
 
 PASSWORD = "seven herons over the canal"
 PLACE = "192.0.2.7"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,20 @@ class People:
 
     async def log_in(self, email: str, *, password: str = PASSWORD, address: str = PLACE) -> SessionTokens:
         """Logs in from the usual place."""
-        return await sessions.log_in(self.app, email, password, address=address)
+        by = Author(ActorKind.NOBODY, address=address, request_id="request-of-the-log-in")
+        return await sessions.log_in(self.app, email, password, by=by, user_agent=BROWSER)
+
+    async def end(self, session: Session) -> None:
+        """Logs out of a session."""
+        by = Author(ActorKind.USER, session.user_id, address=PLACE)
+        await own_sessions.end_session(
+            self.app, session.user_id, session.id, reason=EndReason.LOGGED_OUT, by=by
+        )
+
+    async def log(self, chain: UUID) -> list[Entry]:
+        """The audit log of an organization."""
+        async with self.app.db.begin(chain) as tx:
+            return await audit.list_entries(tx, chain)
 
     async def registrations(self, email: str) -> list[UUID]:
         """What was registered for the address, oldest first."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from auth.domain.accounts import Registration, VerificationTokenInvalid, normalise_email
 from auth.domain.passwords import PasswordTooCommon, refuse_common
-from auth.domain.sessions import Lifetimes, RefreshToken, RefreshTokenInvalid, Session
+from auth.domain.sessions import EndReason, Lifetimes, RefreshToken, RefreshTokenInvalid, Session
 from servicekit import ids
 from servicekit.errors import InvalidRequest
 
@@ -28,7 +28,14 @@ keys = st.binary(min_size=32, max_size=32)
 
 def fresh(counter: int = 0) -> Session:
     session = Session.open(
-        ids.new(), organization_id=ids.new(), user_id=ids.new(), now=NOW, lifetimes=LIFETIMES
+        ids.new(),
+        organization_id=ids.new(),
+        user_id=ids.new(),
+        methods=["pwd"],
+        device="Firefox on Linux",
+        address="192.0.2.7",
+        now=NOW,
+        lifetimes=LIFETIMES,
     )
     return replace(session, counter=counter)
 
@@ -131,8 +138,8 @@ def test_a_session_ends_after_thirty_days_however_much_it_is_used() -> None:
 
 
 def test_a_session_stays_ended_since_the_first_time() -> None:
-    ended = fresh().end(NOW)
-    assert ended.end(NOW + timedelta(hours=1)).ended_at == NOW
+    ended = fresh().end(NOW, EndReason.REVOKED)
+    assert ended.end(NOW + timedelta(hours=1), EndReason.LOGGED_OUT) == ended
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,7 @@ def test_the_catalogue_lists_every_refusal_of_auth() -> None:
         "REFRESH_TOKEN_INVALID": 401,
         "REFRESH_TOKEN_REUSED": 401,
         "REGISTRATION_NOT_FOUND": 404,
+        "SESSION_NOT_FOUND": 404,
         "TOO_MANY_ATTEMPTS": 429,
         "VERIFICATION_TOKEN_INVALID": 404,
     }

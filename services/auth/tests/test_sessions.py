@@ -6,16 +6,25 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from auth.app import App
 from auth.domain.accounts import InvalidCredentials
-from auth.domain.sessions import RefreshToken, RefreshTokenInvalid, RefreshTokenReused, Session
+from auth.domain.audit import ActorKind, Author
+from auth.domain.sessions import (
+    EndReason,
+    RefreshToken,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    Session,
+    SessionNotFound,
+)
 from auth.store import sessions as store
 from auth.tables import MEMBERSHIPS, SESSIONS
-from auth.usecases import sessions
+from auth.usecases import own_sessions, sessions
 from servicekit import ids
 from servicekit.errors import Unauthenticated
 from testkit import eventually
@@ -24,6 +33,11 @@ from .conftest import People
 from .test_tokens import read
 
 EMAIL = "paulette@example.org"
+
+
+async def log_out(app: App, user: UUID, session: UUID) -> None:
+    by = Author(ActorKind.USER, user)
+    await own_sessions.end_session(app, user, session, reason=EndReason.LOGGED_OUT, by=by)
 
 
 async def test_each_refresh_gives_a_new_pair(app: App, people: People) -> None:
@@ -96,7 +110,7 @@ async def test_without_the_lock_the_counter_would_go_back(app: App, people: Peop
     session_id = RefreshToken.parse(tokens.refresh_token).session_id
     async with app.db.begin_platform(reason="go round the rules in a test") as tx:
         row = (await tx.execute(sa.select(SESSIONS).where(SESSIONS.c.id == session_id))).mappings().one()
-        unlocked = Session(**row)
+        unlocked = Session(**dict(row))
         newest = await sessions.refresh_session(app, tokens.refresh_token)
         newest = await sessions.refresh_session(app, newest.refresh_token)
         await store.save_session(tx, unlocked.trade(0, now=tx.now, idle=app.lifetimes.idle))
@@ -170,12 +184,12 @@ async def test_whoever_left_the_organization_cannot_refresh_nor_log_in(app: App,
 async def test_logging_out_ends_the_session_and_doing_so_again_changes_nothing(
     app: App, people: People
 ) -> None:
-    organization = await people.own(EMAIL)
+    await people.own(EMAIL)
     tokens, elsewhere = await people.log_in(EMAIL), await people.log_in(EMAIL)
     session = await people.session(tokens)
-    await sessions.log_out(app, organization, session.user_id, session.id)
+    await log_out(app, session.user_id, session.id)
     ended = await people.session(tokens)
-    await sessions.log_out(app, organization, session.user_id, session.id)
+    await log_out(app, session.user_id, session.id)
     assert await people.session(tokens) == ended
     with pytest.raises(RefreshTokenInvalid):
         await sessions.refresh_session(app, tokens.refresh_token)
@@ -183,12 +197,14 @@ async def test_logging_out_ends_the_session_and_doing_so_again_changes_nothing(
 
 
 async def test_nobody_logs_somebody_else_out(app: App, people: People) -> None:
-    organization = await people.own(EMAIL)
-    foreign = await people.own("marcel@example.org")
+    await people.own(EMAIL)
+    await people.own("marcel@example.org")
     tokens = await people.log_in(EMAIL)
     session = await people.session(tokens)
-    await sessions.log_out(app, organization, ids.new(), session.id)
-    await sessions.log_out(app, foreign, session.user_id, session.id)
+    stranger = (await people.session(await people.log_in("marcel@example.org"))).user_id
+    for user in (ids.new(), stranger):
+        with pytest.raises(SessionNotFound):
+            await log_out(app, user, session.id)
     assert (await sessions.refresh_session(app, tokens.refresh_token)).access_token
 
 

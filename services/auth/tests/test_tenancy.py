@@ -10,7 +10,16 @@ from asyncpg.exceptions import InsufficientPrivilegeError
 from sqlalchemy.exc import ProgrammingError
 
 from auth.app import App
-from auth.tables import MEMBERSHIPS, METADATA, ORGANIZATIONS, PLATFORM_ONLY, SESSIONS
+from auth.tables import (
+    AUDIT_ENTRIES,
+    AUDIT_HEADS,
+    MEMBERSHIPS,
+    METADATA,
+    ORGANIZATIONS,
+    PLATFORM_ONLY,
+    REVOCATIONS,
+    SESSIONS,
+)
 from servicekit import ids
 
 from .conftest import People
@@ -45,17 +54,21 @@ async def test_a_tenants_transaction_sees_nothing_of_people_not_even_its_own(
         assert (await tx.execute(sa.text(f"SELECT * FROM {table}"))).all() == []  # noqa: S608
 
 
-@pytest.mark.parametrize("table", [ORGANIZATIONS, MEMBERSHIPS, SESSIONS], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table",
+    [ORGANIZATIONS, MEMBERSHIPS, SESSIONS, REVOCATIONS, AUDIT_ENTRIES, AUDIT_HEADS],
+    ids=lambda table: table.name,
+)
 async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_tenant(
     app: App, people: People, table: sa.Table
 ) -> None:
     mine, theirs = await people.own("paulette@example.org"), await people.own("marcel@example.org")
-    await people.log_in("paulette@example.org")
-    await people.log_in("marcel@example.org")
+    for email in ("paulette@example.org", "marcel@example.org"):
+        await people.end(await people.session(await people.log_in(email)))
     tenant = table.c.id if table is ORGANIZATIONS else table.c.organization_id
     for organization in (mine, theirs):
         async with app.db.begin(organization) as tx:
-            assert (await tx.execute(sa.select(tenant))).scalars().all() == [organization]
+            assert set((await tx.execute(sa.select(tenant))).scalars()) == {organization}
     async with app.db.driver() as connection:
         assert await connection.fetch(f"SELECT * FROM {table.name}") == []  # noqa: S608
 

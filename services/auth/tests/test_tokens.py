@@ -21,6 +21,9 @@ SESSION = Session.open(
     ids.new(),
     organization_id=ids.new(),
     user_id=ids.new(),
+    methods=["pwd", "otp", "pwd"],
+    device="",
+    address="",
     now=NOW,
     lifetimes=Lifetimes(access_token=LIFETIME, session=timedelta(days=30), idle=timedelta(days=7)),
 )
@@ -58,7 +61,8 @@ def test_an_access_token_says_who_acts_where_until_when() -> None:
         "sid": str(SESSION.id),
         "role": "host",
         "scope": " ".join(sorted(permissions.of_role("host"))),
-        "amr": ["pwd"],
+        "amr": ["otp", "pwd"],
+        "auth_time": int(NOW.timestamp()),
         "iat": int(NOW.timestamp()),
         "exp": int(NOW.timestamp()) + 600,
     }

@@ -1,11 +1,17 @@
 """Whether a caller may call an RPC, by the RPC's policy. Needs no database, so the gateway asks it too."""
 
+import time
 from collections.abc import Callable, Mapping
 
+from google.protobuf.message import Message
+
 from comptoir.api.v1 import policy_pb2
-from servicekit import permissions
-from servicekit.errors import PermissionDenied, Unauthenticated
+from servicekit import ids, permissions
+from servicekit.errors import FreshAuthenticationRequired, PermissionDenied, Unauthenticated, VenueNotFound
 from servicekit.identity import Caller, CallerKind
+
+FRESH_SECONDS = 3600
+"""How long credentials count as fresh."""
 
 
 def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
@@ -14,6 +20,7 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
     Raises:
         Unauthenticated: the RPC needs another kind of caller.
         PermissionDenied: the kind is right, but not the permission or the service.
+        FreshAuthenticationRequired: all of it is right, but the last credentials are too old.
     """
     audience = policy.audience
     if audience == policy_pb2.AUDIENCE_PUBLIC:
@@ -22,10 +29,24 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
         raise PermissionDenied
     if not _WANTED[audience](caller):
         raise Unauthenticated
-    if audience == policy_pb2.AUDIENCE_MEMBER and not _may(policy.permission, caller):
+    if audience == policy_pb2.AUDIENCE_MEMBER and not _may(policy, caller):
         raise PermissionDenied
     if audience == policy_pb2.AUDIENCE_INTERNAL and caller.issuer not in policy.callers:
         raise PermissionDenied
+    if policy.fresh and caller.authenticated_at <= time.time() - FRESH_SECONDS:
+        raise FreshAuthenticationRequired
+
+
+def keep_to_venues(policy: policy_pb2.Policy, caller: Caller, request: Message) -> None:
+    """Lets a member who is limited to venues name these alone, and by their ids: a slug needs the database.
+
+    Raises:
+        VenueNotFound: the request names another venue, or none that exists; which one is not told.
+    """
+    if caller.venues is None or not policy.venue_field:
+        return
+    if not caller.enters(ids.parse("ven", getattr(request, policy.venue_field), VenueNotFound)):
+        raise VenueNotFound
 
 
 _WANTED: Mapping[int, Callable[[Caller], bool]] = {
@@ -38,5 +59,8 @@ _WANTED: Mapping[int, Callable[[Caller], bool]] = {
 }
 
 
-def _may(permission: str, caller: Caller) -> bool:
-    return permission == permissions.SELF or permission in caller.permissions
+def _may(policy: policy_pb2.Policy, caller: Caller) -> bool:
+    if policy.permission == permissions.SELF:
+        return True
+    venues_kept = caller.venues is None or bool(policy.venue_field) or policy.venue_in_service
+    return venues_kept and policy.permission in caller.permissions

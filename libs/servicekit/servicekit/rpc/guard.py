@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 from servicekit import deadline, idempotency, identity, telemetry
 from servicekit.contract import Rpc, rpcs
 from servicekit.errors import AppError, Internal, InvalidRequest, PermissionDenied, Violation
-from servicekit.identity import Caller, CallerKind, Verifier
+from servicekit.identity import Caller, CallerKind, Origin, Verifier
 from servicekit.rpc import metadata, status
-from servicekit.rpc.authorization import authorize
+from servicekit.rpc.authorization import authorize, keep_to_venues
 from servicekit.telemetry import metrics
 
 _log = telemetry.logger(__name__)
@@ -96,7 +96,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
         token = given.get(metadata.IDENTITY)
         caller = self._verifier.verify(token) if token else _ANONYMOUS
         authorize(rpc.policy, caller)
+        keep_to_venues(rpc.policy, caller, request)
         identity.bind(caller)
+        identity.bind_origin(Origin(given.get(metadata.REQUEST_ID, ""), given.get(metadata.USER_AGENT, "")))
         idempotency.bind(_idempotency_key(rpc, caller, request, given.get(metadata.IDEMPOTENCY_KEY)))
         violations = protovalidate.collect_violations(request)
         if violations:

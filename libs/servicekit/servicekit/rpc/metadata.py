@@ -3,4 +3,5 @@
 IDENTITY = "comptoir-identity"
 IDEMPOTENCY_KEY = "idempotency-key"
 REQUEST_ID = "comptoir-request-id"
+USER_AGENT = "comptoir-user-agent"
 TRACEPARENT = "traceparent"

@@ -8,9 +8,10 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, Unauthenticated
 
 _VERSION = b"\x00"
 _SESSION = slice(1, 17)
@@ -35,6 +36,23 @@ class RefreshTokenReused(AppError):
     kind = Kind.UNAUTHENTICATED
     reason = "REFRESH_TOKEN_REUSED"
     detail = "This refresh token was used before. For safety the session was ended; log in again."
+
+
+class SessionNotFound(AppError):
+    """The id is not one of the caller's sessions."""
+
+    kind = Kind.NOT_FOUND
+    reason = "SESSION_NOT_FOUND"
+    detail = "There is no such session."
+
+
+class EndReason(StrEnum):
+    """Why a session is over before its time."""
+
+    LOGGED_OUT = "logged_out"
+    LOGGED_OUT_EVERYWHERE = "logged_out_everywhere"
+    REVOKED = "revoked"
+    TOKEN_REUSED = "token_reused"  # noqa: S105  # a reason, no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +89,16 @@ class Session:
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    methods: tuple[str, ...]
+    """How the person proved who they are: values of `amr` (RFC 8176), like "pwd", "otp", "hwk"; and "rec" and
+    "fed" for recovery codes and other companies' log-ins, which it does not name."""
+    authenticated_at: datetime
+    """When they last gave full credentials."""
+    device: str = ""
+    address: str = ""
+    """Where the session was opened from."""
     ended_at: datetime | None = None
+    end_reason: EndReason | None = None
 
     @classmethod
     def open(
@@ -80,12 +107,31 @@ class Session:
         *,
         organization_id: UUID,
         user_id: UUID,
+        methods: Iterable[str],
+        device: str,
+        address: str,
         now: datetime,
         lifetimes: Lifetimes,
     ) -> "Session":
-        """A fresh session."""
-        salt = secrets.token_bytes(_SALT_BYTES)
-        return cls(id, organization_id, user_id, 0, salt, now, now, now + lifetimes.session)
+        """A fresh session of a person who has just given full credentials."""
+        return cls(
+            id,
+            organization_id,
+            user_id,
+            counter=0,
+            salt=secrets.token_bytes(_SALT_BYTES),
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + lifetimes.session,
+            methods=tuple(sorted(set(methods))),
+            authenticated_at=now,
+            device=device,
+            address=address,
+        )
+
+    def holds(self, *, now: datetime, idle: timedelta) -> bool:
+        """Whether the session can still be gone on with."""
+        return self.ended_at is None and now < self.expires_at and now < self.last_used_at + idle
 
     def trade(self, counter: int, *, now: datetime, idle: timedelta) -> "Session":
         """The session after a refresh token with `counter` was presented.
@@ -97,8 +143,7 @@ class Session:
         Raises:
             RefreshTokenInvalid: the session is over, or the counter was never handed out.
         """
-        over = self.ended_at is not None or now >= self.expires_at or now >= self.last_used_at + idle
-        if over or counter > self.counter:
+        if not self.holds(now=now, idle=idle) or counter > self.counter:
             raise RefreshTokenInvalid
         match self.counter - counter:
             case 0:
@@ -106,11 +151,22 @@ class Session:
             case 1:
                 return replace(self, last_used_at=now)
             case _:
-                return self.end(now)
+                return self.end(now, EndReason.TOKEN_REUSED)
 
-    def end(self, now: datetime) -> "Session":
-        """The session, over; it stays over since the first time."""
-        return self if self.ended_at else replace(self, ended_at=now)
+    def reauthenticate(self, methods: Iterable[str], *, now: datetime, idle: timedelta) -> "Session":
+        """The session after full credentials were given anew. It takes a step, as by a refresh: ASVS 7.2.4.
+
+        Raises:
+            Unauthenticated: it is over.
+        """
+        if not self.holds(now=now, idle=idle):
+            raise Unauthenticated
+        given = tuple(sorted(set(methods)))
+        return replace(self, counter=self.counter + 1, methods=given, authenticated_at=now, last_used_at=now)
+
+    def end(self, now: datetime, reason: EndReason) -> "Session":
+        """The session, over; it stays over since the first time, and for the first reason."""
+        return self if self.ended_at else replace(self, ended_at=now, end_reason=reason)
 
     def refresh_token(self, key: bytes) -> str:
         """The newest refresh token, signed with the session's key."""

@@ -50,6 +50,9 @@ _SAVE_PASSWORD = (
     .where(USERS.c.id == sa.bindparam("user", type_=sa.Uuid))
     .values(password_hash=sa.bindparam("hashed", type_=sa.Text))
 )
+_FIND_USER = sa.select(USERS.c.email, USERS.c.password_hash).where(
+    USERS.c.id == sa.bindparam("user", type_=sa.Uuid)
+)
 _FIRST_MEMBERSHIP = (
     sa.select(MEMBERSHIPS.c.organization_id, MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.role)
     .where(MEMBERSHIPS.c.user_id == sa.bindparam("user", type_=sa.Uuid))
@@ -144,6 +147,12 @@ async def find_account(tx: Transaction, email: str) -> Account | None:
     """What a log-in with this address is checked against."""
     row = (await tx.execute(_FIND_ACCOUNT, {"address": email})).one_or_none()
     return Account(row.id, row.password_hash, row.verified) if row else None
+
+
+async def find_user(tx: Transaction, user_id: UUID) -> tuple[str, str] | None:
+    """Address and password hash of a user; None for whoever is none (any more)."""
+    row = (await tx.execute(_FIND_USER, {"user": user_id})).one_or_none()
+    return (row.email, row.password_hash) if row else None
 
 
 async def save_password(tx: Transaction, user_id: UUID, password_hash: str) -> None:

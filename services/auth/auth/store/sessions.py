@@ -1,29 +1,74 @@
-"""Sessions. A tenant's transaction sees its own; refreshing, which knows no tenant yet, is a platform one."""
+"""Sessions and revocations. A tenant's transaction sees its own; what knows no tenant is a platform one."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
-from auth.domain.sessions import Session
-from auth.tables import MEMBERSHIPS, SESSIONS
+from auth.domain.sessions import EndReason, Session
+from auth.tables import MEMBERSHIPS, REVOCATIONS, SESSIONS
 from servicekit.database import Transaction
 
+_SWEPT_AT_A_TIME = 20
+_REVOCATIONS_KEPT = timedelta(hours=2)
+"""Longer than any access token may hold."""
+_MOMENT = sa.DateTime(timezone=True)
+_CLOCK = sa.func.clock_timestamp()
+_of_user = SESSIONS.c.user_id == sa.bindparam("user", type_=sa.Uuid)
+_with_role = sa.select(SESSIONS, MEMBERSHIPS.c.role).select_from(SESSIONS.join(MEMBERSHIPS))
+_holds = sa.and_(
+    SESSIONS.c.ended_at.is_(None),
+    SESSIONS.c.expires_at > sa.func.now(),
+    SESSIONS.c.last_used_at > sa.func.now() - sa.bindparam("idle", type_=sa.Interval),
+)
+
 _INSERT = sa.insert(SESSIONS)
-_LOCK = (
-    sa.select(SESSIONS, MEMBERSHIPS.c.role)
+_LOCK = _with_role.where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid)).with_for_update(of=SESSIONS)
+_LIST = (
+    sa.select(SESSIONS)
     .select_from(SESSIONS.join(MEMBERSHIPS))
-    .where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid))
-    .with_for_update(of=SESSIONS)
+    .where(_of_user, _holds, SESSIONS.c.id < sa.bindparam("before", type_=sa.Uuid))
+    .order_by(SESSIONS.c.id.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+# In the order of their ids, so that two who end the same ones do not wait for each other in a circle.
+_LOCK_ALL = (
+    sa.select(SESSIONS)
+    .where(_of_user, SESSIONS.c.ended_at.is_(None))
+    .order_by(SESSIONS.c.id)
+    .with_for_update()
 )
 _SAVE = (
     sa.update(SESSIONS)
     .where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid))
     .values(
         counter=sa.bindparam("newest", type_=sa.BigInteger),
-        last_used_at=sa.bindparam("used", type_=sa.DateTime(timezone=True)),
-        ended_at=sa.bindparam("ended", type_=sa.DateTime(timezone=True)),
+        last_used_at=sa.bindparam("used", type_=_MOMENT),
+        methods=sa.bindparam("given", type_=SESSIONS.c.methods.type),
+        authenticated_at=sa.bindparam("authenticated", type_=_MOMENT),
+        ended_at=sa.bindparam("ended", type_=_MOMENT),
+        end_reason=sa.bindparam("why", type_=sa.Text),
     )
+)
+_REVOKE = (
+    insert(REVOCATIONS)
+    .values(id=sa.bindparam("revoked", type_=sa.Uuid), organization_id=sa.bindparam("tenant", type_=sa.Uuid))
+    .on_conflict_do_nothing(index_elements=["id"])
+)
+_SWEEP = sa.delete(REVOCATIONS).where(
+    REVOCATIONS.c.id.in_(
+        sa.select(REVOCATIONS.c.id)
+        .where(REVOCATIONS.c.revoked_at < _CLOCK - _REVOCATIONS_KEPT)
+        .order_by(REVOCATIONS.c.revoked_at)
+        .limit(_SWEPT_AT_A_TIME)
+        .with_for_update(skip_locked=True)
+    )
+)
+_LIST_REVOKED = sa.select(REVOCATIONS.c.id).where(
+    REVOCATIONS.c.revoked_at >= sa.bindparam("since", type_=_MOMENT)
 )
 
 
@@ -39,17 +84,51 @@ async def lock_session(tx: Transaction, session_id: UUID) -> tuple[Session, str]
         return None
     values = {str(name): value for name, value in row.items()}
     role: str = values.pop("role")
-    return Session(**values), role
+    return _session(values), role
+
+
+async def list_sessions(
+    tx: Transaction, user_id: UUID, *, idle: timedelta, before: UUID, most: int
+) -> list[Session]:
+    """The sessions of a person that hold, the newest first, from the one opened before `before`."""
+    found = await tx.execute(_LIST, {"user": user_id, "idle": idle, "before": before, "most": most})
+    return [_session(dict(row)) for row in found.mappings()]
+
+
+async def lock_sessions(tx: Transaction, user_id: UUID) -> list[Session]:
+    """All sessions of a person that were not ended, locked as by `lock_session`."""
+    return [_session(dict(row)) for row in (await tx.execute(_LOCK_ALL, {"user": user_id})).mappings()]
 
 
 async def save_session(tx: Transaction, session: Session) -> None:
-    """Keeps the new state of a locked session."""
+    """Keeps the new state of a locked session. One that was ended is revoked: its access tokens end soon."""
     await tx.execute(
         _SAVE,
         {
             "session": session.id,
             "newest": session.counter,
             "used": session.last_used_at,
+            "given": session.methods,
+            "authenticated": session.authenticated_at,
             "ended": session.ended_at,
+            "why": session.end_reason,
         },
     )
+    if session.ended_at is not None:
+        await revoke(tx, session.id, organization_id=session.organization_id)
+
+
+async def revoke(tx: Transaction, credential_id: UUID, *, organization_id: UUID) -> None:
+    """Has the gateways refuse whoever carries this session or key. Sweeps a few revocations that are over."""
+    await tx.execute(_SWEEP)
+    await tx.execute(_REVOKE, {"revoked": credential_id, "tenant": organization_id})
+
+
+async def list_revocations(tx: Transaction, since: datetime) -> Sequence[UUID]:
+    """What was revoked since then, in no order."""
+    return (await tx.execute(_LIST_REVOKED, {"since": since})).scalars().all()
+
+
+def _session(values: dict[str, object]) -> Session:
+    why = values["end_reason"]
+    return Session(**(values | {"end_reason": EndReason(str(why)) if why else None}))  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
-"""Logging in, going on, logging out, and who one is. Passwords are never compared on the event loop."""
+"""Logging in, going on, and who one is. Passwords are never compared on the event loop."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +14,8 @@ from auth.domain.accounts import (
     Profile,
     TooManyAttempts,
 )
+from auth.domain.audit import NOBODY, Action, ActorKind, Author
+from auth.domain.devices import device_name
 from auth.domain.sessions import (
     RefreshToken,
     RefreshTokenInvalid,
@@ -20,6 +24,7 @@ from auth.domain.sessions import (
     SessionTokens,
 )
 from auth.store import accounts as account_store
+from auth.store import audit
 from auth.store import sessions as store
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
@@ -28,20 +33,20 @@ from servicekit.errors import RETRY_AFTER, Unauthenticated
 _log = telemetry.logger(__name__)
 
 
-async def log_in(app: App, email: str, password: str, *, address: str) -> SessionTokens:
+async def log_in(app: App, email: str, password: str, *, by: Author, user_agent: str) -> SessionTokens:
     """Opens a session in the oldest of the user's organizations.
 
     Two transactions, because a password is not hashed inside one. The attempt is counted in the first, before
     the password is looked at, so that guessing in parallel gets no more tries; the second forgets the count.
 
     Raises:
-        TooManyAttempts: five failed in a quarter of an hour, for this account from this `address`.
+        TooManyAttempts: five failed in a quarter of an hour, for this account from the address of `by`.
         InvalidCredentials: no such account, or another password.
         EmailNotVerified: the password is right, but the link was not followed yet.
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
-    key = accounts.attempt_key(normalised, address)
+    key = accounts.attempt_key(normalised, by.address)
     async with app.db.begin_platform(reason="find an account by its address") as tx:
         attempts, seconds_left = await account_store.count_attempt(tx, key)
         account = await account_store.find_account(tx, normalised)
@@ -52,16 +57,19 @@ async def log_in(app: App, email: str, password: str, *, address: str) -> Sessio
         raise InvalidCredentials
     async with app.db.begin_platform(reason="open a session") as tx:
         await account_store.clear_attempts(tx, key)
-        opened = await _open_session(app, tx, account.id) if account.verified else None
-        if opened is not None and verdict.stronger_hash is not None:
+        if account.verified and verdict.stronger_hash is not None:
             await account_store.save_password(tx, account.id, verdict.stronger_hash)
-    if opened is None:
+        tokens = (
+            await open_session(app, tx, account.id, methods=("pwd",), by=by, user_agent=user_agent)
+            if account.verified
+            else None
+        )
+    if tokens is None:
         raise EmailNotVerified
-    session, role = opened
-    return _tokens(app, session, role, now=session.created_at)
+    return tokens
 
 
-async def refresh_session(app: App, refresh_token: str) -> SessionTokens:
+async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) -> SessionTokens:
     """The next tokens of a session; see `Session.trade` for who gets which.
 
     Raises:
@@ -77,18 +85,20 @@ async def refresh_session(app: App, refresh_token: str) -> SessionTokens:
         token.verify(app.keyring.refresh_keys(session))
         traded = session.trade(token.counter, now=tx.now, idle=app.lifetimes.idle)
         await store.save_session(tx, traded)
+        if traded.ended_at is not None:
+            await audit.record(
+                tx,
+                session.organization_id,
+                by,
+                Action.REFRESH_TOKEN_REUSED,
+                target=ids.show("ses", session.id),
+                before={"counter": session.counter},
+                after={"presented": token.counter},
+            )
     if traded.ended_at is not None:
         _log.warning("refresh_token_reused", session=str(session.id), behind=session.counter - token.counter)
         raise RefreshTokenReused
-    return _tokens(app, traded, role, now=traded.last_used_at)
-
-
-async def log_out(app: App, organization_id: UUID, user_id: UUID, session_id: UUID) -> None:
-    """Ends a session of the user; one that is over, or that is not theirs, stays as it is."""
-    async with app.db.begin(organization_id) as tx:
-        found = await store.lock_session(tx, session_id)
-        if found is not None and found[0].user_id == user_id:
-            await store.save_session(tx, found[0].end(tx.now))
+    return tokens_of(app, traded, role, now=traded.last_used_at)
 
 
 async def get_profile(app: App, organization_id: UUID, user_id: UUID) -> Profile:
@@ -104,7 +114,16 @@ async def get_profile(app: App, organization_id: UUID, user_id: UUID) -> Profile
     return profile
 
 
-async def _open_session(app: App, tx: Transaction, user_id: UUID) -> tuple[Session, str]:
+async def open_session(
+    app: App, tx: Transaction, user_id: UUID, *, methods: Iterable[str], by: Author, user_agent: str
+) -> SessionTokens:
+    """Opens a session in the oldest of the user's organizations, for whoever has given full credentials.
+
+    `by` says where from. Records the log-in, so it is the last thing of its transaction.
+
+    Raises:
+        InvalidCredentials: the user is a member of no organization.
+    """
     membership = await account_store.find_first_membership(tx, user_id)
     if membership is None:
         # Nobody can be in this state yet; whoever leaves every organization will have nothing to log in to.
@@ -113,14 +132,26 @@ async def _open_session(app: App, tx: Transaction, user_id: UUID) -> tuple[Sessi
         ids.new(),
         organization_id=membership.organization_id,
         user_id=user_id,
+        methods=methods,
+        device=device_name(user_agent),
+        address=by.address,
         now=tx.now,
         lifetimes=app.lifetimes,
     )
     await store.insert_session(tx, session)
-    return session, membership.role
+    await audit.record(
+        tx,
+        session.organization_id,
+        replace(by, kind=ActorKind.USER, id=user_id),
+        Action.SESSION_OPENED,
+        target=ids.show("ses", session.id),
+        after={"methods": list(session.methods), "device": session.device},
+    )
+    return tokens_of(app, session, membership.role, now=session.created_at)
 
 
-def _tokens(app: App, session: Session, role: str, *, now: datetime) -> SessionTokens:
+def tokens_of(app: App, session: Session, role: str, *, now: datetime) -> SessionTokens:
+    """The newest tokens of a session."""
     lifetime = app.lifetimes.access_token
     return SessionTokens(
         access_token=app.keyring.access_token(session, role, now=now, lifetime=lifetime),

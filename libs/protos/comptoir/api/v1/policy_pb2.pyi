@@ -101,6 +101,9 @@ class Policy(_message.Message):
     SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
+    VENUE_FIELD_FIELD_NUMBER: _builtins.int
+    VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -115,6 +118,17 @@ class Policy(_message.Message):
     """The HTTP status of success; 0 means 200."""
     idempotent: _builtins.bool
     """Whether repeating the call has no further effect, so that clients may retry it."""
+    fresh: _builtins.bool
+    """Whether the caller must have given credentials within the last hour: for what a stolen access token must not do."""
+    venue_field: _builtins.str
+    """The field of the request that names the venue by its id, like "venue_id". Members who are limited to venues find
+    no other venue through it, nor any venue by its slug. A call with a permission that has neither this nor
+    venue_in_service is denied to them.
+    """
+    venue_in_service: _builtins.bool
+    """For calls that name no venue but a thing in one, or that list over venues: the service itself compares the venue
+    it finds with those of the caller (Caller.enters) before it answers anything.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -130,10 +144,13 @@ class Policy(_message.Message):
         success_status: _builtins.int = ...,
         callers: _abc.Iterable[_builtins.str] | None = ...,
         idempotent: _builtins.bool = ...,
+        fresh: _builtins.bool = ...,
+        venue_field: _builtins.str = ...,
+        venue_in_service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,18 +1,18 @@
-"""gRPC messages to use cases and back. Decides nothing."""
+"""Registering, logging in and who one is: messages to use cases and back."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import grpc
 
 from auth.app import App
-from auth.domain.accounts import RegistrationNotFound
-from auth.domain.sessions import SessionTokens
-from auth.usecases import registration, sessions
+from auth.domain.sessions import EndReason, SessionNotFound
+from auth.servicer.callers import author, person
+from auth.servicer.tokens import shown_tokens
+from auth.usecases import own_sessions, registration, sessions
 from comptoir.auth.v1 import account_pb2, account_pb2_grpc
 from servicekit import identity, ids, permissions
 from servicekit.errors import Unauthenticated
-from servicekit.rpc.server import Registration
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -53,25 +53,31 @@ class AccountServicer(account_pb2_grpc.AccountServiceServicer):
 
     async def LogIn(self, request: account_pb2.LogInRequest, _context: _Context) -> account_pb2.LogInResponse:
         """Opens a session."""
-        address = identity.caller().address
-        tokens = await sessions.log_in(self._app, request.email, request.password, address=address)
-        return account_pb2.LogInResponse(tokens=_tokens(tokens))
+        tokens = await sessions.log_in(
+            self._app,
+            request.email,
+            request.password,
+            by=author(),
+            user_agent=identity.origin().user_agent,
+        )
+        return account_pb2.LogInResponse(tokens=shown_tokens(tokens))
 
     async def RefreshSession(
         self, request: account_pb2.RefreshSessionRequest, _context: _Context
     ) -> account_pb2.RefreshSessionResponse:
         """Goes on with a session."""
-        tokens = await sessions.refresh_session(self._app, request.refresh_token)
-        return account_pb2.RefreshSessionResponse(tokens=_tokens(tokens))
+        tokens = await sessions.refresh_session(self._app, request.refresh_token, by=author())
+        return account_pb2.RefreshSessionResponse(tokens=shown_tokens(tokens))
 
     async def LogOut(
         self, _request: account_pb2.LogOutRequest, _context: _Context
     ) -> account_pb2.LogOutResponse:
         """Ends the caller's session."""
-        caller = identity.caller()
-        if caller.user is None or caller.session is None:
-            raise Unauthenticated
-        await sessions.log_out(self._app, caller.tenant, caller.user, caller.session)
+        user_id, session_id = person()
+        with suppress(SessionNotFound):  # its membership has ended, and the session with it
+            await own_sessions.end_session(
+                self._app, user_id, session_id, reason=EndReason.LOGGED_OUT, by=author()
+            )
         return account_pb2.LogOutResponse()
 
     async def GetMe(
@@ -91,47 +97,3 @@ class AccountServicer(account_pb2_grpc.AccountServiceServicer):
             role=profile.role,
             permissions=sorted(permissions.of_role(profile.role)),
         )
-
-
-class AccountDirectoryServicer(account_pb2_grpc.AccountDirectoryServiceServicer):
-    """What other services and the gateway ask."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def GetSigningKeys(
-        self, _request: account_pb2.GetSigningKeysRequest, _context: _Context
-    ) -> account_pb2.GetSigningKeysResponse:
-        """The public keys."""
-        return account_pb2.GetSigningKeysResponse(jwks_json=self._app.keyring.public_set())
-
-    async def IssueVerification(
-        self, request: account_pb2.IssueVerificationRequest, _context: _Context
-    ) -> account_pb2.IssueVerificationResponse:
-        """What a verification mail needs; empty when there is nothing to send."""
-        registration_id = ids.parse("usr", request.user_id, RegistrationNotFound)
-        mail = await registration.issue_verification(self._app, registration_id)
-        if mail is None:
-            return account_pb2.IssueVerificationResponse()
-        return account_pb2.IssueVerificationResponse(
-            email=mail.email, display_name=mail.display_name, language=mail.language, token=mail.token
-        )
-
-
-def servicers(app: App) -> Sequence[Registration]:
-    """Both services, ready to be added to a server."""
-    return [
-        lambda server: account_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(app), server),
-        lambda server: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
-            AccountDirectoryServicer(app), server
-        ),
-    ]
-
-
-def _tokens(tokens: SessionTokens) -> account_pb2.SessionTokens:
-    return account_pb2.SessionTokens(
-        access_token=tokens.access_token,
-        token_type="Bearer",  # noqa: S106
-        expires_in=tokens.expires_in,
-        refresh_token=tokens.refresh_token,
-    )

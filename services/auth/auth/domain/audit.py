@@ -1,0 +1,126 @@
+"""The audit log: who did what, chained so that no entry can be changed or left out unseen. Never does I/O.
+
+Each organization has a chain of its own. What belongs to no organization, like the account of a person who
+may be in many, goes to the chain of the platform; an entry is in exactly one chain. What a session does is
+recorded in the organization that the session is in.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+Values: TypeAlias = Mapping[str, "str | int | bool | list[str] | None"]
+"""What an entry says of a thing, before or after. Never a secret, nor its hash; no fractions, which a
+database writes in its own way."""
+
+PLATFORM_CHAIN = UUID(int=0)
+"""The chain of what belongs to no organization. No organization has this id."""
+GENESIS = bytes(32)
+"""What the first entry of a chain is linked to."""
+
+
+class ActorKind(StrEnum):
+    """What kind of somebody acted."""
+
+    USER = "user"
+    KEY = "key"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+    """A timer, or another service."""
+    NOBODY = "nobody"
+    """Somebody who was not known yet."""
+
+
+class Action(StrEnum):
+    """What was done: noun.participle."""
+
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
+    SESSION_REVOKED = "session.revoked"
+    SESSION_REAUTHENTICATED = "session.reauthenticated"
+    REFRESH_TOKEN_REUSED = "refresh_token.reused"  # noqa: S105  # an action, no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who acts, for whom, and from where."""
+
+    kind: ActorKind
+    id: UUID | None = None
+    on_behalf_of: UUID | None = None
+    """The user in whose name a key or an operator acts."""
+    address: str = ""
+    request_id: str = ""
+
+
+NOBODY = Author(ActorKind.NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a chain."""
+
+    organization_id: UUID
+    seq: int
+    """1, 2, 3 … in each chain, without gaps."""
+    id: UUID
+    at: datetime
+    actor_kind: ActorKind
+    actor_id: UUID | None
+    on_behalf_of: UUID | None
+    action: Action
+    target: str
+    """What it was done to: a typed id, like "ses_…"."""
+    address: str
+    request_id: str
+    before: Values | None
+    after: Values | None
+    previous_hash: bytes
+    hash: bytes
+
+    def digest(self) -> bytes:
+        """The hash that the entry must have: SHA-256 over the previous hash and the rest in canonical JSON.
+
+        Canonical as by RFC 8785 for what `Values` allows: names sorted, no white space, UTF-8.
+        """
+        said = {
+            "organization_id": str(self.organization_id),
+            "seq": self.seq,
+            "id": str(self.id),
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "actor_kind": self.actor_kind,
+            "actor_id": _text(self.actor_id),
+            "on_behalf_of": _text(self.on_behalf_of),
+            "action": self.action,
+            "target": self.target,
+            "address": self.address,
+            "request_id": self.request_id,
+            "before": self.before,
+            "after": self.after,
+        }
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(self.previous_hash + canonical.encode()).digest()
+
+
+def verify(entries: Iterable[Entry], *, previous_hash: bytes = GENESIS, seq: int = 0) -> int | None:
+    """The number of the first entry of a chain that is not as it was written; None when all are.
+
+    `entries` begin, in order, after number `seq`, whose hash is `previous_hash`: by default at the first.
+    An end that was cut off shows only beside the chain's head, which says how far it goes.
+    """
+    for entry in entries:
+        seq += 1
+        linked = entry.seq == seq and entry.previous_hash == previous_hash
+        if not linked or entry.hash != entry.digest():
+            return seq
+        previous_hash = entry.hash
+    return None
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

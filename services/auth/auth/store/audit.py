@@ -1,0 +1,80 @@
+"""Writes the audit log, in the transaction of the change that an entry speaks of."""
+
+from dataclasses import asdict, replace
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from auth.domain.audit import GENESIS, Action, ActorKind, Author, Entry, Values
+from auth.tables import AUDIT_ENTRIES, AUDIT_HEADS
+from servicekit import ids
+from servicekit.database import Transaction
+
+_of_chain = AUDIT_HEADS.c.organization_id == sa.bindparam("chain", type_=sa.Uuid)
+
+# Counts one further; whoever else writes to the chain waits for the end of the transaction.
+_STEP = (
+    insert(AUDIT_HEADS)
+    .values(organization_id=sa.bindparam("chain", type_=sa.Uuid), seq=1, hash=GENESIS)
+    .on_conflict_do_update(index_elements=["organization_id"], set_={"seq": AUDIT_HEADS.c.seq + 1})
+    .returning(AUDIT_HEADS.c.seq, AUDIT_HEADS.c.hash)
+)
+_INSERT = sa.insert(AUDIT_ENTRIES)
+_MOVE_HEAD = sa.update(AUDIT_HEADS).where(_of_chain).values(hash=sa.bindparam("newest", type_=sa.LargeBinary))
+_LIST = (
+    sa.select(AUDIT_ENTRIES)
+    .where(
+        AUDIT_ENTRIES.c.organization_id == sa.bindparam("chain", type_=sa.Uuid),
+        AUDIT_ENTRIES.c.seq > sa.bindparam("after", type_=sa.BigInteger),
+    )
+    .order_by(AUDIT_ENTRIES.c.seq)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
+async def record(
+    tx: Transaction,
+    chain: UUID,
+    author: Author,
+    action: Action,
+    *,
+    target: str,
+    before: Values | None = None,
+    after: Values | None = None,
+) -> Entry:
+    """Adds an entry to the chain of an organization, or to PLATFORM_CHAIN, if and only if `tx` commits.
+
+    The chain is locked until then: record last in a transaction, several chains in the order of their ids.
+    """
+    head = (await tx.execute(_STEP, {"chain": chain})).one()
+    unsigned = Entry(
+        organization_id=chain,
+        seq=head.seq,
+        id=ids.new(),
+        at=tx.now,
+        actor_kind=author.kind,
+        actor_id=author.id,
+        on_behalf_of=author.on_behalf_of,
+        action=action,
+        target=target,
+        address=author.address,
+        request_id=author.request_id,
+        before=before,
+        after=after,
+        previous_hash=head.hash,
+        hash=b"",
+    )
+    entry = replace(unsigned, hash=unsigned.digest())
+    await tx.execute(_INSERT, asdict(entry))
+    await tx.execute(_MOVE_HEAD, {"chain": chain, "newest": entry.hash})
+    return entry
+
+
+async def list_entries(tx: Transaction, chain: UUID, *, after: int = 0, most: int = 1000) -> list[Entry]:
+    """Entries of a chain in its order, from the one after number `after`."""
+    found = await tx.execute(_LIST, {"chain": chain, "after": after, "most": most})
+    return [
+        Entry(**(dict(row) | {"actor_kind": ActorKind(row["actor_kind"]), "action": Action(row["action"])}))
+        for row in found.mappings()
+    ]

@@ -1,0 +1,11 @@
+"""What all tables of auth share: one metadata and moments."""
+
+import sqlalchemy as sa
+
+from servicekit.tables import platform_tables
+
+METADATA = sa.MetaData()
+platform_tables(METADATA)
+
+MOMENT = sa.DateTime(timezone=True)
+NOW = sa.text("now()")

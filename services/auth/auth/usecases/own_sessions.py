@@ -1,0 +1,141 @@
+"""What people do with the sessions they have: look, end them, prove anew who they are.
+
+A person may have sessions in many organizations, so these are platform transactions.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from auth.app import App
+from auth.domain import accounts
+from auth.domain.accounts import ATTEMPTS, InvalidCredentials, TooManyAttempts
+from auth.domain.audit import Action, Author
+from auth.domain.sessions import EndReason, Session, SessionNotFound, SessionTokens
+from auth.store import accounts as account_store
+from auth.store import audit
+from auth.store import sessions as store
+from auth.usecases.sessions import tokens_of
+from servicekit import ids
+from servicekit.database import Transaction
+from servicekit.errors import RETRY_AFTER, InvalidPageToken, Unauthenticated
+from servicekit.paging import Page
+
+_AFTER_ALL = UUID(int=2**128 - 1)
+_LATE = timedelta(minutes=1)
+"""How long a gateway may take to ask for what was revoked while it started."""
+_ACTIONS = MappingProxyType({EndReason.LOGGED_OUT: Action.SESSION_CLOSED})
+
+
+async def list_sessions(app: App, user_id: UUID, page: Page) -> tuple[list[Session], str]:
+    """The sessions of the user that hold, the newest first, and the token of the next page.
+
+    Raises:
+        InvalidPageToken: the token holds no session's id.
+    """
+    before = _id(page.after[0]) if page.after else _AFTER_ALL
+    async with app.db.begin_platform(reason="list the caller's sessions") as tx:
+        found = await store.list_sessions(
+            tx, user_id, idle=app.lifetimes.idle, before=before, most=page.size + 1
+        )
+    shown = found[: page.size]
+    return shown, page.next_token([str(shown[-1].id)]) if len(found) > page.size else ""
+
+
+async def end_session(app: App, user_id: UUID, session_id: UUID, *, reason: EndReason, by: Author) -> None:
+    """Ends a session of the user. One that is over stays as it is.
+
+    Raises:
+        SessionNotFound: there is none, or it is somebody else's.
+    """
+    async with app.db.begin_platform(reason="end the caller's session") as tx:
+        found = await store.lock_session(tx, session_id)
+        if found is None or found[0].user_id != user_id:
+            raise SessionNotFound
+        await _end(tx, [found[0]], reason=reason, by=by)
+
+
+async def log_out_everywhere(app: App, user_id: UUID, *, keep: UUID | None, by: Author) -> int:
+    """Ends all sessions of the user but `keep`. Answers how many of them still held."""
+    async with app.db.begin_platform(reason="end the caller's sessions") as tx:
+        return await end_sessions(app, tx, user_id, reason=EndReason.LOGGED_OUT_EVERYWHERE, by=by, keep=keep)
+
+
+async def end_sessions(
+    app: App, tx: Transaction, user_id: UUID, *, reason: EndReason, by: Author, keep: UUID | None = None
+) -> int:
+    """The same within a platform transaction, as its last part: it records."""
+    found = [each for each in await store.lock_sessions(tx, user_id) if each.id != keep]
+    await _end(tx, found, reason=reason, by=by)
+    return sum(each.holds(now=tx.now, idle=app.lifetimes.idle) for each in found)
+
+
+async def reauthenticate(
+    app: App, user_id: UUID, session_id: UUID, *, password: str, by: Author
+) -> SessionTokens:
+    """Renews the credentials of the user's session by their password. Counted with the log-ins.
+
+    Raises:
+        TooManyAttempts: as for log_in.
+        InvalidCredentials: another password.
+        Unauthenticated: the session is over, or not theirs.
+        Unavailable: too many passwords wait to be compared.
+    """
+    async with app.db.begin_platform(reason="find the caller's password") as tx:
+        user = await account_store.find_user(tx, user_id)
+        if user is None:
+            raise Unauthenticated
+        email, password_hash = user
+        key = accounts.attempt_key(email, by.address)
+        attempts, seconds_left = await account_store.count_attempt(tx, key)
+    if attempts > ATTEMPTS:
+        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+    if not (await app.passwords.verify(password_hash, password)).fits:
+        raise InvalidCredentials
+    async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
+        await account_store.clear_attempts(tx, key)
+        found = await store.lock_session(tx, session_id)
+        if found is None or found[0].user_id != user_id:
+            raise Unauthenticated
+        session = found[0].reauthenticate(("pwd",), now=tx.now, idle=app.lifetimes.idle)
+        await store.save_session(tx, session)
+        await audit.record(
+            tx,
+            session.organization_id,
+            by,
+            Action.SESSION_REAUTHENTICATED,
+            target=ids.show("ses", session.id),
+            after={"methods": list(session.methods)},
+        )
+    return tokens_of(app, session, found[1], now=session.last_used_at)
+
+
+async def list_revocations(app: App, since: datetime | None) -> tuple[Sequence[UUID], datetime]:
+    """What was revoked since then, or as long ago as an access token holds; and when we looked."""
+    async with app.db.begin_platform(reason="tell gateways what was revoked") as tx:
+        earliest = since or tx.now - app.lifetimes.access_token - _LATE
+        return await store.list_revocations(tx, earliest), tx.now
+
+
+async def _end(tx: Transaction, sessions: Sequence[Session], *, reason: EndReason, by: Author) -> None:
+    """Ends locked sessions that were not ended; then records that, in the order of the chains."""
+    held = [each for each in sessions if each.ended_at is None]
+    for session in held:
+        await store.save_session(tx, session.end(tx.now, reason))
+    for session in sorted(held, key=lambda each: (each.organization_id, each.id)):
+        await audit.record(
+            tx,
+            session.organization_id,
+            by,
+            _ACTIONS.get(reason, Action.SESSION_REVOKED),
+            target=ids.show("ses", session.id),
+            after={"reason": reason.value, "device": session.device},
+        )
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidPageToken from None
