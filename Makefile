@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 DEVSTACK := $(RUN) -m devstack
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help environment up down reset status logs demo test test-kafka check bench lock generate fmt
+.PHONY: help environment up down reset status logs demo test test-kafka test-chromium check bench lock generate fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: environment ## Run the whole suite; a part: make test ARGS=services/bookin
 
 test-kafka: environment ## Run the broker's contract on Apache Kafka
 	@COMPTOIR_TEST_KAFKA=apache $(RUN) -m pytest -m kafka $(ARGS)
+
+test-chromium: environment ## Run the passkeys' contract in Chromium; CHROMIUM names its program
+	@COMPTOIR_TEST_CHROMIUM=$(or $(CHROMIUM),chromium) $(RUN) -m pytest -n 0 services/auth/tests/test_browser_contract.py $(ARGS)
 
 check: environment ## Run every static check
 	@$(RUN) -m tools.checks

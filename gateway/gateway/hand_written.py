@@ -111,7 +111,7 @@ def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    manage, verify_email = page("manage"), page("verify_email")
+    manage, verify_email, account_link = page("manage"), page("verify_email"), page("account_link")
 
     @app.get("/manage/{token}")
     async def manage_booking(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
@@ -120,6 +120,13 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/verify-email")
     async def verify() -> Response:
         return _html(verify_email)
+
+    @app.get("/forgot-password")
+    @app.get("/reset-password")
+    @app.get("/confirm-email")
+    @app.get("/revert-email")
+    async def follow_account_link() -> Response:
+        return _html(account_link)
 
 
 def _add_stripe(app: FastAPI, payment: Peer, limits: LimitSettings) -> None:

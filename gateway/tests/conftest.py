@@ -15,7 +15,14 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc, session_pb2, session_pb2_grpc
+from comptoir.auth.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    credential_pb2,
+    credential_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.app import open_gateway
@@ -105,6 +112,14 @@ class Accounts(account_pb2_grpc.AccountServiceServicer):
 
     async def LogOut(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self.backend.seen(request, context, account_pb2.LogOutResponse())
+
+
+class Credentials(credential_pb2_grpc.CredentialServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ForgotPassword(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, credential_pb2.ForgotPasswordResponse())
 
 
 class AccountDirectory(account_pb2_grpc.AccountDirectoryServiceServicer):
@@ -202,6 +217,9 @@ async def settings(
             keys,
             [
                 lambda s: account_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(backends), s),
+                lambda s: credential_pb2_grpc.add_CredentialServiceServicer_to_server(
+                    Credentials(backends), s
+                ),
                 lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
                     AccountDirectory(access_key), s
                 ),

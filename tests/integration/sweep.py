@@ -29,6 +29,7 @@ HOLDERS = {
     "booking.guests",
     "auth.users",
     "auth.registrations",
+    "auth.account_mails",
     "support.tickets",
     "support.ticket_messages",
 }

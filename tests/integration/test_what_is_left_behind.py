@@ -57,6 +57,7 @@ def visit(platform: Platform, api: Api, sink: Sink, main_job: MainJob) -> Visit:
     )
     visit.tokens["an access token"] = owner.api.headers["authorization"].removeprefix("Bearer ")
     visit.tokens["a refresh token"] = owner.refresh_token
+    _forget_the_password(api, sink, visit)
     endpoint = owner.api.post("/v1/webhook-endpoints", {"url": "http://127.0.0.1:9/hooks"})
     visit.tokens["a webhook secret"] = endpoint["secret"].removeprefix("whsec_")
     venue = new_restaurant(owner)
@@ -74,6 +75,18 @@ def visit(platform: Platform, api: Api, sink: Sink, main_job: MainJob) -> Visit:
     api.post(f"{link}/cancel")
     sink.wait_for_mail(visit.email, matching="Cancelled")
     return visit
+
+
+def _forget_the_password(api: Api, sink: Sink, visit: Visit) -> None:
+    """Asks for a link, follows it with a password that is refused, and goes on with the old one."""
+    api.post("/v1/auth/password/forgot", {"email": visit.email})
+    mail = sink.wait_for_mail(visit.email, matching="/reset-password")
+    token = mail["text"].partition("/reset-password?token=")[2].split()[0]
+    visit.tokens["a link's token to reset a password"] = token
+    refused = api.request(
+        "POST", "/v1/auth/password/reset", json={"token": token, "new_password": f"{visit.email} 2026"}
+    )
+    assert refused.status_code == 422
 
 
 def _book(api: Api, venue: Venue, visit: Visit, *, party_size: int) -> Any:
@@ -99,6 +112,9 @@ def _err(api: Api, venue: Venue, visit: Visit, link: str) -> None:
         ("POST", "/v1/auth/register", {"json": account | {"language": visit.words}}),
         ("POST", "/v1/auth/refresh", {"json": {"refresh_token": f"{visit.tokens['a refresh token']}x"}}),
         ("POST", "/v1/auth/email/verify", {"json": {"token": visit.tokens["a refresh token"]}}),
+        ("POST", "/v1/auth/password/forgot", {"json": {"email": f"{visit.email} {visit.phone}"}}),
+        ("POST", "/v1/auth/password/reset", {"json": {"token": access, "new_password": visit.password}}),
+        ("POST", "/v1/auth/email/confirm", {"json": {"token": visit.password}}),
         ("POST", "/hooks/stripe", {"json": everything, "headers": {"stripe-signature": access}}),
         ("GET", f"{link}x", {}),
         ("GET", f"/v1/{visit.email}/{visit.phone}", {}),

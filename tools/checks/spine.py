@@ -14,7 +14,7 @@ SPINE = frozenset(
     | {"usecases", "servicer", "consumer", "timers"}
 )
 _OWN = {
-    "auth": {"hashing", "tokens"},
+    "auth": {"hashing", "relying_party", "sealing", "tokens"},
     "notification": {"mails"},
 }
 """What a service has beside the spine: adapters of things that only it talks to."""

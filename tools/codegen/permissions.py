@@ -14,7 +14,8 @@ _HEAD = """# Permissions
 
 Generated from the policies in `proto/` and the roles in `servicekit.permissions` by `make generate`.
 The gateway and the service's interceptor both enforce it; an RPC without a policy is denied.
-"Fresh" means that the caller gave credentials within the last hour.
+"Fresh" means that the caller gave credentials within the last hour. "Venues" says what a member limited to
+venues may do: "named" and "found" are for theirs alone, and without either all but `self` is denied to them.
 """
 _AUDIENCES: dict[int, str] = {
     policy_pb2.AUDIENCE_PUBLIC: "anybody",
@@ -32,10 +33,19 @@ def render() -> str:
     return "\n".join(
         [
             _HEAD,
+            "## Roles",
+            "",
+            "Built in; an organization may make more of these permissions. Whoever may `roles.write` or",
+            "`members.write` gives no permission that they lack themselves, and only owners make owners.",
+            "",
+            f"| permission | {' | '.join(permissions.ROLES)} |",
+            f"|---|{'---|' * len(permissions.ROLES)}",
+            *(_permission_row(each) for each in sorted(permissions.ALL)),
+            "",
             "## Members, by role",
             "",
-            f"| RPC | HTTP | permission | {' | '.join(permissions.ROLES)} |",
-            f"|---|---|---|{'---|' * len(permissions.ROLES)}",
+            f"| RPC | HTTP | permission | venues | {' | '.join(permissions.ROLES)} |",
+            f"|---|---|---|---|{'---|' * len(permissions.ROLES)}",
             *(_member_row(rpc) for rpc in members),
             "",
             "## Without signing in",
@@ -61,6 +71,11 @@ def _audience(rpc: Rpc) -> int:
     return rpc.policy.audience if rpc.policy else policy_pb2.AUDIENCE_UNSPECIFIED
 
 
+def _permission_row(permission: str) -> str:
+    has = ["yes" if permission in granted else "" for granted in permissions.ROLES.values()]
+    return f"| `{permission}` | {' | '.join(has)} |"
+
+
 def _member_row(rpc: Rpc) -> str:
     permission = rpc.policy.permission if rpc.policy else ""
     fresh = ", fresh" if rpc.policy and rpc.policy.fresh else ""
@@ -68,7 +83,13 @@ def _member_row(rpc: Rpc) -> str:
         "yes" if permission == permissions.SELF or permission in granted else ""
         for granted in permissions.ROLES.values()
     ]
-    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {' | '.join(may)} |"
+    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {_venues(rpc)} | {' | '.join(may)} |"
+
+
+def _venues(rpc: Rpc) -> str:
+    if rpc.policy and rpc.policy.venue_field:
+        return "named"
+    return "found" if rpc.policy and rpc.policy.venue_in_service else ""
 
 
 def _name(rpc: Rpc) -> str:

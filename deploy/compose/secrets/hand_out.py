@@ -49,6 +49,7 @@ def _of_program(made: Secrets, program: str) -> dict[str, str]:
     match program:
         case "auth":
             files["access-token-key.json"] = _text(made.access_token_key_file)
+            files["encryption.key"] = _text(made.auth_encryption_key_file)
         case "payment":
             settings["STRIPE__API_KEY"] = made.stripe_api_key
             settings["STRIPE__WEBHOOK_SECRET"] = made.stripe_webhook_secret

@@ -106,7 +106,13 @@ def _particular(service: str, wiring: Wiring, secrets: Secrets) -> dict[str, str
         case "booking":
             return {"HOLD_TTL_SECONDS": _HOLD_SECONDS}
         case "auth":
-            return {"ACCESS_TOKEN_KEY_FILE": str(secrets.access_token_key_file)}
+            return {
+                "ACCESS_TOKEN_KEY_FILE": str(secrets.access_token_key_file),
+                "ENCRYPTION_KEY_FILE": str(secrets.auth_encryption_key_file),
+                "WEBAUTHN__ORIGINS": json.dumps(
+                    [f"http://localhost:{urlsplit(wiring.public_url).port or 80}"]
+                ),
+            }
         case "payment":
             return {
                 "STRIPE__API_KEY": secrets.stripe_api_key,

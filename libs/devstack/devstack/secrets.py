@@ -28,6 +28,7 @@ class Secrets:
         for program in PROGRAMS:
             self._make(f"internal-{program}.json", lambda name=program: _signing_key(name))  # type: ignore[misc]
         self._make("access-token-key.json", _access_token_key)
+        self._make("auth-encryption.key", _encryption_key)
         self._make("notification-encryption.key", _encryption_key)
         self._make("stripe-webhook.secret", lambda: f"whsec_{secrets.token_urlsafe(32)}")
         self._make("stripe-api.key", lambda: f"sk_test_{secrets.token_urlsafe(24)}")
@@ -59,6 +60,11 @@ class Secrets:
     def access_token_key_file(self) -> Path:
         """The private JWK that signs access tokens."""
         return self.directory / "access-token-key.json"
+
+    @property
+    def auth_encryption_key_file(self) -> Path:
+        """32 random bytes in base64."""
+        return self.directory / "auth-encryption.key"
 
     @property
     def notification_encryption_key_file(self) -> Path:

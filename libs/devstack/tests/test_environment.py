@@ -71,7 +71,7 @@ def test_no_program_is_told_the_secrets_of_others(program: str, wiring: Wiring, 
     if program != "payment":
         foreign += [secrets.stripe_api_key, secrets.stripe_webhook_secret]
     if program != "auth":
-        foreign.append(str(secrets.access_token_key_file))
+        foreign += [str(secrets.access_token_key_file), str(secrets.auth_encryption_key_file)]
     if program != "notification":
         foreign.append(str(secrets.notification_encryption_key_file))
     assert not [secret for secret in foreign if secret in seen]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import String
 
-from servicekit import deadline
+from servicekit import deadline, identity
 from servicekit.driver import Driver, DriverPool
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
@@ -26,6 +26,7 @@ _IDLE_IN_TRANSACTION_MS = "15000"
 # trip opens every transaction: tenant or role, time budget, and the database's clock.
 _ENTER_TENANT = select(
     func.set_config("app.organization_id", bindparam("organization", type_=String), True),
+    func.set_config("app.venues", bindparam("venues", type_=String), True),
     func.set_config("statement_timeout", bindparam("timeout", type_=String), True),
     func.now().label("now"),
 )
@@ -97,12 +98,16 @@ class Database:
     async def begin(self, organization: UUID) -> AsyncIterator[Transaction]:
         """A transaction that sees and writes the rows of one organization only.
 
+        In an RPC for members whose caller is limited to venues: only theirs, of the tables that were told
+        to by `migrations.keep_to_venues`.
+
         Raises:
             Unavailable: the database cannot be reached, or broke off.
             Busy: a lock was not to be had in time.
             DeadlineExceeded: the time budget ran out.
         """
-        async with self._transaction(_ENTER_TENANT, {"organization": str(organization)}, organization) as tx:
+        entering = {"organization": str(organization), "venues": _array(identity.venues())}
+        async with self._transaction(_ENTER_TENANT, entering, organization) as tx:
             yield tx
 
     @asynccontextmanager
@@ -158,6 +163,11 @@ class Database:
         """Closes every connection."""
         await self._drivers.close()
         await self.engine.dispose()
+
+
+def _array(venues: frozenset[UUID] | None) -> str:
+    """Venues as app.venues has them, an array of PostgreSQL; empty text means all."""
+    return "" if venues is None else "{" + ",".join(sorted(map(str, venues))) + "}"
 
 
 def _checked_out(adapted: Any, _record: object, _proxy: object) -> None:

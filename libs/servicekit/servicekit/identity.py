@@ -85,6 +85,7 @@ class Origin:
 
 _NOWHERE = Origin()
 _current: ContextVar[Caller] = ContextVar("caller")
+_venues: ContextVar[frozenset[UUID] | None] = ContextVar("venues", default=None)
 _origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
@@ -96,6 +97,16 @@ def caller() -> Caller:
 def bind(value: Caller) -> None:
     """Makes `value` the caller of the running task."""
     _current.set(value)
+
+
+def venues() -> frozenset[UUID] | None:
+    """The venues that bind the transactions of the running task; None means all, as outside of an RPC."""
+    return _venues.get()
+
+
+def bind_venues(value: frozenset[UUID] | None) -> None:
+    """Limits the transactions of the running task to these venues."""
+    _venues.set(value)
 
 
 def origin() -> Origin:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from servicekit.tables import platform_tables
 
 _LOCK_TIMEOUT = "5s"
+_VENUES = "(SELECT NULLIF(current_setting('app.venues', true), '')::uuid[])"
 _TENANT = "organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)"
 
 
@@ -54,6 +55,12 @@ def isolate(service: str, *tables: str) -> None:
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY tenant ON {table} USING ({_TENANT}) WITH CHECK ({_TENANT})")
         op.execute(f"CREATE POLICY platform ON {table} TO {service}_platform USING (true) WITH CHECK (true)")
+
+
+def keep_to_venues(table: str, column: str) -> None:
+    """Hides, from a member who is limited to venues, the rows of all others; `column` holds the venue."""
+    bound = f"{_VENUES} IS NULL OR {column} = ANY ({_VENUES}::uuid[])"
+    op.execute(f"CREATE POLICY venues ON {table} AS RESTRICTIVE USING ({bound}) WITH CHECK ({bound})")
 
 
 def create_platform_tables(service: str) -> None:

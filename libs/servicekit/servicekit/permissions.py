@@ -5,12 +5,22 @@ from types import MappingProxyType
 _VIEWER = frozenset({"venues.read", "bookings.read", "tickets.read", "analytics.read", "notifications.read"})
 _HOST = _VIEWER | {"bookings.write", "tickets.write"}
 _ACCOUNTANT = frozenset({"venues.read", "bookings.read", "payments.read", "analytics.read"})
-_MANAGER = _HOST | {"venues.write", "payments.read", "webhooks.read"}
-_ADMIN = _MANAGER | {"webhooks.write"}
+_MANAGER = _HOST | {"venues.write", "payments.read", "webhooks.read", "members.read"}
+_ADMIN = _MANAGER | {
+    "webhooks.write",
+    "members.write",
+    "roles.write",
+    "audit.read",
+    "keys.read",
+    "keys.write",
+}
+# What lets somebody in by another door, like the company's own log-in, could make them anybody.
+_OWNER = _ADMIN | {"organization.write"}
 
+OWNER = "owner"
 ROLES = MappingProxyType(
     {
-        "owner": _ADMIN,
+        OWNER: _OWNER,
         "admin": _ADMIN,
         "manager": _MANAGER,
         "host": _HOST,
@@ -18,11 +28,16 @@ ROLES = MappingProxyType(
         "viewer": _VIEWER,
     }
 )
+"""The built-in roles. An organization may have more of its own: auth keeps them, access tokens carry what
+they may do, and nothing else ever asks for a role by its name."""
+
+ALL = _OWNER
+"""Every permission there is; owners have them all."""
 
 SELF = "self"
 """The permission of calls about the caller only: every member has it."""
 
 
 def of_role(role: str) -> frozenset[str]:
-    """The permissions of a role; none for a role that does not exist."""
+    """The permissions of a built-in role; none for a role that is not built in."""
     return ROLES.get(role, frozenset())

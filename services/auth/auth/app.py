@@ -1,12 +1,15 @@
 """What the use cases need."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from auth.domain.plans import PLANS, Plan
 from auth.domain.sessions import Lifetimes
 from auth.hashing import Passwords
+from auth.relying_party import RelyingParty
+from auth.sealing import Seal
 from auth.settings import Settings
 from auth.tokens import Keyring
 from servicekit.database import Database
@@ -21,6 +24,9 @@ class App:
     passwords: Passwords
     keyring: Keyring
     lifetimes: Lifetimes
+    seal: Seal
+    relying_party: RelyingParty
+    plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS, kw_only=True)
 
 
 @asynccontextmanager
@@ -30,9 +36,22 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
     keyring = Keyring.load(settings.access_token_key_file, settings.second_access_token_key_file)
     passwords = Passwords(settings.hashing)
     try:
-        yield App(resources.db, passwords, keyring, lifetimes_of(settings))
+        yield App(
+            db=resources.db,
+            passwords=passwords,
+            keyring=keyring,
+            lifetimes=lifetimes_of(settings),
+            seal=Seal(settings.encryption_key()),
+            relying_party=RelyingParty(settings.webauthn),
+            plans=plans_of(settings),
+        )
     finally:
         passwords.close()
+
+
+def plans_of(settings: Settings) -> Mapping[str, Plan]:
+    """What each plan allows."""
+    return {**PLANS, **{name: Plan(**plan.model_dump()) for name, plan in settings.plans.items()}}
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Passwords:
         Raises:
             Unavailable: too many wait already.
         """
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(_canonical(password)))
 
     async def verify(self, kept: str | None, password: str) -> Verdict:
         """Whether the hash is of the password. None takes as long and never fits. Raises like `hash`."""
@@ -54,13 +55,13 @@ class Passwords:
 
     def _verify(self, kept: str | None, password: str) -> Verdict:
         try:
-            self._hasher.verify(kept or self._nobody, password)
+            self._hasher.verify(kept or self._nobody, _canonical(password))
         except (VerificationError, InvalidHashError):
             return Verdict(fits=False)
         if kept is None:
             return Verdict(fits=False)
         if self._hasher.check_needs_rehash(kept):
-            return Verdict(fits=True, stronger_hash=self._hasher.hash(password))
+            return Verdict(fits=True, stronger_hash=self._hasher.hash(_canonical(password)))
         return Verdict(fits=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -70,3 +71,12 @@ class Passwords:
         # Given back when the thread is done with it, also when the caller has gone meanwhile.
         future.add_done_callback(lambda _: self._admitted.release())
         return await asyncio.wrap_future(future)
+
+
+def _canonical(password: str) -> str:
+    """The one spelling of characters that keyboards send in several (NFC, as RFC 8265 §4.2 asks).
+
+    Nothing else is changed and nothing cut off (ASVS 5.0 6.2.8). NFKC, which NIST names, would make different
+    characters equal.
+    """
+    return unicodedata.normalize("NFC", password)

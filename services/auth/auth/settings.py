@@ -1,11 +1,17 @@
 """What the auth service reads from its environment (AUTH_…). Read once, in __main__."""
 
+import base64
+import binascii
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from servicekit.settings import Part, ServiceSettings
+from servicekit.settings import Environment, Part, ServiceSettings
+
+_KEY_BYTES = 32
 
 
 class HashingSettings(Part):
@@ -20,6 +26,30 @@ class HashingSettings(Part):
     """How many more may wait; further ones are refused as unavailable."""
 
 
+class WebAuthnSettings(Part):
+    """The site that passkeys are made for. Changing `rp_id` makes all passkeys useless."""
+
+    rp_id: str = "localhost"
+    """A domain: that of the pages, or one above it."""
+    origins: tuple[str, ...] = ("http://localhost:8080",)
+    """Where the pages are, like "https://book.example.org": of `rp_id`, or below it."""
+
+    @model_validator(mode="after")
+    def _refuse_foreign_origins(self) -> Self:
+        hosts = [urlsplit(origin).hostname or "" for origin in self.origins]
+        if not hosts or not all(f".{host}".endswith(f".{self.rp_id}") for host in hosts):
+            raise ValueError("webauthn.origins: must be of the domain webauthn.rp_id")
+        return self
+
+
+class PlanSettings(Part):
+    """At most how many of each an organization of a plan may have."""
+
+    members: int = Field(ge=1)
+    venues: int = Field(ge=1)
+    api_keys: int = Field(ge=0)
+
+
 class Settings(ServiceSettings):
     """Settings of auth."""
 
@@ -31,7 +61,35 @@ class Settings(ServiceSettings):
     """A private Ed25519 JWK with a `kid`: signs access tokens, and its secret keys refresh tokens."""
     second_access_token_key_file: Path | None = None
     """During a rotation: the next key before it signs, the previous one afterwards; only verifies."""
+    encryption_key_file: Path
+    """32 random bytes in base64: seals secrets that are read again, like those of authenticator apps."""
+    webauthn: WebAuthnSettings = WebAuthnSettings()
     hashing: HashingSettings = HashingSettings()
+    plans: dict[str, PlanSettings] = Field(default_factory=dict)
+    """Other numbers for a plan, or another plan, in JSON: {"free": {"members": 3, "venues": 1, "api_keys": 0}}."""
     access_token_seconds: int = Field(default=600, ge=60, le=3600)
     session_days: int = Field(default=30, ge=1)
     session_idle_days: int = Field(default=7, ge=1)
+
+    def encryption_key(self) -> bytes:
+        """The key in `encryption_key_file`.
+
+        Raises:
+            ValueError: the file cannot be read or does not hold 32 bytes in base64.
+        """
+        try:
+            key = base64.b64decode(self.encryption_key_file.read_bytes().strip(), validate=True)
+        except (OSError, binascii.Error) as error:
+            raise ValueError("encryption_key_file: cannot be read, or is not base64") from error
+        if len(key) != _KEY_BYTES:
+            raise ValueError(f"encryption_key_file: must hold {_KEY_BYTES} bytes in base64")
+        return key
+
+    @model_validator(mode="after")
+    def _refuse_broken(self) -> Self:
+        self.encryption_key()
+        if self.environment is Environment.PRODUCTION and not all(
+            origin.startswith("https://") for origin in self.webauthn.origins
+        ):
+            raise ValueError("webauthn.origins: production needs https")
+        return self

@@ -11,14 +11,16 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from auth.domain.roles import Grant
 from auth.domain.sessions import Session
-from servicekit import ids, permissions
+from servicekit import ids
 
 ISSUER = "comptoir-auth"
 AUDIENCE = "comptoir"
 # EdDSA by its name since RFC 9864, which says the curve too. The signature is that of RFC 8037.
 ALGORITHM = "Ed25519"
 _REFRESH = b"comptoir refresh token 1\x00"
+_DEVICE = b"comptoir known device 1\x00"
 
 
 class Keyring:
@@ -39,7 +41,7 @@ class Keyring:
         """From files. Raises OSError or ValueError when they are not keys."""
         return cls(_read(current), _read(second) if second else None)
 
-    def access_token(self, session: Session, role: str, *, now: datetime, lifetime: timedelta) -> str:
+    def access_token(self, session: Session, grant: Grant, *, now: datetime, lifetime: timedelta) -> str:
         """A JWT (typed as by RFC 9068): who acts where, with which permissions, until `now + lifetime`."""
         issued = int(now.timestamp())
         claims: dict[str, Any] = {
@@ -48,14 +50,16 @@ class Keyring:
             "sub": str(session.user_id),
             "org": str(session.organization_id),
             "sid": str(session.id),
-            "role": role,
-            "scope": " ".join(sorted(permissions.of_role(role))),
+            "role": grant.role,
+            "scope": " ".join(sorted(grant.permissions)),
             "amr": list(session.methods),
             "auth_time": int(session.authenticated_at.timestamp()),
             "iat": issued,
             "exp": issued + int(lifetime.total_seconds()),
             "jti": ids.new().hex,
         }
+        if grant.venues:
+            claims["ven"] = sorted(map(str, grant.venues))
         header = {"alg": ALGORITHM, "kid": self._current.kid, "typ": "at+jwt"}
         return jwt.encode(header, claims, self._current, algorithms=[ALGORITHM])
 
@@ -66,6 +70,10 @@ class Keyring:
     def refresh_token(self, session: Session) -> str:
         """The newest refresh token of a session."""
         return session.refresh_token(self.refresh_keys(session)[0])
+
+    def fingerprints(self, trait: bytes) -> Sequence[bytes]:
+        """Keyed hashes of what a device is known by: the first is kept, all are looked for."""
+        return [hmac.digest(secret, _DEVICE + trait, "sha256") for secret in self._secrets]
 
     def public_set(self) -> str:
         """The public keys as a JSON Web Key Set, the current one first."""

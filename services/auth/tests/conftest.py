@@ -14,7 +14,9 @@ from auth.domain.accounts import Registration
 from auth.domain.audit import ActorKind, Author, Entry
 from auth.domain.sessions import EndReason, Lifetimes, RefreshToken, Session, SessionTokens
 from auth.hashing import Passwords
-from auth.settings import HashingSettings
+from auth.relying_party import RelyingParty
+from auth.sealing import Seal
+from auth.settings import HashingSettings, WebAuthnSettings
 from auth.store import audit
 from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
@@ -60,7 +62,9 @@ class People:
     async def log_in(self, email: str, *, password: str = PASSWORD, address: str = PLACE) -> SessionTokens:
         """Logs in from the usual place."""
         by = Author(ActorKind.NOBODY, address=address, request_id="request-of-the-log-in")
-        return await sessions.log_in(self.app, email, password, by=by, user_agent=BROWSER)
+        tokens = await sessions.log_in(self.app, email, password, by=by, user_agent=BROWSER)
+        assert isinstance(tokens, SessionTokens)
+        return tokens
 
     async def end(self, session: Session) -> None:
         """Logs out of a session."""
@@ -121,7 +125,16 @@ async def app(service_database: OpenDatabase, passwords: Passwords, signing_key:
     lifetimes = Lifetimes(
         access_token=timedelta(minutes=10), session=timedelta(days=30), idle=timedelta(days=7)
     )
-    return App(await service_database("auth"), passwords, Keyring(signing_key), lifetimes)
+    return App(
+        db=await service_database("auth"),
+        passwords=passwords,
+        keyring=Keyring(signing_key),
+        lifetimes=lifetimes,
+        seal=Seal(bytes(range(32))),
+        relying_party=RelyingParty(
+            WebAuthnSettings(rp_id="example.org", origins=("https://book.example.org",))
+        ),
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The composition: settings from the environment, and the app that the runtime is given."""
 
+import base64
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,14 @@ def key_file(tmp_path: Path, signing_key: OKPKey) -> Path:
     return file
 
 
-def settings(keys: Keys, key_file: Path, **more: object) -> Settings:
+@pytest.fixture
+def encryption_key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "encryption.key"
+    file.write_bytes(base64.b64encode(bytes(range(32))))
+    return file
+
+
+def settings(keys: Keys, key_file: Path, sealing: Path, **more: object) -> Settings:
     values = {
         "environment": "development",
         "database": {"url": "postgresql://auth_app:x@localhost/auth"},
@@ -35,14 +43,17 @@ def settings(keys: Keys, key_file: Path, **more: object) -> Settings:
         "admin": {"listen": "127.0.0.1:0"},
         "identity": {"signing_key_file": keys.file("auth"), "trusted_keys_file": keys.trusted},
         "access_token_key_file": key_file,
+        "encryption_key_file": sealing,
     }
     return Settings.model_validate(values | more)
 
 
 async def test_the_app_opens_with_the_keys_and_lifetimes_of_the_settings(
-    service_database: OpenDatabase, keys: Keys, key_file: Path, signing_key: OKPKey
+    service_database: OpenDatabase, keys: Keys, key_file: Path, encryption_key_file: Path, signing_key: OKPKey
 ) -> None:
-    chosen = settings(keys, key_file, access_token_seconds=300, session_days=10, session_idle_days=2)
+    chosen = settings(
+        keys, key_file, encryption_key_file, access_token_seconds=300, session_days=10, session_idle_days=2
+    )
     database = await service_database("auth")
     cache = Cache(RedisSettings(), prefix="auth:")
     async with open_app(Resources(chosen, database, cache, keys.signer("auth"), {})) as app:
@@ -56,13 +67,22 @@ async def test_the_app_opens_with_the_keys_and_lifetimes_of_the_settings(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"access_token_seconds": 86_400}, {"hashing": {"memory_kib": 8}}, {"unknown": 1}]
+    "wrong",
+    [
+        {"access_token_seconds": 86_400},
+        {"hashing": {"memory_kib": 8}},
+        {"unknown": 1},
+        {"encryption_key_file": Path("/nowhere")},
+        {"encryption_key_file": Path(__file__)},
+        {"webauthn": {"rp_id": "example.org", "origins": ["https://example.org.evil.example"]}},
+        {"webauthn": {"rp_id": "example.org", "origins": []}},
+    ],
 )
 def test_settings_that_would_weaken_the_service_are_refused(
-    keys: Keys, key_file: Path, wrong: dict[str, object]
+    keys: Keys, key_file: Path, encryption_key_file: Path, wrong: dict[str, object]
 ) -> None:
     with pytest.raises(ValidationError):
-        settings(keys, key_file, **wrong)
+        settings(keys, key_file, encryption_key_file, **wrong)
 
 
 def test_the_service_handles_every_topic_that_it_follows() -> None:

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from auth.app import App
-from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import ActorKind, Author
+from auth.domain.members import NoOrganization
 from auth.domain.sessions import (
     EndReason,
     RefreshToken,
@@ -177,7 +177,7 @@ async def test_whoever_left_the_organization_cannot_refresh_nor_log_in(app: App,
         await tx.execute(sa.delete(MEMBERSHIPS))
     with pytest.raises(RefreshTokenInvalid):
         await sessions.refresh_session(app, tokens.refresh_token)
-    with pytest.raises(InvalidCredentials):
+    with pytest.raises(NoOrganization):
         await people.log_in(EMAIL)
 
 
@@ -213,7 +213,7 @@ async def test_a_profile_is_that_of_the_member_in_the_organization(app: App, peo
     foreign = await people.own("marcel@example.org")
     user = (await people.session(await people.log_in(EMAIL))).user_id
     profile = await sessions.get_profile(app, organization, user)
-    assert (profile.email, profile.display_name, profile.role) == (EMAIL, "Paulette", "owner")
+    assert (profile.email, profile.display_name, profile.grant.role) == (EMAIL, "Paulette", "owner")
     assert profile.organization_name == "Chez Paulette"
     with pytest.raises(Unauthenticated):
         await sessions.get_profile(app, foreign, user)

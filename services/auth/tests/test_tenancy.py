@@ -13,16 +13,20 @@ from auth.app import App
 from auth.tables import (
     AUDIT_ENTRIES,
     AUDIT_HEADS,
+    INVITATION_LINKS,
+    INVITATIONS,
     MEMBERSHIPS,
     METADATA,
     ORGANIZATIONS,
     PLATFORM_ONLY,
     REVOCATIONS,
+    ROLES,
     SESSIONS,
 )
 from servicekit import ids
 
 from .conftest import People
+from .staff import invite, link, log_in, own_role
 
 
 async def test_the_migrations_make_what_the_tables_say(app: App) -> None:
@@ -56,7 +60,17 @@ async def test_a_tenants_transaction_sees_nothing_of_people_not_even_its_own(
 
 @pytest.mark.parametrize(
     "table",
-    [ORGANIZATIONS, MEMBERSHIPS, SESSIONS, REVOCATIONS, AUDIT_ENTRIES, AUDIT_HEADS],
+    [
+        ORGANIZATIONS,
+        MEMBERSHIPS,
+        ROLES,
+        INVITATIONS,
+        INVITATION_LINKS,
+        SESSIONS,
+        REVOCATIONS,
+        AUDIT_ENTRIES,
+        AUDIT_HEADS,
+    ],
     ids=lambda table: table.name,
 )
 async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_tenant(
@@ -64,7 +78,11 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
 ) -> None:
     mine, theirs = await people.own("paulette@example.org"), await people.own("marcel@example.org")
     for email in ("paulette@example.org", "marcel@example.org"):
-        await people.end(await people.session(await people.log_in(email)))
+        session = await people.session(await people.log_in(email))
+        await people.end(session)
+        caller = await log_in(people, email)
+        role = await own_role(app, caller, "Cellar", "venues.read")
+        await link(app, await invite(app, caller, "odette@example.org", ids.show("rol", role.id)))
     tenant = table.c.id if table is ORGANIZATIONS else table.c.organization_id
     for organization in (mine, theirs):
         async with app.db.begin(organization) as tx:

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
+from auth.domain.roles import Grant
 from auth.domain.sessions import Lifetimes, RefreshToken, RefreshTokenInvalid, Session
 from auth.tokens import Keyring
 from servicekit import ids, permissions
@@ -49,7 +50,7 @@ def read(token: str, public: dict[str, str]) -> tuple[dict[str, Any], dict[str, 
 def test_an_access_token_says_who_acts_where_until_when() -> None:
     keyring = Keyring(new_key())
     (public,) = json.loads(keyring.public_set())["keys"]
-    header, claims = read(keyring.access_token(SESSION, "host", now=NOW, lifetime=LIFETIME), public)
+    header, claims = read(keyring.access_token(SESSION, Grant.of("host"), now=NOW, lifetime=LIFETIME), public)
     assert header == {"alg": "Ed25519", "kid": public["kid"], "typ": "at+jwt"}
     token_id = claims.pop("jti")
     assert len(token_id) == 32
@@ -70,12 +71,12 @@ def test_an_access_token_says_who_acts_where_until_when() -> None:
 
 def test_no_two_access_tokens_are_the_same() -> None:
     keyring = Keyring(new_key())
-    made = {keyring.access_token(SESSION, "host", now=NOW, lifetime=LIFETIME) for _ in range(5)}
+    made = {keyring.access_token(SESSION, Grant.of("host"), now=NOW, lifetime=LIFETIME) for _ in range(5)}
     assert len(made) == 5
 
 
 def test_another_key_does_not_verify_it() -> None:
-    token = Keyring(new_key()).access_token(SESSION, "host", now=NOW, lifetime=LIFETIME)
+    token = Keyring(new_key()).access_token(SESSION, Grant.of("host"), now=NOW, lifetime=LIFETIME)
     (public,) = json.loads(Keyring(new_key()).public_set())["keys"]
     with pytest.raises(InvalidSignature):
         read(token, public)

@@ -1,6 +1,8 @@
 """Whom the edge lets in: every RPC serves its own tenant and those who may, and nobody else."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +18,7 @@ from comptoir.booking.v1 import booking_pb2 as pb
 from comptoir.booking.v1 import series_pb2, venue_pb2
 from servicekit import contract, ids
 from servicekit.contract import Rpc
-from servicekit.errors import Kind
+from servicekit.errors import AppError, Kind
 from servicekit.identity import Caller
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
@@ -240,6 +242,78 @@ async def test_every_rpc_of_members_serves_its_tenant_only_and_those_who_may(
     elif name != "VenueService/CreateVenue":
         assert (await refusal(edge, name, request, caller=stranger)).kind is Kind.NOT_FOUND
     await call(edge, name, request, caller=member(house.organization))
+
+
+def limited(house: House, *venues: UUID) -> Caller:
+    """An owner, but for being limited to venues."""
+    return replace(member(house.organization), venues=frozenset(venues))
+
+
+def said(error: AppError) -> tuple[Kind, str, str]:
+    return error.kind, error.reason, error.detail
+
+
+@pytest.mark.parametrize("name", _OF_MEMBERS)
+async def test_a_member_limited_to_venues_finds_theirs_and_of_others_nothing_that_a_random_id_does_not(
+    edge: Edge, house: House, name: str
+) -> None:
+    rpc = _RPCS[name]
+    booking, other = await subject_of(name, house)
+    request = request_for(rpc, house, booking, other)
+    here, elsewhere = limited(house, house.venue_id), limited(house, ids.new())
+    if name == "VenueService/CreateVenue":
+        assert (await refusal(edge, name, request, caller=here)).reason == "PERMISSION_DENIED"
+        return
+    if name == "VenueService/ListVenues":
+        assert list((await call(edge, name, request, caller=elsewhere)).items) == []
+        assert len((await call(edge, name, request, caller=here)).items) == 1
+        return
+    refused = await refusal(edge, name, request, caller=elsewhere)
+    assert refused.kind is Kind.NOT_FOUND
+    if rpc.policy and rpc.policy.venue_in_service:
+        no_such = request_for(rpc, house, ids.show("bkg", ids.new()), ids.show(other[:3], ids.new()))
+        assert said(refused) == said(await refusal(edge, name, no_such, caller=elsewhere))
+    await call(edge, name, request, caller=here)
+
+
+_NAMING_NO_THING = {
+    "VenueService/CreateResource",
+    "BlockService/CreateBlock",
+    "CapacityService/CreatePacingRule",
+}
+"""What may name a thing of a venue beside it, and does not in these tests."""
+_THINGS_OF_VENUES = [
+    name
+    for name in _OF_MEMBERS
+    if name not in _NAMING_NO_THING
+    and {"venue_id"}
+    < {field for field in _RPCS[name].method.input_type.fields_by_name if field.endswith("_id")}
+]
+
+
+@pytest.mark.parametrize("name", _THINGS_OF_VENUES)
+async def test_what_is_of_one_venue_is_not_found_through_another(edge: Edge, house: House, name: str) -> None:
+    second = await venues.create_venue(
+        house.app,
+        house.organization,
+        name="Y",
+        slug="second",
+        time_zone="Europe/Paris",
+        currency="EUR",
+        address="",
+    )
+    request = request_for(_RPCS[name], house, *await subject_of(name, house))
+    things = [field.name for field, _ in request.ListFields() if field.name.endswith("_id")]
+    assert things != ["venue_id"]
+    request.venue_id = ids.show("ven", second.id)
+    for caller in (limited(house, second.id), member(house.organization)):
+        assert (await refusal(edge, name, request, caller=caller)).kind is Kind.NOT_FOUND
+
+
+async def test_what_anybody_may_see_a_member_limited_to_venues_may_see_too(edge: Edge, house: House) -> None:
+    request = venue_pb2.GetVenueRequest(venue_id=ids.show("ven", house.venue_id))
+    shown = await call(edge, "VenueService/GetVenue", request, caller=limited(house, ids.new()))
+    assert shown == await call(edge, "VenueService/GetVenue", request, caller=anonymous())
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,20 @@ async def on_verification_requested(app: App, event: Event) -> None:
     await facts.note_verification_request(app, event, events.person(event))
 
 
+async def on_account_mail_requested(app: App, event: Event) -> None:
+    """Somebody is to be written to about their account."""
+    await facts.note_account_mail(app, event, events.account_mail(event))
+
+
+async def on_invitation_requested(app: App, event: Event) -> None:
+    """Somebody is to be sent a link that invites them."""
+    await facts.note_invitation_request(app, event, events.invitation(event))
+
+
 HANDLERS: Handlers[App] = {
+    auth_events.InvitationRequested: on_invitation_requested,
     auth_events.VerificationRequested: on_verification_requested,
+    auth_events.AccountMailRequested: on_account_mail_requested,
     booking_events.BookingRequested: on_booking_changed,
     booking_events.BookingDeclined: on_booking_changed,
     booking_events.BookingHeld: on_booking_changed,

@@ -123,6 +123,16 @@ def person(event: Event) -> UUID:
     return ids.parse("usr", event.message.user_id, UnreadableEvent)
 
 
+def account_mail(event: Event) -> UUID:
+    """Which mail about an account must be sent."""
+    return ids.parse("aml", event.message.mail_id, UnreadableEvent)
+
+
+def invitation(event: Event) -> UUID:
+    """Which invitation must be mailed."""
+    return ids.parse("inv", event.message.invitation_id, UnreadableEvent)
+
+
 def answer(event: Event) -> tuple[UUID, UUID]:
     """The message that staff wrote, and the booking it is about."""
     message = ids.parse("tms", event.message.message_id, UnreadableEvent)

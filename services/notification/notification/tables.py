@@ -46,7 +46,7 @@ NOTIFICATIONS = sa.Table(
         postgresql_nulls_not_distinct=True,
     ),
     sa.CheckConstraint(
-        "(organization_id IS NULL) = (kind = 'email_verification')",
+        "(organization_id IS NULL) = (kind IN ('email_verification', 'account'))",
         name="notifications_only_accounts_untenanted",
     ),
     sa.CheckConstraint(

@@ -16,7 +16,14 @@ import sqlalchemy as sa
 from aiohttp import web
 from google.protobuf.message import Message
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.auth.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    credential_pb2,
+    credential_pb2_grpc,
+    invitation_pb2,
+    invitation_pb2_grpc,
+)
 from comptoir.booking.v1 import (
     booking_pb2,
     booking_pb2_grpc,
@@ -57,6 +64,8 @@ STARTS_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
 
 class Owners(
     account_pb2_grpc.AccountDirectoryServiceServicer,
+    credential_pb2_grpc.AccountMailServiceServicer,
+    invitation_pb2_grpc.InvitationDirectoryServiceServicer,
     booking_pb2_grpc.BookingDirectoryServiceServicer,
     ticket_pb2_grpc.TicketDirectoryServiceServicer,
     waitlist_pb2_grpc.WaitlistDirectoryServiceServicer,
@@ -67,6 +76,8 @@ class Owners(
         self.bookings: dict[str, booking_pb2.DescribeBookingResponse] = {}
         self.messages: dict[str, ticket_pb2.DescribeMessageResponse] = {}
         self.people: dict[str, account_pb2.IssueVerificationResponse] = {}
+        self.invitations: dict[str, invitation_pb2.IssueInvitationResponse] = {}
+        self.account_mails: dict[str, credential_pb2.IssueAccountMailResponse] = {}
         self.entries: dict[str, waitlist_pb2.DescribeWaitlistEntryResponse] = {}
         self.tokens = 0
         self.refusal: type[AppError] | None = None
@@ -98,6 +109,12 @@ class Owners(
 
     async def IssueVerification(self, request: Any, _: Any) -> account_pb2.IssueVerificationResponse:  # noqa: N802
         return self.people.get(request.user_id, account_pb2.IssueVerificationResponse())
+
+    async def IssueInvitation(self, request: Any, _: Any) -> invitation_pb2.IssueInvitationResponse:  # noqa: N802
+        return self.invitations.get(request.invitation_id, invitation_pb2.IssueInvitationResponse())
+
+    async def IssueAccountMail(self, request: Any, _: Any) -> credential_pb2.IssueAccountMailResponse:  # noqa: N802
+        return self.account_mails.get(request.mail_id, credential_pb2.IssueAccountMailResponse())
 
     async def GetSigningKeys(self, *_: Any) -> account_pb2.GetSigningKeysResponse:  # noqa: N802
         raise AssertionError("notification never asks for keys")
@@ -337,7 +354,11 @@ async def app(
     service_database: OpenDatabase, rpc_edge: StartEdge, owners: Owners, sink_engine: SinkEngine
 ) -> AsyncIterator[App]:
     registrations = {
-        "auth": [account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server],
+        "auth": [
+            account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server,
+            credential_pb2_grpc.add_AccountMailServiceServicer_to_server,
+            invitation_pb2_grpc.add_InvitationDirectoryServiceServicer_to_server,
+        ],
         "booking": [
             booking_pb2_grpc.add_BookingDirectoryServiceServicer_to_server,
             waitlist_pb2_grpc.add_WaitlistDirectoryServiceServicer_to_server,

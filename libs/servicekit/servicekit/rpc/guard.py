@@ -9,6 +9,7 @@ import grpc
 import protovalidate
 from google.protobuf.message import Message
 
+from comptoir.api.v1 import policy_pb2
 from servicekit import deadline, idempotency, identity, telemetry
 from servicekit.contract import Rpc, rpcs
 from servicekit.errors import AppError, Internal, InvalidRequest, PermissionDenied, Violation
@@ -98,6 +99,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
         authorize(rpc.policy, caller)
         keep_to_venues(rpc.policy, caller, request)
         identity.bind(caller)
+        # What anybody may see, members who are limited to other venues may see as well.
+        members_only = rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
+        identity.bind_venues(caller.venues if members_only else None)
         identity.bind_origin(Origin(given.get(metadata.REQUEST_ID, ""), given.get(metadata.USER_AGENT, "")))
         idempotency.bind(_idempotency_key(rpc, caller, request, given.get(metadata.IDEMPOTENCY_KEY)))
         violations = protovalidate.collect_violations(request)

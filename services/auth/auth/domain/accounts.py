@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from auth.domain.roles import Grant
 from servicekit.errors import AppError, InvalidRequest, Kind, Violation
 
 LIVE_REGISTRATIONS = 3
@@ -157,6 +158,8 @@ class Membership:
     organization_id: UUID
     user_id: UUID
     role: str
+    """As in a Grant."""
+    venues: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class Profile:
     display_name: str
     organization_id: UUID
     organization_name: str
-    role: str
+    grant: Grant
 
 
 def normalise_email(text: str) -> str:
@@ -180,6 +183,15 @@ def normalise_email(text: str) -> str:
 def attempt_key(email: str, address: str) -> bytes:
     """By what log-ins are counted: account and place together, so that nobody can lock another one out."""
     return hashlib.sha256(f"{email}\x00{address}".encode()).digest()
+
+
+def person_name(text: str) -> str:
+    """A person's name as it is kept.
+
+    Raises:
+        InvalidRequest: it is blank or holds control characters.
+    """
+    return _name("/display_name", text)
 
 
 def _name(pointer: str, text: str) -> str:

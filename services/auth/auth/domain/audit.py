@@ -43,6 +43,30 @@ class Action(StrEnum):
     SESSION_CLOSED = "session.closed"
     SESSION_REVOKED = "session.revoked"
     SESSION_REAUTHENTICATED = "session.reauthenticated"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  # an action, no secret
+    PASSWORD_RESET = "password.reset"  # noqa: S105
+    EMAIL_CHANGED = "email.changed"
+    EMAIL_REVERTED = "email.reverted"
+    ACCOUNT_DELETED = "account.deleted"
+    FACTOR_ADDED = "factor.added"
+    FACTOR_REMOVED = "factor.removed"
+    RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
+    RECOVERY_CODE_USED = "recovery_code.used"
+    SESSION_SWITCHED = "session.switched"
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_RENAMED = "organization.renamed"
+    OWNERSHIP_GIVEN = "ownership.given"
+    OWNERSHIP_LAID_DOWN = "ownership.laid_down"
+    MEMBER_JOINED = "member.joined"
+    MEMBER_CHANGED = "member.changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_LEFT = "member.left"
+    INVITATION_CREATED = "invitation.created"
+    INVITATION_RESENT = "invitation.resent"
+    INVITATION_REVOKED = "invitation.revoked"
+    ROLE_CREATED = "role.created"
+    ROLE_CHANGED = "role.changed"
+    ROLE_DELETED = "role.deleted"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"  # noqa: S105  # an action, no secret
 
 

@@ -52,7 +52,12 @@ class EndReason(StrEnum):
     LOGGED_OUT = "logged_out"
     LOGGED_OUT_EVERYWHERE = "logged_out_everywhere"
     REVOKED = "revoked"
+    MEMBERSHIP_ENDED = "membership_ended"
     TOKEN_REUSED = "token_reused"  # noqa: S105  # a reason, no secret
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_REVERTED = "email_reverted"
+    ACCOUNT_DELETED = "account_deleted"
 
 
 @dataclass(frozen=True, slots=True)

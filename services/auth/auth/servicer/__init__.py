@@ -4,9 +4,23 @@ from collections.abc import Sequence
 
 from auth.app import App
 from auth.servicer.accounts import AccountServicer
+from auth.servicer.credentials import AccountMailServicer, CredentialServicer
 from auth.servicer.directory import AccountDirectoryServicer
+from auth.servicer.factors import FactorServicer
+from auth.servicer.invitations import InvitationDirectoryServicer, InvitationServicer
+from auth.servicer.organizations import MemberServicer, OrganizationServicer
+from auth.servicer.passkeys import ChallengeServicer, PasskeyServicer
+from auth.servicer.roles import RoleServicer
 from auth.servicer.sessions import SessionDirectoryServicer, SessionServicer
-from comptoir.auth.v1 import account_pb2_grpc, session_pb2_grpc
+from comptoir.auth.v1 import (
+    account_pb2_grpc,
+    credential_pb2_grpc,
+    factor_pb2_grpc,
+    invitation_pb2_grpc,
+    organization_pb2_grpc,
+    role_pb2_grpc,
+    session_pb2_grpc,
+)
 from servicekit.rpc.server import Registration
 
 
@@ -21,4 +35,24 @@ def servicers(app: App) -> Sequence[Registration]:
         lambda server: session_pb2_grpc.add_SessionDirectoryServiceServicer_to_server(
             SessionDirectoryServicer(app), server
         ),
+        lambda server: credential_pb2_grpc.add_CredentialServiceServicer_to_server(
+            CredentialServicer(app), server
+        ),
+        lambda server: credential_pb2_grpc.add_AccountMailServiceServicer_to_server(
+            AccountMailServicer(app), server
+        ),
+        lambda server: organization_pb2_grpc.add_OrganizationServiceServicer_to_server(
+            OrganizationServicer(app), server
+        ),
+        lambda server: organization_pb2_grpc.add_MemberServiceServicer_to_server(MemberServicer(app), server),
+        lambda server: role_pb2_grpc.add_RoleServiceServicer_to_server(RoleServicer(app), server),
+        lambda server: invitation_pb2_grpc.add_InvitationServiceServicer_to_server(
+            InvitationServicer(app), server
+        ),
+        lambda server: invitation_pb2_grpc.add_InvitationDirectoryServiceServicer_to_server(
+            InvitationDirectoryServicer(app), server
+        ),
+        lambda server: factor_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(app), server),
+        lambda server: factor_pb2_grpc.add_PasskeyServiceServicer_to_server(PasskeyServicer(app), server),
+        lambda server: factor_pb2_grpc.add_ChallengeServiceServicer_to_server(ChallengeServicer(app), server),
     ]

@@ -8,10 +8,10 @@ import grpc
 from auth.app import App
 from auth.domain.sessions import EndReason, SessionNotFound
 from auth.servicer.callers import author, person
-from auth.servicer.tokens import shown_tokens
+from auth.servicer.tokens import shown_log_in, shown_tokens
 from auth.usecases import own_sessions, registration, sessions
 from comptoir.auth.v1 import account_pb2, account_pb2_grpc
-from servicekit import identity, ids, permissions
+from servicekit import identity, ids
 from servicekit.errors import Unauthenticated
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -52,15 +52,16 @@ class AccountServicer(account_pb2_grpc.AccountServiceServicer):
         return account_pb2.ResendVerificationResponse()
 
     async def LogIn(self, request: account_pb2.LogInRequest, _context: _Context) -> account_pb2.LogInResponse:
-        """Opens a session."""
-        tokens = await sessions.log_in(
+        """Opens a session, or asks for the second factor."""
+        answer = await sessions.log_in(
             self._app,
             request.email,
             request.password,
             by=author(),
             user_agent=identity.origin().user_agent,
+            device_token=request.device_token,
         )
-        return account_pb2.LogInResponse(tokens=shown_tokens(tokens))
+        return shown_log_in(answer)
 
     async def RefreshSession(
         self, request: account_pb2.RefreshSessionRequest, _context: _Context
@@ -94,6 +95,7 @@ class AccountServicer(account_pb2_grpc.AccountServiceServicer):
             display_name=profile.display_name,
             organization_id=ids.show("org", profile.organization_id),
             organization_name=profile.organization_name,
-            role=profile.role,
-            permissions=sorted(permissions.of_role(profile.role)),
+            role=profile.grant.role,
+            permissions=sorted(profile.grant.permissions),
+            venue_ids=[ids.show("ven", each) for each in sorted(profile.grant.venues)],
         )

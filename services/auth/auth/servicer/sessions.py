@@ -7,6 +7,7 @@ from uuid import UUID
 import grpc
 
 from auth.app import App
+from auth.domain.challenges import GivenFactor
 from auth.domain.sessions import EndReason, Session, SessionNotFound
 from auth.servicer.callers import author, person
 from auth.servicer.tokens import shown_tokens
@@ -55,10 +56,13 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
     async def Reauthenticate(
         self, request: session_pb2.ReauthenticateRequest, _context: _Context
     ) -> session_pb2.ReauthenticateResponse:
-        """Takes the password anew."""
+        """Takes the credentials anew."""
         user_id, current = person()
+        factor = GivenFactor.one_of(
+            code=request.code, recovery_code=request.recovery_code, passkey=request.passkey
+        )
         tokens = await own_sessions.reauthenticate(
-            self._app, user_id, current, password=request.password, by=author()
+            self._app, user_id, current, password=request.password, factor=factor, by=author()
         )
         return session_pb2.ReauthenticateResponse(tokens=shown_tokens(tokens))
 

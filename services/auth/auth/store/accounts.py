@@ -15,7 +15,8 @@ from auth.domain.accounts import (
     Registration,
     VerificationTokenInvalid,
 )
-from auth.tables import LOG_IN_ATTEMPTS, MEMBERSHIPS, ORGANIZATIONS, REGISTRATIONS, USERS
+from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER, grant_of
+from auth.tables import LOG_IN_ATTEMPTS, MEMBERSHIPS, ORGANIZATIONS, REGISTRATIONS, ROLES, USERS
 from servicekit import database
 from servicekit.database import Transaction
 
@@ -53,8 +54,8 @@ _SAVE_PASSWORD = (
 _FIND_USER = sa.select(USERS.c.email, USERS.c.password_hash).where(
     USERS.c.id == sa.bindparam("user", type_=sa.Uuid)
 )
-_FIRST_MEMBERSHIP = (
-    sa.select(MEMBERSHIPS.c.organization_id, MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.role)
+_FIRST_ORGANIZATION = (
+    sa.select(MEMBERSHIPS.c.organization_id)
     .where(MEMBERSHIPS.c.user_id == sa.bindparam("user", type_=sa.Uuid))
     .order_by(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.organization_id)
     .limit(1)
@@ -66,9 +67,13 @@ _FIND_PROFILE = (
         USERS.c.display_name,
         ORGANIZATIONS.c.id.label("organization_id"),
         ORGANIZATIONS.c.name.label("organization_name"),
-        MEMBERSHIPS.c.role,
+        *GRANT_COLUMNS,
     )
-    .select_from(MEMBERSHIPS.join(USERS).join(ORGANIZATIONS))
+    .select_from(
+        MEMBERSHIPS.join(USERS)
+        .join(ORGANIZATIONS, ORGANIZATIONS.c.id == MEMBERSHIPS.c.organization_id)
+        .outerjoin(ROLES, ROLE_OF_MEMBER)
+    )
     .where(
         MEMBERSHIPS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
         MEMBERSHIPS.c.user_id == sa.bindparam("user", type_=sa.Uuid),
@@ -160,17 +165,22 @@ async def save_password(tx: Transaction, user_id: UUID, password_hash: str) -> N
     await tx.execute(_SAVE_PASSWORD, {"user": user_id, "hashed": password_hash})
 
 
-async def find_first_membership(tx: Transaction, user_id: UUID) -> Membership | None:
-    """The membership that a log-in opens: the oldest."""
-    row = (await tx.execute(_FIRST_MEMBERSHIP, {"user": user_id})).one_or_none()
-    return Membership(row.organization_id, row.user_id, row.role) if row else None
+async def find_first_organization(tx: Transaction, user_id: UUID) -> UUID | None:
+    """The organization that a log-in opens: that of the oldest membership."""
+    found: UUID | None = (await tx.execute(_FIRST_ORGANIZATION, {"user": user_id})).scalar_one_or_none()
+    return found
 
 
 async def find_profile(tx: Transaction, organization_id: UUID, user_id: UUID) -> Profile | None:
     """A member with their organization; None for whoever is no member (any more)."""
     found = await tx.execute(_FIND_PROFILE, {"organization": organization_id, "user": user_id})
     row = found.mappings().one_or_none()
-    return Profile(**row) if row else None
+    if row is None:
+        return None
+    values = {str(name): value for name, value in row.items()}
+    for column in GRANT_COLUMNS:
+        del values[column.name]
+    return Profile(**values, grant=grant_of(row))
 
 
 async def count_attempt(tx: Transaction, key: bytes) -> tuple[int, int]:

@@ -8,8 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from auth.domain.roles import Grant
 from auth.domain.sessions import EndReason, Session
-from auth.tables import MEMBERSHIPS, REVOCATIONS, SESSIONS
+from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER, grant_of
+from auth.tables import MEMBERSHIPS, REVOCATIONS, ROLES, SESSIONS
 from servicekit.database import Transaction
 
 _SWEPT_AT_A_TIME = 20
@@ -18,7 +20,9 @@ _REVOCATIONS_KEPT = timedelta(hours=2)
 _MOMENT = sa.DateTime(timezone=True)
 _CLOCK = sa.func.clock_timestamp()
 _of_user = SESSIONS.c.user_id == sa.bindparam("user", type_=sa.Uuid)
-_with_role = sa.select(SESSIONS, MEMBERSHIPS.c.role).select_from(SESSIONS.join(MEMBERSHIPS))
+_granted = sa.select(SESSIONS, *GRANT_COLUMNS).select_from(
+    SESSIONS.join(MEMBERSHIPS).outerjoin(ROLES, ROLE_OF_MEMBER)
+)
 _holds = sa.and_(
     SESSIONS.c.ended_at.is_(None),
     SESSIONS.c.expires_at > sa.func.now(),
@@ -26,7 +30,7 @@ _holds = sa.and_(
 )
 
 _INSERT = sa.insert(SESSIONS)
-_LOCK = _with_role.where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid)).with_for_update(of=SESSIONS)
+_LOCK = _granted.where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid)).with_for_update(of=SESSIONS)
 _LIST = (
     sa.select(SESSIONS)
     .select_from(SESSIONS.join(MEMBERSHIPS))
@@ -40,6 +44,9 @@ _LOCK_ALL = (
     .where(_of_user, SESSIONS.c.ended_at.is_(None))
     .order_by(SESSIONS.c.id)
     .with_for_update()
+)
+_LOCK_IN_ORGANIZATION = _LOCK_ALL.where(
+    SESSIONS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid)
 )
 _SAVE = (
     sa.update(SESSIONS)
@@ -77,14 +84,16 @@ async def insert_session(tx: Transaction, session: Session) -> None:
     await tx.execute(_INSERT, asdict(session))
 
 
-async def lock_session(tx: Transaction, session_id: UUID) -> tuple[Session, str] | None:
-    """A session, which nobody else changes until the end of `tx`, and the role its user has by now."""
+async def lock_session(tx: Transaction, session_id: UUID) -> tuple[Session, Grant] | None:
+    """A session, which nobody else changes until the end of `tx`, and what its user may do by now."""
     row = (await tx.execute(_LOCK, {"session": session_id})).mappings().one_or_none()
     if row is None:
         return None
+    grant = grant_of(row)
     values = {str(name): value for name, value in row.items()}
-    role: str = values.pop("role")
-    return _session(values), role
+    for column in GRANT_COLUMNS:
+        del values[column.name]
+    return _session(values), grant
 
 
 async def list_sessions(
@@ -98,6 +107,12 @@ async def list_sessions(
 async def lock_sessions(tx: Transaction, user_id: UUID) -> list[Session]:
     """All sessions of a person that were not ended, locked as by `lock_session`."""
     return [_session(dict(row)) for row in (await tx.execute(_LOCK_ALL, {"user": user_id})).mappings()]
+
+
+async def lock_sessions_in(tx: Transaction, organization_id: UUID, user_id: UUID) -> list[Session]:
+    """Those of them that are in one organization."""
+    found = await tx.execute(_LOCK_IN_ORGANIZATION, {"organization": organization_id, "user": user_id})
+    return [_session(dict(row)) for row in found.mappings()]
 
 
 async def save_session(tx: Transaction, session: Session) -> None:

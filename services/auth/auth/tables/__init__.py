@@ -1,26 +1,63 @@
 """The tables of auth. Much of what it keeps is about people, who belong to no tenant: each says why."""
 
 from auth.tables.audit import AUDIT_ENTRIES, AUDIT_HEADS
-from auth.tables.organizations import MEMBERSHIPS, ORGANIZATIONS
+from auth.tables.credentials import ACCOUNT_LINKS, ACCOUNT_MAILS, KNOWN_DEVICES, WISH_COUNTS
+from auth.tables.factors import (
+    CHALLENGES,
+    FACTOR_ATTEMPTS,
+    PASSKEYS,
+    RECOVERY_CODES,
+    REMEMBERED_DEVICES,
+    TOTP_FACTORS,
+)
+from auth.tables.organizations import INVITATION_LINKS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, ROLES
 from auth.tables.people import EMAIL_VERIFICATIONS, LOG_IN_ATTEMPTS, REGISTRATIONS, USERS
 from auth.tables.schema import METADATA
 from auth.tables.sessions import REVOCATIONS, SESSIONS
 
 __all__ = [
+    "ACCOUNT_LINKS",
+    "ACCOUNT_MAILS",
     "AUDIT_ENTRIES",
     "AUDIT_HEADS",
+    "CHALLENGES",
     "EMAIL_VERIFICATIONS",
+    "FACTOR_ATTEMPTS",
+    "INVITATIONS",
+    "INVITATION_LINKS",
+    "KNOWN_DEVICES",
     "LOG_IN_ATTEMPTS",
     "MEMBERSHIPS",
     "METADATA",
     "ORGANIZATIONS",
+    "PASSKEYS",
     "PLATFORM_ONLY",
+    "RECOVERY_CODES",
     "REGISTRATIONS",
+    "REMEMBERED_DEVICES",
     "REVOCATIONS",
+    "ROLES",
     "SESSIONS",
+    "TOTP_FACTORS",
     "USERS",
+    "WISH_COUNTS",
 ]
 
-PLATFORM_ONLY = ("users", "registrations", "email_verifications", "log_in_attempts")
+PLATFORM_ONLY = (
+    "users",
+    "registrations",
+    "email_verifications",
+    "log_in_attempts",
+    "account_mails",
+    "account_links",
+    "known_devices",
+    "wish_counts",
+    "totp_factors",
+    "recovery_codes",
+    "passkeys",
+    "challenges",
+    "factor_attempts",
+    "remembered_devices",
+)
 """Tables without organization_id. Row-level security is forced on them with a platform policy alone:
 a tenant's transaction sees no row of them, and every use is one of the named, counted exceptions."""

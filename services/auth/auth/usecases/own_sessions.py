@@ -12,10 +12,14 @@ from auth.app import App
 from auth.domain import accounts
 from auth.domain.accounts import ATTEMPTS, InvalidCredentials, TooManyAttempts
 from auth.domain.audit import Action, Author
+from auth.domain.challenges import Factor, GivenFactor, SecondFactorRequired, SecondFactorWrong
 from auth.domain.sessions import EndReason, Session, SessionNotFound, SessionTokens
 from auth.store import accounts as account_store
 from auth.store import audit
+from auth.store import challenges as challenge_store
+from auth.store import factors as factor_store
 from auth.store import sessions as store
+from auth.usecases.second_factors import check_factor
 from auth.usecases.sessions import tokens_of
 from servicekit import ids
 from servicekit.database import Transaction
@@ -57,8 +61,9 @@ async def end_session(app: App, user_id: UUID, session_id: UUID, *, reason: EndR
 
 
 async def log_out_everywhere(app: App, user_id: UUID, *, keep: UUID | None, by: Author) -> int:
-    """Ends all sessions of the user but `keep`. Answers how many of them still held."""
+    """Ends all sessions of the user but `keep`, and forgets devices. Answers how many sessions still held."""
     async with app.db.begin_platform(reason="end the caller's sessions") as tx:
+        await challenge_store.forget_second_steps(tx, user_id)
         return await end_sessions(app, tx, user_id, reason=EndReason.LOGGED_OUT_EVERYWHERE, by=by, keep=keep)
 
 
@@ -72,16 +77,47 @@ async def end_sessions(
 
 
 async def reauthenticate(
-    app: App, user_id: UUID, session_id: UUID, *, password: str, by: Author
+    app: App, user_id: UUID, session_id: UUID, *, password: str, by: Author, factor: GivenFactor | None = None
 ) -> SessionTokens:
-    """Renews the credentials of the user's session by their password. Counted with the log-ins.
+    """Renews the credentials of the user's session.
+
+    By their password and, if they have one, a second factor; or by a passkey alone, without password.
+    Passwords are counted with the log-ins.
 
     Raises:
         TooManyAttempts: as for log_in.
-        InvalidCredentials: another password.
+        InvalidCredentials: another password, or none and no passkey.
+        SecondFactorRequired: the password is right, and a second factor is wanted.
+        SecondFactorWrong: it is not right, and was counted.
+        TooManyFactorAttempts: too many were wrong lately.
         Unauthenticated: the session is over, or not theirs.
         Unavailable: too many passwords wait to be compared.
     """
+    methods: set[str] = set()
+    by_passkey = factor is not None and factor.factor is Factor.PASSKEY
+    if password or not by_passkey:
+        await _check_password(app, user_id, password, by=by)
+        methods.add("pwd")
+    renewed = None
+    async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
+        found = await store.lock_session(tx, session_id)
+        if found is None or found[0].user_id != user_id:
+            raise Unauthenticated
+        if factor is None and await factor_store.list_factors(tx, user_id):
+            raise SecondFactorRequired
+        method = await check_factor(app, tx, user_id, factor, by=by) if factor is not None else None
+        if factor is None or method is not None:
+            given = methods | {method} if method is not None else methods
+            session = found[0].reauthenticate(given, now=tx.now, idle=app.lifetimes.idle)
+            await store.save_session(tx, session)
+            await _record_renewal(tx, session, by=by)
+            renewed = tokens_of(app, session, found[1], now=session.last_used_at)
+    if renewed is None:
+        raise SecondFactorWrong
+    return renewed
+
+
+async def _check_password(app: App, user_id: UUID, password: str, *, by: Author) -> None:
     async with app.db.begin_platform(reason="find the caller's password") as tx:
         user = await account_store.find_user(tx, user_id)
         if user is None:
@@ -93,22 +129,19 @@ async def reauthenticate(
         raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
     if not (await app.passwords.verify(password_hash, password)).fits:
         raise InvalidCredentials
-    async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
+    async with app.db.begin_platform(reason="forget wrong passwords of the caller") as tx:
         await account_store.clear_attempts(tx, key)
-        found = await store.lock_session(tx, session_id)
-        if found is None or found[0].user_id != user_id:
-            raise Unauthenticated
-        session = found[0].reauthenticate(("pwd",), now=tx.now, idle=app.lifetimes.idle)
-        await store.save_session(tx, session)
-        await audit.record(
-            tx,
-            session.organization_id,
-            by,
-            Action.SESSION_REAUTHENTICATED,
-            target=ids.show("ses", session.id),
-            after={"methods": list(session.methods)},
-        )
-    return tokens_of(app, session, found[1], now=session.last_used_at)
+
+
+async def _record_renewal(tx: Transaction, session: Session, *, by: Author) -> None:
+    await audit.record(
+        tx,
+        session.organization_id,
+        by,
+        Action.SESSION_REAUTHENTICATED,
+        target=ids.show("ses", session.id),
+        after={"methods": list(session.methods)},
+    )
 
 
 async def list_revocations(app: App, since: datetime | None) -> tuple[Sequence[UUID], datetime]:

@@ -7,9 +7,11 @@ from auth import events
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.accounts import Membership, Registration, VerificationTokenInvalid
-from auth.domain.passwords import refuse_common
+from auth.domain.limits import VERIFICATIONS_OF_ADDRESS
 from auth.store import accounts as account_store
+from auth.store import limits
 from auth.store import registrations as store
+from auth.usecases.new_passwords import hash_new_password
 from servicekit import ids, timers
 
 FORGET_REGISTRATION = "forget_registration"
@@ -33,7 +35,7 @@ async def register(
 
     Does the very same for every address, known or not, so neither answer nor time tells. Whether there is
     anything to verify is decided when the mail is written. More than three at a time for one address are
-    quietly let go.
+    quietly let go, and so is the fourth wish for a mail to it in six hours.
 
     Raises:
         PasswordTooCommon: anybody would guess the password.
@@ -41,8 +43,7 @@ async def register(
         Unavailable: too many passwords wait to be hashed.
     """
     address = accounts.normalise_email(email)
-    refuse_common(password, email=address)
-    password_hash = await app.passwords.hash(password)
+    password_hash = await hash_new_password(app, password, email=address, names=[organization_name])
     async with app.db.begin_platform(reason="register an owner") as tx:
         registration = Registration.begin(
             ids.new(),
@@ -56,15 +57,23 @@ async def register(
         await store.lock_address(tx, address)
         if not await store.has_room(tx, address):
             return
+        if not await limits.allows(tx, VERIFICATIONS_OF_ADDRESS, address):
+            return
         await store.insert_registration(tx, registration)
         await timers.schedule(tx, FORGET_REGISTRATION, str(registration.id), registration.expires_at)
         await events.verification_requested(tx, registration.id)
 
 
 async def resend_verification(app: App, email: str) -> None:
-    """Asks for another mail for whatever waits for the address; at most five for each. Never tells."""
+    """Asks for another mail for whatever waits for the address. Never tells.
+
+    At most five for each registration; and three wishes for an address in six hours, registering counted.
+    """
+    address = accounts.normalise_email(email)
     async with app.db.begin_platform(reason="send a verification again") as tx:
-        for registration_id in await store.count_mails(tx, accounts.normalise_email(email)):
+        if not await limits.allows(tx, VERIFICATIONS_OF_ADDRESS, address):
+            return
+        for registration_id in await store.count_mails(tx, address):
             await events.verification_requested(tx, registration_id)
 
 

@@ -15,7 +15,10 @@ from auth.domain.accounts import (
     TooManyAttempts,
 )
 from auth.domain.audit import NOBODY, Action, ActorKind, Author
+from auth.domain.challenges import PendingLogIn
 from auth.domain.devices import device_name
+from auth.domain.members import NoOrganization
+from auth.domain.roles import Grant
 from auth.domain.sessions import (
     RefreshToken,
     RefreshTokenInvalid,
@@ -26,6 +29,9 @@ from auth.domain.sessions import (
 from auth.store import accounts as account_store
 from auth.store import audit
 from auth.store import sessions as store
+from auth.store.grants import find_grant
+from auth.usecases.known_devices import note_device
+from auth.usecases.second_factors import awaited_factor
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
 from servicekit.errors import RETRY_AFTER, Unauthenticated
@@ -33,8 +39,10 @@ from servicekit.errors import RETRY_AFTER, Unauthenticated
 _log = telemetry.logger(__name__)
 
 
-async def log_in(app: App, email: str, password: str, *, by: Author, user_agent: str) -> SessionTokens:
-    """Opens a session in the oldest of the user's organizations.
+async def log_in(
+    app: App, email: str, password: str, *, by: Author, user_agent: str, device_token: str = ""
+) -> SessionTokens | PendingLogIn:
+    """Opens a session in the oldest of the user's organizations, or asks for the second factor: see `admit`.
 
     Two transactions, because a password is not hashed inside one. The attempt is counted in the first, before
     the password is looked at, so that guessing in parallel gets no more tries; the second forgets the count.
@@ -43,6 +51,7 @@ async def log_in(app: App, email: str, password: str, *, by: Author, user_agent:
         TooManyAttempts: five failed in a quarter of an hour, for this account from the address of `by`.
         InvalidCredentials: no such account, or another password.
         EmailNotVerified: the password is right, but the link was not followed yet.
+        NoOrganization: it is right, but the user belongs to no organization any more.
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
@@ -60,7 +69,15 @@ async def log_in(app: App, email: str, password: str, *, by: Author, user_agent:
         if account.verified and verdict.stronger_hash is not None:
             await account_store.save_password(tx, account.id, verdict.stronger_hash)
         tokens = (
-            await open_session(app, tx, account.id, methods=("pwd",), by=by, user_agent=user_agent)
+            await admit(
+                app,
+                tx,
+                account.id,
+                methods=("pwd",),
+                by=by,
+                user_agent=user_agent,
+                device_token=device_token,
+            )
             if account.verified
             else None
         )
@@ -81,7 +98,7 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
         found = await store.lock_session(tx, token.session_id)
         if found is None:
             raise RefreshTokenInvalid
-        session, role = found
+        session, grant = found
         token.verify(app.keyring.refresh_keys(session))
         traded = session.trade(token.counter, now=tx.now, idle=app.lifetimes.idle)
         await store.save_session(tx, traded)
@@ -98,7 +115,7 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
     if traded.ended_at is not None:
         _log.warning("refresh_token_reused", session=str(session.id), behind=session.counter - token.counter)
         raise RefreshTokenReused
-    return tokens_of(app, traded, role, now=traded.last_used_at)
+    return tokens_of(app, traded, grant, now=traded.last_used_at)
 
 
 async def get_profile(app: App, organization_id: UUID, user_id: UUID) -> Profile:
@@ -114,23 +131,55 @@ async def get_profile(app: App, organization_id: UUID, user_id: UUID) -> Profile
     return profile
 
 
+async def admit(
+    app: App,
+    tx: Transaction,
+    user_id: UUID,
+    *,
+    methods: Iterable[str],
+    by: Author,
+    user_agent: str,
+    device_token: str = "",
+) -> SessionTokens | PendingLogIn:
+    """Opens a session for whoever has given a first factor, or asks for the second when they have one.
+
+    On a remembered device the second was given before: what needs fresh credentials still counts from then.
+    Raises like `open_session`, and like it is the last thing of its transaction.
+    """
+    awaited = await awaited_factor(tx, user_id, methods=methods, device_token=device_token)
+    if isinstance(awaited, PendingLogIn):
+        return awaited
+    given_at = awaited.created_at if awaited is not None else None
+    return await open_session(
+        app, tx, user_id, methods=methods, by=by, user_agent=user_agent, authenticated_at=given_at
+    )
+
+
 async def open_session(
-    app: App, tx: Transaction, user_id: UUID, *, methods: Iterable[str], by: Author, user_agent: str
+    app: App,
+    tx: Transaction,
+    user_id: UUID,
+    *,
+    methods: Iterable[str],
+    by: Author,
+    user_agent: str,
+    authenticated_at: datetime | None = None,
 ) -> SessionTokens:
     """Opens a session in the oldest of the user's organizations, for whoever has given full credentials.
 
-    `by` says where from. Records the log-in, so it is the last thing of its transaction.
+    Whoever has given a first factor alone goes through `admit`. `by` says where from; `authenticated_at` when
+    they gave full credentials, if it was not now. Records the log-in, so it is the last of its transaction.
 
     Raises:
-        InvalidCredentials: the user is a member of no organization.
+        NoOrganization: the user is a member of none (any more).
     """
-    membership = await account_store.find_first_membership(tx, user_id)
-    if membership is None:
-        # Nobody can be in this state yet; whoever leaves every organization will have nothing to log in to.
-        raise InvalidCredentials
+    organization_id = await account_store.find_first_organization(tx, user_id)
+    grant = await find_grant(tx, organization_id, user_id) if organization_id else None
+    if organization_id is None or grant is None:
+        raise NoOrganization
     session = Session.open(
         ids.new(),
-        organization_id=membership.organization_id,
+        organization_id=organization_id,
         user_id=user_id,
         methods=methods,
         device=device_name(user_agent),
@@ -138,7 +187,10 @@ async def open_session(
         now=tx.now,
         lifetimes=app.lifetimes,
     )
+    if authenticated_at is not None:
+        session = replace(session, authenticated_at=authenticated_at)
     await store.insert_session(tx, session)
+    await note_device(app, tx, session)
     await audit.record(
         tx,
         session.organization_id,
@@ -147,14 +199,14 @@ async def open_session(
         target=ids.show("ses", session.id),
         after={"methods": list(session.methods), "device": session.device},
     )
-    return tokens_of(app, session, membership.role, now=session.created_at)
+    return tokens_of(app, session, grant, now=session.created_at)
 
 
-def tokens_of(app: App, session: Session, role: str, *, now: datetime) -> SessionTokens:
+def tokens_of(app: App, session: Session, grant: Grant, *, now: datetime) -> SessionTokens:
     """The newest tokens of a session."""
     lifetime = app.lifetimes.access_token
     return SessionTokens(
-        access_token=app.keyring.access_token(session, role, now=now, lifetime=lifetime),
+        access_token=app.keyring.access_token(session, grant, now=now, lifetime=lifetime),
         refresh_token=app.keyring.refresh_token(session),
         expires_in=int(lifetime.total_seconds()),
     )

@@ -4,10 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc
+from comptoir.auth.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    credential_pb2,
+    credential_pb2_grpc,
+    invitation_pb2,
+    invitation_pb2_grpc,
+)
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, waitlist_pb2, waitlist_pb2_grpc
 from comptoir.common.v1 import values_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
+from notification.domain.accounts import AccountMail
 from notification.domain.bookings import Booking, BookingStatus
 from notification.domain.errors import UnreadableEvent
 from servicekit import ids
@@ -39,6 +47,17 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a mail that invites needs. `email` is empty when the invitation is open no more."""
+
+    email: str
+    organization: str
+    inviter: str
+    language: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketMessage:
     """What the mail about an answer needs."""
 
@@ -55,6 +74,8 @@ class Directory:
         self._booking = booking
         self._support = support
         self._accounts = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
+        self._account_mails = auth.stub(credential_pb2_grpc.AccountMailServiceStub)
+        self._invitations = auth.stub(invitation_pb2_grpc.InvitationDirectoryServiceStub)
         self._bookings = booking.stub(booking_pb2_grpc.BookingDirectoryServiceStub)
         self._waitlist = booking.stub(waitlist_pb2_grpc.WaitlistDirectoryServiceStub)
         self._tickets = support.stub(ticket_pb2_grpc.TicketDirectoryServiceStub)
@@ -96,6 +117,29 @@ class Directory:
         request = account_pb2.IssueVerificationRequest(user_id=ids.show("usr", person))
         answer = await self._auth.call(self._accounts.IssueVerification, request)
         return Verification(answer.email, answer.display_name, answer.language, answer.token)
+
+    async def issue_invitation(self, organization: UUID, invitation: UUID) -> Invitation:
+        """A fresh secret of an invitation. Raises like `describe_booking`."""
+        request = invitation_pb2.IssueInvitationRequest(invitation_id=ids.show("inv", invitation))
+        answer = await self._auth.call(self._invitations.IssueInvitation, request, organization=organization)
+        return Invitation(
+            answer.email, answer.organization_name, answer.inviter_name, answer.language, answer.token
+        )
+
+    async def issue_account_mail(self, mail: UUID) -> AccountMail:
+        """What a mail about an account says, with a fresh token. Raises like `describe_booking`."""
+        request = credential_pb2.IssueAccountMailRequest(mail_id=ids.show("aml", mail))
+        answer = await self._auth.call(self._account_mails.IssueAccountMail, request)
+        return AccountMail(
+            email=answer.email,
+            name=answer.display_name,
+            language=answer.language,
+            kind=answer.kind,
+            token=answer.token,
+            device=answer.device,
+            address=answer.address,
+            occurred_at=answer.occurred_at.ToDatetime(UTC),
+        )
 
 
 def _booking(answer: booking_pb2.DescribeBookingResponse) -> Booking:

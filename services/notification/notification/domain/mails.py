@@ -17,6 +17,9 @@ class MailKind(StrEnum):
     """Why somebody is written to."""
 
     EMAIL_VERIFICATION = "email_verification"
+    ACCOUNT = "account"
+    """What it says of the account is told by auth when it is sent."""
+    INVITATION = "invitation"
     PAYMENT_REQUESTED = "payment_requested"
     BOOKING_CONFIRMED = "booking_confirmed"
     BOOKING_MOVED = "booking_moved"
@@ -83,7 +86,8 @@ class Mail:
     """None for mails about accounts, which belong to no tenant."""
     kind: MailKind
     subject: UUID
-    """What it is about: a booking, a message of a ticket, a waitlist entry, or somebody who registers."""
+    """What it is about: a booking, a message of a ticket, a waitlist entry, somebody who registers, or a mail
+    about an account as auth knows it."""
     version: int
     """Of the subject; kind, subject and version together are mailed once."""
     due_at: datetime

@@ -119,6 +119,34 @@ def verification(*, email: str, name: str, language: str, token: str, public_url
     )
 
 
+def invitation(
+    *, email: str, organization: str, inviter: str, language: str, token: str, public_url: str
+) -> Letter:
+    """The letter with the link that invites to an organization. `inviter` is empty for who has left."""
+    language = language_of(language)
+    texts = load(language)
+    shared, own = texts["shared"], texts[MailKind.INVITATION.value]
+    names = {"organization": organization, "inviter": inviter}
+    return Letter(
+        language=language,
+        recipient=email,
+        recipient_name="",
+        sender="Comptoir",
+        subject=own["subject"].format(**names),
+        title=own["title"].format(**names),
+        greeting=own["greeting"],
+        lead=own["lead" if inviter else "lead_by_nobody"].format(**names),
+        quotation="",
+        facts=(),
+        button=own["button"],
+        link=f"{public_url.rstrip('/')}/invitation?token={quote(token, safe='')}",
+        link_hint=shared["link_hint"],
+        note=own["note"],
+        small_print=[own["footer"].format(email=email, **names)],
+        colon=shared["colon"],
+    )
+
+
 def _facts(kind: MailKind, booking: Booking, formats: Formats, shared: dict[str, str]) -> list[Fact]:
     start, zone = booking.starts_at, booking.time_zone
     guests: dict[str, str] = shared["guests"]  # type: ignore[assignment]  # the one table among the texts

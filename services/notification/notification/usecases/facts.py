@@ -109,6 +109,36 @@ async def note_verification_request(app: App, event: Event, person: UUID) -> Non
         await _send(tx, mail)
 
 
+async def note_account_mail(app: App, event: Event, subject: UUID) -> None:
+    """Has a mail about an account sent. Each is asked for once."""
+    async with app.db.begin_platform(reason="mail about an account") as tx:
+        await inbox.claim(tx, event)
+        mail = Mail(
+            id=ids.new(),
+            organization=None,
+            kind=MailKind.ACCOUNT,
+            subject=subject,
+            version=1,
+            due_at=tx.now,
+        )
+        await _send(tx, mail)
+
+
+async def note_invitation_request(app: App, event: Event, invitation: UUID) -> None:
+    """Has an invitation mailed. The request's time is its version: asking again mails again."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        mail = Mail(
+            id=ids.new(),
+            organization=event.tenant,
+            kind=MailKind.INVITATION,
+            subject=invitation,
+            version=int(event.time.timestamp() * 1000),
+            due_at=tx.now,
+        )
+        await _send(tx, mail)
+
+
 async def _tell_guest(app: App, tx: Transaction, change: BookingChange) -> None:
     """A mail about the change. A hold leaves its guest time to pay on the page before one asks for it."""
     if change.status is not BookingStatus.HELD:

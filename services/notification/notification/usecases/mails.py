@@ -14,7 +14,7 @@ from notification.clients.smtp import Posted
 from notification.domain.bookings import Booking
 from notification.domain.errors import BookingNotFound
 from notification.domain.mails import Mail, MailKind, MailStatus, retry_after, still_true
-from notification.mails import calendar, letters, messages
+from notification.mails import account_letters, calendar, letters, messages
 from notification.mails.calendar import Method
 from notification.mails.letters import Letter
 from notification.mails.messages import Unaddressable
@@ -154,7 +154,11 @@ async def _content(app: App, mail: Mail, now: datetime) -> _Content | None:
     try:
         if mail.kind is MailKind.EMAIL_VERIFICATION:
             return await _verification(app, mail, now)
+        if mail.kind is MailKind.ACCOUNT:
+            return await _about_account(app, mail, now)
         assert mail.organization is not None  # noqa: S101  # a constraint of the table
+        if mail.kind is MailKind.INVITATION:
+            return await _inviting(app, mail, now)
         answer = None
         booking_id = mail.booking
         if mail.kind is MailKind.TICKET_ANSWERED:
@@ -183,6 +187,29 @@ async def _verification(app: App, mail: Mail, now: datetime) -> _Content | None:
     letter = letters.verification(
         email=issued.email,
         name=issued.name,
+        language=issued.language,
+        token=issued.token,
+        public_url=app.public_url,
+    )
+    return _compose(app, mail, letter, now=now)
+
+
+async def _about_account(app: App, mail: Mail, now: datetime) -> _Content | None:
+    said = await app.directory.issue_account_mail(mail.subject)
+    if not said.email:
+        return None
+    return _compose(app, mail, account_letters.about_account(said, public_url=app.public_url), now=now)
+
+
+async def _inviting(app: App, mail: Mail, now: datetime) -> _Content | None:
+    assert mail.organization is not None  # noqa: S101  # a constraint of the table
+    issued = await app.directory.issue_invitation(mail.organization, mail.subject)
+    if not issued.email:
+        return None
+    letter = letters.invitation(
+        email=issued.email,
+        organization=issued.organization,
+        inviter=issued.inviter,
         language=issued.language,
         token=issued.token,
         public_url=app.public_url,

@@ -126,8 +126,9 @@ class Policy(_message.Message):
     venue_in_service is denied to them.
     """
     venue_in_service: _builtins.bool
-    """For calls that name no venue but a thing in one, or that list over venues: the service itself compares the venue
-    it finds with those of the caller (Caller.enters) before it answers anything.
+    """For calls that name no venue but a thing in one, or that list over venues. The caller's venues bind every tenant
+    transaction that serves the call (app.venues), and the row-level security of the service's tables hides what
+    belongs to others: it is not found, as if it were not there.
     """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -28,7 +28,7 @@ from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/auth/v1/account.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"\xbe\x01\n\x0fRegisterRequest\x12\x1b\n\x05\x65mail\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xfe\x01\xe0\xbb\x18\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x0c\x18\x80\x02\x12#\n\x0c\x64isplay_name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xa8\xbb\x18\x01\x12(\n\x11organization_name\x18\x04 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xa8\xbb\x18\x01\x12!\n\x08language\x18\x05 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02\x65nR\x02\x66r\"\x12\n\x10RegisterResponse\"/\n\x12VerifyEmailRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\".\n\x13VerifyEmailResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"8\n\x19ResendVerificationRequest\x12\x1b\n\x05\x65mail\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xfe\x01\xe0\xbb\x18\x01\"\x1c\n\x1aResendVerificationResponse\"G\n\x0cLogInRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"@\n\rLogInResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\":\n\x15RefreshSessionRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"I\n\x16RefreshSessionResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"d\n\rSessionTokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x12\x15\n\rrefresh_token\x18\x04 \x01(\t\"\x0f\n\rLogOutRequest\"\x10\n\x0eLogOutResponse\"\x0e\n\x0cGetMeRequest\"\x9c\x01\n\rGetMeResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x19\n\x11organization_name\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\t\x12\x13\n\x0bpermissions\x18\x07 \x03(\t\"\x17\n\x15GetSigningKeysRequest\"+\n\x16GetSigningKeysResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t\"6\n\x18IssueVerificationRequest\x12\x1a\n\x07user_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"a\n\x19IssueVerificationResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t2\x90\x07\n\x0e\x41\x63\x63ountService\x12z\n\x08Register\x12!.comptoir.auth.v1.RegisterRequest\x1a\".comptoir.auth.v1.RegisterResponse\"\'\xaa\xbb\x18\x07\x08\x01\x18\x03\x30\xca\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/auth/register:\x01*\x12\x84\x01\n\x0bVerifyEmail\x12$.comptoir.auth.v1.VerifyEmailRequest\x1a%.comptoir.auth.v1.VerifyEmailResponse\"(\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/auth/email/verify:\x01*\x12\x9c\x01\n\x12ResendVerification\x12+.comptoir.auth.v1.ResendVerificationRequest\x1a,.comptoir.auth.v1.ResendVerificationResponse\"+\xaa\xbb\x18\x07\x08\x01\x18\x03\x30\xca\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/auth/email/resend:\x01*\x12k\n\x05LogIn\x12\x1e.comptoir.auth.v1.LogInRequest\x1a\x1f.comptoir.auth.v1.LogInResponse\"!\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/auth/login:\x01*\x12\x88\x01\n\x0eRefreshSession\x12\'.comptoir.auth.v1.RefreshSessionRequest\x1a(.comptoir.auth.v1.RefreshSessionResponse\"#\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/refresh:\x01*\x12z\n\x06LogOut\x12\x1f.comptoir.auth.v1.LogOutRequest\x1a .comptoir.auth.v1.LogOutResponse\"-\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/auth/logout:\x01*\x12h\n\x05GetMe\x12\x1e.comptoir.auth.v1.GetMeRequest\x1a\x1f.comptoir.auth.v1.GetMeResponse\"\x1e\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/me2\x98\x02\n\x17\x41\x63\x63ountDirectoryService\x12v\n\x0eGetSigningKeys\x12\'.comptoir.auth.v1.GetSigningKeysRequest\x1a(.comptoir.auth.v1.GetSigningKeysResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x12\x84\x01\n\x11IssueVerification\x12*.comptoir.auth.v1.IssueVerificationRequest\x1a+.comptoir.auth.v1.IssueVerificationResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/auth/v1/account.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"\xbe\x01\n\x0fRegisterRequest\x12\x1b\n\x05\x65mail\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xfe\x01\xe0\xbb\x18\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x0c\x18\x80\x02\x12#\n\x0c\x64isplay_name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xa8\xbb\x18\x01\x12(\n\x11organization_name\x18\x04 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xa8\xbb\x18\x01\x12!\n\x08language\x18\x05 \x01(\tB\x0f\xbaH\x0cr\nR\x00R\x02\x65nR\x02\x66r\"\x12\n\x10RegisterResponse\"/\n\x12VerifyEmailRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\".\n\x13VerifyEmailResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"8\n\x19ResendVerificationRequest\x12\x1b\n\x05\x65mail\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xfe\x01\xe0\xbb\x18\x01\"\x1c\n\x1aResendVerificationResponse\"f\n\x0cLogInRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1d\n\x0c\x64\x65vice_token\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"u\n\rLogInResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\x12\x33\n\tchallenge\x18\x02 \x01(\x0b\x32 .comptoir.auth.v1.LogInChallenge\"D\n\x0eLogInChallenge\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nexpires_in\x18\x02 \x01(\x05\x12\x0f\n\x07\x66\x61\x63tors\x18\x03 \x03(\t\":\n\x15RefreshSessionRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"I\n\x16RefreshSessionResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"d\n\rSessionTokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x12\x15\n\rrefresh_token\x18\x04 \x01(\t\"\x0f\n\rLogOutRequest\"\x10\n\x0eLogOutResponse\"\x0e\n\x0cGetMeRequest\"\xaf\x01\n\rGetMeResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x19\n\x11organization_name\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\t\x12\x13\n\x0bpermissions\x18\x07 \x03(\t\x12\x11\n\tvenue_ids\x18\x08 \x03(\t\"\x17\n\x15GetSigningKeysRequest\"+\n\x16GetSigningKeysResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t\"6\n\x18IssueVerificationRequest\x12\x1a\n\x07user_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"a\n\x19IssueVerificationResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t2\x90\x07\n\x0e\x41\x63\x63ountService\x12z\n\x08Register\x12!.comptoir.auth.v1.RegisterRequest\x1a\".comptoir.auth.v1.RegisterResponse\"\'\xaa\xbb\x18\x07\x08\x01\x18\x03\x30\xca\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/auth/register:\x01*\x12\x84\x01\n\x0bVerifyEmail\x12$.comptoir.auth.v1.VerifyEmailRequest\x1a%.comptoir.auth.v1.VerifyEmailResponse\"(\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/auth/email/verify:\x01*\x12\x9c\x01\n\x12ResendVerification\x12+.comptoir.auth.v1.ResendVerificationRequest\x1a,.comptoir.auth.v1.ResendVerificationResponse\"+\xaa\xbb\x18\x07\x08\x01\x18\x03\x30\xca\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/auth/email/resend:\x01*\x12k\n\x05LogIn\x12\x1e.comptoir.auth.v1.LogInRequest\x1a\x1f.comptoir.auth.v1.LogInResponse\"!\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/auth/login:\x01*\x12\x88\x01\n\x0eRefreshSession\x12\'.comptoir.auth.v1.RefreshSessionRequest\x1a(.comptoir.auth.v1.RefreshSessionResponse\"#\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/refresh:\x01*\x12z\n\x06LogOut\x12\x1f.comptoir.auth.v1.LogOutRequest\x1a .comptoir.auth.v1.LogOutResponse\"-\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/auth/logout:\x01*\x12h\n\x05GetMe\x12\x1e.comptoir.auth.v1.GetMeRequest\x1a\x1f.comptoir.auth.v1.GetMeResponse\"\x1e\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/me2\x98\x02\n\x17\x41\x63\x63ountDirectoryService\x12v\n\x0eGetSigningKeys\x12\'.comptoir.auth.v1.GetSigningKeysRequest\x1a(.comptoir.auth.v1.GetSigningKeysResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x12\x84\x01\n\x11IssueVerification\x12*.comptoir.auth.v1.IssueVerificationRequest\x1a+.comptoir.auth.v1.IssueVerificationResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\020\003\030\376\001'
   _globals['_LOGINREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_LOGINREQUEST'].fields_by_name['device_token']._loaded_options = None
+  _globals['_LOGINREQUEST'].fields_by_name['device_token']._serialized_options = b'\272H\004r\002\030d'
   _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._loaded_options = None
   _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
   _globals['_ISSUEVERIFICATIONREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -88,33 +90,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESENDVERIFICATIONRESPONSE']._serialized_start=538
   _globals['_RESENDVERIFICATIONRESPONSE']._serialized_end=566
   _globals['_LOGINREQUEST']._serialized_start=568
-  _globals['_LOGINREQUEST']._serialized_end=639
-  _globals['_LOGINRESPONSE']._serialized_start=641
-  _globals['_LOGINRESPONSE']._serialized_end=705
-  _globals['_REFRESHSESSIONREQUEST']._serialized_start=707
-  _globals['_REFRESHSESSIONREQUEST']._serialized_end=765
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=767
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=840
-  _globals['_SESSIONTOKENS']._serialized_start=842
-  _globals['_SESSIONTOKENS']._serialized_end=942
-  _globals['_LOGOUTREQUEST']._serialized_start=944
-  _globals['_LOGOUTREQUEST']._serialized_end=959
-  _globals['_LOGOUTRESPONSE']._serialized_start=961
-  _globals['_LOGOUTRESPONSE']._serialized_end=977
-  _globals['_GETMEREQUEST']._serialized_start=979
-  _globals['_GETMEREQUEST']._serialized_end=993
-  _globals['_GETMERESPONSE']._serialized_start=996
-  _globals['_GETMERESPONSE']._serialized_end=1152
-  _globals['_GETSIGNINGKEYSREQUEST']._serialized_start=1154
-  _globals['_GETSIGNINGKEYSREQUEST']._serialized_end=1177
-  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_start=1179
-  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_end=1222
-  _globals['_ISSUEVERIFICATIONREQUEST']._serialized_start=1224
-  _globals['_ISSUEVERIFICATIONREQUEST']._serialized_end=1278
-  _globals['_ISSUEVERIFICATIONRESPONSE']._serialized_start=1280
-  _globals['_ISSUEVERIFICATIONRESPONSE']._serialized_end=1377
-  _globals['_ACCOUNTSERVICE']._serialized_start=1380
-  _globals['_ACCOUNTSERVICE']._serialized_end=2292
-  _globals['_ACCOUNTDIRECTORYSERVICE']._serialized_start=2295
-  _globals['_ACCOUNTDIRECTORYSERVICE']._serialized_end=2575
+  _globals['_LOGINREQUEST']._serialized_end=670
+  _globals['_LOGINRESPONSE']._serialized_start=672
+  _globals['_LOGINRESPONSE']._serialized_end=789
+  _globals['_LOGINCHALLENGE']._serialized_start=791
+  _globals['_LOGINCHALLENGE']._serialized_end=859
+  _globals['_REFRESHSESSIONREQUEST']._serialized_start=861
+  _globals['_REFRESHSESSIONREQUEST']._serialized_end=919
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=921
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=994
+  _globals['_SESSIONTOKENS']._serialized_start=996
+  _globals['_SESSIONTOKENS']._serialized_end=1096
+  _globals['_LOGOUTREQUEST']._serialized_start=1098
+  _globals['_LOGOUTREQUEST']._serialized_end=1113
+  _globals['_LOGOUTRESPONSE']._serialized_start=1115
+  _globals['_LOGOUTRESPONSE']._serialized_end=1131
+  _globals['_GETMEREQUEST']._serialized_start=1133
+  _globals['_GETMEREQUEST']._serialized_end=1147
+  _globals['_GETMERESPONSE']._serialized_start=1150
+  _globals['_GETMERESPONSE']._serialized_end=1325
+  _globals['_GETSIGNINGKEYSREQUEST']._serialized_start=1327
+  _globals['_GETSIGNINGKEYSREQUEST']._serialized_end=1350
+  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_start=1352
+  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_end=1395
+  _globals['_ISSUEVERIFICATIONREQUEST']._serialized_start=1397
+  _globals['_ISSUEVERIFICATIONREQUEST']._serialized_end=1451
+  _globals['_ISSUEVERIFICATIONRESPONSE']._serialized_start=1453
+  _globals['_ISSUEVERIFICATIONRESPONSE']._serialized_end=1550
+  _globals['_ACCOUNTSERVICE']._serialized_start=1553
+  _globals['_ACCOUNTSERVICE']._serialized_end=2465
+  _globals['_ACCOUNTDIRECTORYSERVICE']._serialized_start=2468
+  _globals['_ACCOUNTDIRECTORYSERVICE']._serialized_end=2748
 # @@protoc_insertion_point(module_scope)

@@ -164,19 +164,23 @@ class LogInRequest(_message.Message):
 
     EMAIL_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """The verified address."""
     password: _builtins.str
     """The password."""
+    device_token: _builtins.str
+    """The secret of a device that is remembered, instead of the second factor; empty for none."""
     def __init__(
         self,
         *,
         email: _builtins.str = ...,
         password: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_token", b"device_token", "email", b"email", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,27 +188,65 @@ Global___LogInRequest: _TypeAlias = LogInRequest  # noqa: Y015
 
 @_typing.final
 class LogInResponse(_message.Message):
-    """An open session."""
+    """An open session, or one that waits for the second factor."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
+    CHALLENGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tokens(self) -> Global___SessionTokens:
-        """The tokens of the session."""
+        """The tokens of the session; absent when the second factor is awaited."""
+
+    @_builtins.property
+    def challenge(self) -> Global___LogInChallenge:
+        """What to answer with a second factor; absent when the session is open."""
 
     def __init__(
         self,
         *,
         tokens: Global___SessionTokens | None = ...,
+        challenge: Global___LogInChallenge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogInResponse: _TypeAlias = LogInResponse  # noqa: Y015
+
+@_typing.final
+class LogInChallenge(_message.Message):
+    """A log-in that waits for its second factor: see POST /v1/auth/challenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_FIELD_NUMBER: _builtins.int
+    FACTORS_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The secret to answer with."""
+    expires_in: _builtins.int
+    """Seconds that it waits."""
+    @_builtins.property
+    def factors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it can be answered with: "totp", "passkey", "recovery_code"."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        expires_in: _builtins.int = ...,
+        factors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_in", b"expires_in", "factors", b"factors", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogInChallenge: _TypeAlias = LogInChallenge  # noqa: Y015
 
 @_typing.final
 class RefreshSessionRequest(_message.Message):
@@ -350,6 +392,7 @@ class GetMeResponse(_message.Message):
     ORGANIZATION_NAME_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
+    VENUE_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The person."""
     email: _builtins.str
@@ -361,10 +404,14 @@ class GetMeResponse(_message.Message):
     organization_name: _builtins.str
     """Its name."""
     role: _builtins.str
-    """The caller's role there: owner, admin, manager, host, accountant or viewer."""
+    """The caller's role there: owner, admin, manager, host, accountant, viewer, or the id of one of the organization's own."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What that role may do."""
+        """What that role may do, by now; an access token says what it could when it was made."""
+
+    @_builtins.property
+    def venue_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The venues that the caller is limited to; none: all of the organization."""
 
     def __init__(
         self,
@@ -376,10 +423,11 @@ class GetMeResponse(_message.Message):
         organization_name: _builtins.str = ...,
         role: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
+        venue_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "organization_id", b"organization_id", "organization_name", b"organization_name", "permissions", b"permissions", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "organization_id", b"organization_id", "organization_name", b"organization_name", "permissions", b"permissions", "role", b"role", "user_id", b"user_id", "venue_ids", b"venue_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

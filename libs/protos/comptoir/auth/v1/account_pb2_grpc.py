@@ -99,7 +99,7 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LogIn(self, request, context):
-        """Opens a session by e-mail and password.
+        """Opens a session by e-mail and password; or answers a challenge, when the person has a second factor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class AccountServiceStub:
     ResendVerification: _grpc.UnaryUnaryMultiCallable[_account_pb2.ResendVerificationRequest, _account_pb2.ResendVerificationResponse]
     """Sends the verification mail again. The answer is the same whether or not the address is known."""
     LogIn: _grpc.UnaryUnaryMultiCallable[_account_pb2.LogInRequest, _account_pb2.LogInResponse]
-    """Opens a session by e-mail and password."""
+    """Opens a session by e-mail and password; or answers a challenge, when the person has a second factor."""
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_account_pb2.RefreshSessionRequest, _account_pb2.RefreshSessionResponse]
     """Trades a refresh token for a new pair. The newest token and its parent work; an older one ends the session."""
     LogOut: _grpc.UnaryUnaryMultiCallable[_account_pb2.LogOutRequest, _account_pb2.LogOutResponse]
@@ -64,7 +64,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ResendVerification: _aio.UnaryUnaryMultiCallable[_account_pb2.ResendVerificationRequest, _account_pb2.ResendVerificationResponse]  # type: ignore[assignment]
     """Sends the verification mail again. The answer is the same whether or not the address is known."""
     LogIn: _aio.UnaryUnaryMultiCallable[_account_pb2.LogInRequest, _account_pb2.LogInResponse]  # type: ignore[assignment]
-    """Opens a session by e-mail and password."""
+    """Opens a session by e-mail and password; or answers a challenge, when the person has a second factor."""
     RefreshSession: _aio.UnaryUnaryMultiCallable[_account_pb2.RefreshSessionRequest, _account_pb2.RefreshSessionResponse]  # type: ignore[assignment]
     """Trades a refresh token for a new pair. The newest token and its parent work; an older one ends the session."""
     LogOut: _aio.UnaryUnaryMultiCallable[_account_pb2.LogOutRequest, _account_pb2.LogOutResponse]  # type: ignore[assignment]
@@ -107,7 +107,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.LogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.LogInResponse, _abc.Awaitable[_account_pb2.LogInResponse]]:
-        """Opens a session by e-mail and password."""
+        """Opens a session by e-mail and password; or answers a challenge, when the person has a second factor."""
 
     @_abc_1.abstractmethod
     def RefreshSession(

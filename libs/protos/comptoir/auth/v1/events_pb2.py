@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/events.proto\x12\x10\x63omptoir.auth.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\"4\n\x15VerificationRequested\x12\x0f\n\x07user_id\x18\x01 \x01(\t:\n\xb2\xbb\x18\x06\n\x04user\"g\n\x13OrganizationCreated\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rowner_user_id\x18\x03 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0corganizationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/events.proto\x12\x10\x63omptoir.auth.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\"4\n\x15VerificationRequested\x12\x0f\n\x07user_id\x18\x01 \x01(\t:\n\xb2\xbb\x18\x06\n\x04user\"g\n\x13OrganizationCreated\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rowner_user_id\x18\x03 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0corganization\";\n\x14\x41\x63\x63ountMailRequested\x12\x0f\n\x07mail_id\x18\x01 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0c\x61\x63\x63ount_mail\">\n\x13InvitationRequested\x12\x15\n\rinvitation_id\x18\x01 \x01(\t:\x10\xb2\xbb\x18\x0c\n\ninvitationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONREQUESTED']._serialized_options = b'\262\273\030\006\n\004user'
   _globals['_ORGANIZATIONCREATED']._loaded_options = None
   _globals['_ORGANIZATIONCREATED']._serialized_options = b'\262\273\030\016\n\014organization'
+  _globals['_ACCOUNTMAILREQUESTED']._loaded_options = None
+  _globals['_ACCOUNTMAILREQUESTED']._serialized_options = b'\262\273\030\016\n\014account_mail'
+  _globals['_INVITATIONREQUESTED']._loaded_options = None
+  _globals['_INVITATIONREQUESTED']._serialized_options = b'\262\273\030\014\n\ninvitation'
   _globals['_VERIFICATIONREQUESTED']._serialized_start=81
   _globals['_VERIFICATIONREQUESTED']._serialized_end=133
   _globals['_ORGANIZATIONCREATED']._serialized_start=135
   _globals['_ORGANIZATIONCREATED']._serialized_end=238
+  _globals['_ACCOUNTMAILREQUESTED']._serialized_start=240
+  _globals['_ACCOUNTMAILREQUESTED']._serialized_end=299
+  _globals['_INVITATIONREQUESTED']._serialized_start=301
+  _globals['_INVITATIONREQUESTED']._serialized_end=363
 # @@protoc_insertion_point(module_scope)

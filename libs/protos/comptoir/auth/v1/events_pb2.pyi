@@ -67,3 +67,47 @@ class OrganizationCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrganizationCreated: _TypeAlias = OrganizationCreated  # noqa: Y015
+
+@_typing.final
+class AccountMailRequested(_message.Message):
+    """Somebody must be written to about their account. What and where stays in auth, which is asked for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAIL_ID_FIELD_NUMBER: _builtins.int
+    mail_id: _builtins.str
+    """The mail."""
+    def __init__(
+        self,
+        *,
+        mail_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mail_id", b"mail_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountMailRequested: _TypeAlias = AccountMailRequested  # noqa: Y015
+
+@_typing.final
+class InvitationRequested(_message.Message):
+    """Somebody must be sent a link that invites them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_ID_FIELD_NUMBER: _builtins.int
+    invitation_id: _builtins.str
+    """The invitation; the address stays in auth."""
+    def __init__(
+        self,
+        *,
+        invitation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation_id", b"invitation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvitationRequested: _TypeAlias = InvitationRequested  # noqa: Y015

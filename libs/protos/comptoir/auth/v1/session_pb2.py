@@ -30,7 +30,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/auth/v1/session.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x02\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0f\n\x07methods\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61uthenticated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\t \x01(\x08\"S\n\x13ListSessionsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"Y\n\x14ListSessionsResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.comptoir.auth.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x14RevokeSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x17\n\x15RevokeSessionResponse\"/\n\x17LogOutEverywhereRequest\x12\x14\n\x0ckeep_current\x18\x01 \x01(\x08\")\n\x18LogOutEverywhereResponse\x12\r\n\x05\x65nded\x18\x01 \x01(\x05\"5\n\x15ReauthenticateRequest\x12\x1c\n\x08password\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"I\n\x16ReauthenticateResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x17ListRevocationsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe9\x04\n\x0eSessionService\x12\x86\x01\n\x0cListSessions\x12%.comptoir.auth.v1.ListSessionsRequest\x1a&.comptoir.auth.v1.ListSessionsResponse\"\'\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x99\x01\n\rRevokeSession\x12&.comptoir.auth.v1.RevokeSessionRequest\x1a\'.comptoir.auth.v1.RevokeSessionResponse\"7\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}\x12\x99\x01\n\x10LogOutEverywhere\x12).comptoir.auth.v1.LogOutEverywhereRequest\x1a*.comptoir.auth.v1.LogOutEverywhereResponse\".\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x02@\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/auth/logout-all:\x01*\x12\x95\x01\n\x0eReauthenticate\x12\'.comptoir.auth.v1.ReauthenticateRequest\x1a(.comptoir.auth.v1.ReauthenticateResponse\"0\xaa\xbb\x18\n\x08\x03\x12\x04self\x18\x03\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/auth/reauthenticate:\x01*2\x94\x01\n\x17SessionDirectoryService\x12y\n\x0fListRevocations\x12(.comptoir.auth.v1.ListRevocationsRequest\x1a).comptoir.auth.v1.ListRevocationsResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/auth/v1/session.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x02\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0f\n\x07methods\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61uthenticated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\t \x01(\x08\"S\n\x13ListSessionsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"Y\n\x14ListSessionsResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.comptoir.auth.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x14RevokeSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x17\n\x15RevokeSessionResponse\"/\n\x17LogOutEverywhereRequest\x12\x14\n\x0ckeep_current\x18\x01 \x01(\x08\")\n\x18LogOutEverywhereResponse\x12\r\n\x05\x65nded\x18\x01 \x01(\x05\"\x93\x01\n\x15ReauthenticateRequest\x12\x1a\n\x08password\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\"\n\x04\x63ode\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\x12\x1e\n\rrecovery_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\x07passkey\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\"I\n\x16ReauthenticateResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x17ListRevocationsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe9\x04\n\x0eSessionService\x12\x86\x01\n\x0cListSessions\x12%.comptoir.auth.v1.ListSessionsRequest\x1a&.comptoir.auth.v1.ListSessionsResponse\"\'\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x99\x01\n\rRevokeSession\x12&.comptoir.auth.v1.RevokeSessionRequest\x1a\'.comptoir.auth.v1.RevokeSessionResponse\"7\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}\x12\x99\x01\n\x10LogOutEverywhere\x12).comptoir.auth.v1.LogOutEverywhereRequest\x1a*.comptoir.auth.v1.LogOutEverywhereResponse\".\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x02@\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/auth/logout-all:\x01*\x12\x95\x01\n\x0eReauthenticate\x12\'.comptoir.auth.v1.ReauthenticateRequest\x1a(.comptoir.auth.v1.ReauthenticateResponse\"0\xaa\xbb\x18\n\x08\x03\x12\x04self\x18\x03\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/auth/reauthenticate:\x01*2\x94\x01\n\x17SessionDirectoryService\x12y\n\x0fListRevocations\x12(.comptoir.auth.v1.ListRevocationsRequest\x1a).comptoir.auth.v1.ListRevocationsResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._loaded_options = None
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_REAUTHENTICATEREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['password']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['code']._serialized_options = b'\272H\021r\0172\r^([0-9]{6})?$'
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['recovery_code']._loaded_options = None
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['recovery_code']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['passkey']._loaded_options = None
+  _globals['_REAUTHENTICATEREQUEST'].fields_by_name['passkey']._serialized_options = b'\272H\006r\004\030\200\200\001'
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\252\273\030\014\010\003\022\004self\030\001@\001\202\323\344\223\002\021\022\017/v1/me/sessions'
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeSession']._loaded_options = None
@@ -69,16 +75,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGOUTEVERYWHEREREQUEST']._serialized_end=806
   _globals['_LOGOUTEVERYWHERERESPONSE']._serialized_start=808
   _globals['_LOGOUTEVERYWHERERESPONSE']._serialized_end=849
-  _globals['_REAUTHENTICATEREQUEST']._serialized_start=851
-  _globals['_REAUTHENTICATEREQUEST']._serialized_end=904
-  _globals['_REAUTHENTICATERESPONSE']._serialized_start=906
-  _globals['_REAUTHENTICATERESPONSE']._serialized_end=979
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=981
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1048
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1050
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1131
-  _globals['_SESSIONSERVICE']._serialized_start=1134
-  _globals['_SESSIONSERVICE']._serialized_end=1751
-  _globals['_SESSIONDIRECTORYSERVICE']._serialized_start=1754
-  _globals['_SESSIONDIRECTORYSERVICE']._serialized_end=1902
+  _globals['_REAUTHENTICATEREQUEST']._serialized_start=852
+  _globals['_REAUTHENTICATEREQUEST']._serialized_end=999
+  _globals['_REAUTHENTICATERESPONSE']._serialized_start=1001
+  _globals['_REAUTHENTICATERESPONSE']._serialized_end=1074
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=1076
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=1143
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=1145
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1226
+  _globals['_SESSIONSERVICE']._serialized_start=1229
+  _globals['_SESSIONSERVICE']._serialized_end=1846
+  _globals['_SESSIONDIRECTORYSERVICE']._serialized_start=1849
+  _globals['_SESSIONDIRECTORYSERVICE']._serialized_end=1997
 # @@protoc_insertion_point(module_scope)

@@ -226,16 +226,28 @@ class ReauthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PASSWORD_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    RECOVERY_CODE_FIELD_NUMBER: _builtins.int
+    PASSKEY_FIELD_NUMBER: _builtins.int
     password: _builtins.str
-    """The caller's password."""
+    """The caller's password; empty when a passkey is given, which needs none."""
+    code: _builtins.str
+    """Six digits of the authenticator app. Whoever has a second factor gives one of these three."""
+    recovery_code: _builtins.str
+    """A recovery code, which then is used up."""
+    passkey: _builtins.str
+    """AuthenticationResponseJSON of a passkey, as text."""
     def __init__(
         self,
         *,
         password: _builtins.str = ...,
+        code: _builtins.str = ...,
+        recovery_code: _builtins.str = ...,
+        passkey: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "passkey", b"passkey", "password", b"password", "recovery_code", b"recovery_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

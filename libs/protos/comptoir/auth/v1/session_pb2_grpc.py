@@ -83,8 +83,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reauthenticate(self, request, context):
-        """Takes the caller's password anew, for what needs credentials of the last hour, and answers new tokens of the
-        same session.
+        """Takes the caller's credentials anew, for what needs some of the last hour, and answers new tokens of the same
+        session: the password and, of whoever has one, a second factor; or a passkey alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

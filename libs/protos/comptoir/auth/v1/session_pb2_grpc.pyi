@@ -40,8 +40,8 @@ class SessionServiceStub:
     LogOutEverywhere: _grpc.UnaryUnaryMultiCallable[_session_pb2.LogOutEverywhereRequest, _session_pb2.LogOutEverywhereResponse]
     """Ends all of the caller's sessions."""
     Reauthenticate: _grpc.UnaryUnaryMultiCallable[_session_pb2.ReauthenticateRequest, _session_pb2.ReauthenticateResponse]
-    """Takes the caller's password anew, for what needs credentials of the last hour, and answers new tokens of the
-    same session.
+    """Takes the caller's credentials anew, for what needs some of the last hour, and answers new tokens of the same
+    session: the password and, of whoever has one, a second factor; or a passkey alone.
     """
 
 @_typing.type_check_only
@@ -56,8 +56,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     LogOutEverywhere: _aio.UnaryUnaryMultiCallable[_session_pb2.LogOutEverywhereRequest, _session_pb2.LogOutEverywhereResponse]  # type: ignore[assignment]
     """Ends all of the caller's sessions."""
     Reauthenticate: _aio.UnaryUnaryMultiCallable[_session_pb2.ReauthenticateRequest, _session_pb2.ReauthenticateResponse]  # type: ignore[assignment]
-    """Takes the caller's password anew, for what needs credentials of the last hour, and answers new tokens of the
-    same session.
+    """Takes the caller's credentials anew, for what needs some of the last hour, and answers new tokens of the same
+    session: the password and, of whoever has one, a second factor; or a passkey alone.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,8 +93,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.ReauthenticateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.ReauthenticateResponse, _abc.Awaitable[_session_pb2.ReauthenticateResponse]]:
-        """Takes the caller's password anew, for what needs credentials of the last hour, and answers new tokens of the
-        same session.
+        """Takes the caller's credentials anew, for what needs some of the last hour, and answers new tokens of the same
+        session: the password and, of whoever has one, a second factor; or a passkey alone.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,100 @@
+"""Moving an account to another address, and back. Never tells whether an address is taken."""
+
+from uuid import UUID
+
+from auth.app import App
+from auth.domain import accounts
+from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
+from auth.domain.audit import PLATFORM_CHAIN, Action, Author
+from auth.domain.limits import ADDRESS_CHANGES_OF_USER
+from auth.domain.people import User
+from auth.domain.sessions import EndReason
+from auth.store import account_mails as mail_store
+from auth.store import audit, limits
+from auth.store import people as store
+from auth.store import registrations as registration_store
+from auth.store import sessions as session_store
+from auth.usecases.account_mails import write_to
+from auth.usecases.credentials import ask_to_reset
+from auth.usecases.own_sessions import end_sessions
+from servicekit import ids
+from servicekit.database import Transaction
+from servicekit.errors import Unauthenticated
+
+
+async def ask_to_change_email(app: App, user_id: UUID, email: str) -> None:
+    """Has a link mailed to the new address, which takes the place of earlier ones and holds a day.
+
+    The fourth wish of a user within an hour is quietly let go, and so is one for an address that is taken.
+
+    Raises:
+        Unauthenticated: there is no such user (any more).
+    """
+    address = accounts.normalise_email(email)
+    async with app.db.begin_platform(reason="ask for another address") as tx:
+        user = await store.lock_user(tx, user_id)
+        if user is None:
+            raise Unauthenticated
+        if await limits.allows(tx, ADDRESS_CHANGES_OF_USER, str(user_id)):
+            await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
+            await write_to(tx, MailKind.EMAIL_CHANGE, user, email=address)
+
+
+async def confirm_email_change(app: App, token: str, *, by: Author) -> None:
+    """Makes the address that the link was mailed to the account's. Sessions go on.
+
+    The old address is told, with a link that takes the change back for seven days.
+
+    Raises:
+        LinkInvalid: wrong, used, expired, or the address is another account's by now.
+    """
+    async with app.db.begin_platform(reason="change an address") as tx:
+        mail, user = await _use(tx, MailKind.EMAIL_CHANGE, token)
+        await _move(tx, user, mail.email)
+        await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
+        await write_to(tx, MailKind.EMAIL_CHANGED, user)
+        await _record(tx, user, by, Action.EMAIL_CHANGED)
+
+
+async def revert_email_change(app: App, token: str, *, by: Author) -> None:
+    """Gives the account the address back that the link was mailed to, whatever came after.
+
+    Later changes can neither be confirmed nor taken back any more. All sessions end, and a link that sets a
+    password is mailed there.
+
+    Raises:
+        LinkInvalid: wrong, used, expired, or the address is another account's by now.
+    """
+    async with app.db.begin_platform(reason="take the change of an address back") as tx:
+        mail, user = await _use(tx, MailKind.EMAIL_CHANGED, token)
+        await _move(tx, user, mail.email)
+        await mail_store.delete_mails_since(tx, mail, (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGED))
+        await ask_to_reset(tx, mail.email)
+        await session_store.lock_sessions(tx, user.id)
+        await _record(tx, user, by, Action.EMAIL_REVERTED)
+        await end_sessions(app, tx, user.id, reason=EndReason.EMAIL_REVERTED, by=by)
+
+
+async def _use(tx: Transaction, kind: MailKind, token: str) -> tuple[AccountMail, User]:
+    """The mail of a link and its user, both locked: the address first, then the user, then the mail."""
+    hashed = accounts.token_hash(token)
+    found = await mail_store.find_by_token(tx, kind, hashed)
+    if found is None or found.user_id is None:
+        raise LinkInvalid
+    await registration_store.lock_address(tx, found.email)
+    user = await store.lock_user(tx, found.user_id)
+    mail = await mail_store.lock_by_token(tx, kind, hashed)
+    if user is None or mail is None:
+        raise LinkInvalid
+    return mail, user
+
+
+async def _move(tx: Transaction, user: User, email: str) -> None:
+    """Keeps the new address. Links that set a password, mailed to either address before, are void."""
+    await store.save_email(tx, user.id, email)
+    for each in (user.email, email):
+        await mail_store.delete_mails_to(tx, each, MailKind.PASSWORD_RESET)
+
+
+async def _record(tx: Transaction, user: User, by: Author, action: Action) -> None:
+    await audit.record(tx, PLATFORM_CHAIN, by, action, target=ids.show("usr", user.id))

@@ -1,0 +1,32 @@
+"""Who gives and takes rights, and how far they may: by what the database says now, not by an older token."""
+
+from uuid import UUID
+
+from auth.domain.members import OrganizationNotFound
+from auth.domain.roles import Giver
+from auth.store.grants import find_grant
+from auth.store.members import lock_organization
+from servicekit.database import Transaction
+from servicekit.errors import PermissionDenied
+from servicekit.identity import Caller
+from servicekit.permissions import OWNER
+
+
+async def enter(tx: Transaction, organization_id: UUID, caller: Caller) -> Giver:
+    """Locks the organization against other changes of its people, and tells what the caller may give.
+
+    People in a session of their own: what their token and the database both allow. Keys and operators: what
+    they carry, and never ownership.
+
+    Raises:
+        OrganizationNotFound: it is gone.
+        PermissionDenied: the caller is no member any more.
+    """
+    if await lock_organization(tx, organization_id) is None:
+        raise OrganizationNotFound
+    if caller.key is not None or caller.operator is not None or caller.user is None:
+        return Giver(caller.permissions)
+    grant = await find_grant(tx, organization_id, caller.user)
+    if grant is None:
+        raise PermissionDenied
+    return Giver(grant.permissions & caller.permissions, owner=grant.role == OWNER)

@@ -1,0 +1,42 @@
+"""Leaving for good: the person's row and all that hangs on it goes; the audit log keeps the id."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from auth.app import App
+from auth.domain.account_mails import MailKind
+from auth.domain.audit import PLATFORM_CHAIN, Action, Author
+from auth.domain.sessions import EndReason
+from auth.store import account_mails as mail_store
+from auth.store import audit
+from auth.store import people as store
+from auth.store import sessions as session_store
+from auth.usecases.account_mails import write_to
+from servicekit import ids
+from servicekit.errors import Unauthenticated
+
+
+async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
+    """Deletes the user with their memberships, sessions, devices and links. Access tokens end soon.
+
+    One entry in the log of each organization, and one in the platform's; none says who it was but by the id.
+
+    Raises:
+        SoleOwner: an organization would be left without an owner.
+        Unauthenticated: there is no such user (any more).
+    """
+    async with app.db.begin_platform(reason="delete the caller's account") as tx:
+        user = await store.lock_user(tx, user_id)
+        if user is None:
+            raise Unauthenticated
+        user.may_leave(await store.lock_owned_alone(tx, user_id))
+        for session in await session_store.lock_sessions(tx, user_id):
+            await session_store.save_session(tx, session.end(tx.now, EndReason.ACCOUNT_DELETED))
+        organizations = await store.list_organizations(tx, user_id)
+        await mail_store.delete_mails_to(tx, user.email, MailKind.PASSWORD_RESET)
+        await store.delete_user(tx, user_id)
+        await write_to(tx, MailKind.ACCOUNT_DELETED, user)
+        nameless = replace(by, address="")
+        for chain in (PLATFORM_CHAIN, *organizations):
+            target = ids.show("usr", user_id)
+            await audit.record(tx, chain, nameless, Action.ACCOUNT_DELETED, target=target)

@@ -1,0 +1,199 @@
+"""The people of an organization: who they are, what they may do, and how they go."""
+
+from uuid import UUID
+
+from auth.app import App
+from auth.domain.accounts import Membership
+from auth.domain.audit import Action, Author
+from auth.domain.members import Member, MemberNotFound, keep_an_owner
+from auth.domain.roles import Grant, OwnersOnly
+from auth.domain.sessions import EndReason
+from auth.store import audit
+from auth.store import invitations as invitation_store
+from auth.store import members as store
+from auth.store import roles as role_store
+from auth.store import sessions as session_store
+from auth.usecases.givers import enter
+from auth.usecases.organizations import position
+from servicekit import ids
+from servicekit.database import Transaction
+from servicekit.errors import Unauthenticated
+from servicekit.identity import Caller
+from servicekit.paging import Page
+from servicekit.permissions import OWNER
+
+_DEMOTED = "admin"
+"""What an owner becomes who hands the organization over."""
+
+
+async def list_members(app: App, organization_id: UUID, page: Page) -> tuple[list[Member], str]:
+    """The members, the oldest membership first, and the token of the next page.
+
+    Raises:
+        InvalidPageToken: the token is none of this list.
+    """
+    since, after = position(page)
+    async with app.db.begin_platform(reason="list the members of an organization") as tx:
+        found = await store.list_members(tx, organization_id, since=since, after=after, most=page.size + 1)
+    shown = found[: page.size]
+    more = len(found) > page.size
+    last = [shown[-1].joined_at.isoformat(), str(shown[-1].user_id)] if more else []
+    return shown, page.next_token(last) if more else ""
+
+
+async def update_member(
+    app: App, caller: Caller, user_id: UUID, *, role: str, venues: frozenset[UUID], by: Author
+) -> Member:
+    """Gives a member a role, which is not that of an owner, in these venues; empty means all.
+
+    Their sessions go on: the next access token of each says what they may do now.
+
+    Raises:
+        MemberNotFound: there is no such member.
+        RoleNotFound: there is no such role.
+        OwnersOnly: the member is an owner, and the caller is none.
+        PermissionNotHeld: the member has, or would get, what the caller does not have.
+        LastOwner: the organization would be left without one.
+    """
+    organization_id = caller.tenant
+    async with app.db.begin_platform(reason="change a member") as tx:
+        giver = await enter(tx, organization_id, caller)
+        member = await _lock(tx, organization_id, user_id)
+        grant = await role_store.get_grant(tx, organization_id, role, venues)
+        giver.give(member.grant)
+        giver.give(grant)
+        if member.owns:
+            keep_an_owner(await store.list_owners(tx, organization_id), user_id)
+        changed = await _change(tx, organization_id, member, grant)
+        if grant != member.grant:
+            await audit.record(
+                tx,
+                organization_id,
+                by,
+                Action.MEMBER_CHANGED,
+                target=ids.show("usr", user_id),
+                before=_said(member.grant),
+                after=_said(grant),
+            )
+    return changed
+
+
+async def transfer_ownership(
+    app: App, caller: Caller, user_id: UUID, *, remain_owner: bool, by: Author
+) -> Member:
+    """Makes a member an owner, of all venues; the caller becomes an admin, unless they remain one.
+
+    Raises:
+        OwnersOnly: the caller is no owner.
+        MemberNotFound: there is no such member.
+    """
+    organization_id = caller.tenant
+    async with app.db.begin_platform(reason="hand an organization over") as tx:
+        giver = await enter(tx, organization_id, caller)
+        if not giver.owner or caller.user is None:
+            raise OwnersOnly
+        member = await _lock(tx, organization_id, user_id)
+        owner = await _change(tx, organization_id, member, Grant.of(OWNER))
+        demoted = None
+        if not remain_owner and user_id != caller.user:
+            former = await _lock(tx, organization_id, caller.user)
+            demoted = await _change(tx, organization_id, former, Grant.of(_DEMOTED))
+        if owner.grant != member.grant:
+            await audit.record(
+                tx,
+                organization_id,
+                by,
+                Action.OWNERSHIP_GIVEN,
+                target=ids.show("usr", user_id),
+                before=_said(member.grant),
+                after=_said(owner.grant),
+            )
+        if demoted is not None:
+            await audit.record(
+                tx,
+                organization_id,
+                by,
+                Action.OWNERSHIP_LAID_DOWN,
+                target=ids.show("usr", demoted.user_id),
+                before=_said(Grant.of(OWNER)),
+                after=_said(demoted.grant),
+            )
+    return owner
+
+
+async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) -> None:
+    """Ends a membership, its sessions at once, and the invitations that they sent.
+
+    Raises:
+        MemberNotFound: there is no such member (any more).
+        OwnersOnly: the member is an owner, and the caller is none.
+        PermissionNotHeld: the member has what the caller does not have.
+        LastOwner: the organization would be left without one.
+    """
+    organization_id = caller.tenant
+    async with app.db.begin_platform(reason="remove a member") as tx:
+        giver = await enter(tx, organization_id, caller)
+        member = await _lock(tx, organization_id, user_id)
+        giver.give(member.grant)
+        await end_membership(tx, organization_id, member)
+        withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+        await audit.record(
+            tx,
+            organization_id,
+            by,
+            Action.MEMBER_REMOVED,
+            target=ids.show("usr", user_id),
+            before=_said(member.grant) | {"invitations_withdrawn": withdrawn},
+        )
+
+
+async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, by: Author) -> None:
+    """Ends the user's own membership, and its sessions.
+
+    Raises:
+        Unauthenticated: they are no member (any more).
+        LastOwner: the organization would be left without one.
+    """
+    async with app.db.begin_platform(reason="leave an organization") as tx:
+        await store.lock_organization(tx, organization_id)
+        member = await store.lock_member(tx, organization_id, user_id)
+        if member is None:
+            raise Unauthenticated
+        await end_membership(tx, organization_id, member)
+        await audit.record(
+            tx,
+            organization_id,
+            by,
+            Action.MEMBER_LEFT,
+            target=ids.show("usr", user_id),
+            before=_said(member.grant),
+        )
+
+
+async def end_membership(tx: Transaction, organization_id: UUID, member: Member) -> None:
+    """Ends a locked membership of a locked organization, and its sessions. The caller records it.
+
+    Raises:
+        LastOwner: the organization would be left without one.
+    """
+    if member.owns:
+        keep_an_owner(await store.list_owners(tx, organization_id), member.user_id)
+    for session in await session_store.lock_sessions_in(tx, organization_id, member.user_id):
+        await session_store.save_session(tx, session.end(tx.now, EndReason.MEMBERSHIP_ENDED))
+    await store.delete_member(tx, organization_id, member.user_id)
+
+
+async def _lock(tx: Transaction, organization_id: UUID, user_id: UUID) -> Member:
+    member = await store.lock_member(tx, organization_id, user_id)
+    if member is None:
+        raise MemberNotFound
+    return member
+
+
+async def _change(tx: Transaction, organization_id: UUID, member: Member, grant: Grant) -> Member:
+    await store.save_member(tx, Membership(organization_id, member.user_id, grant.role, grant.venues))
+    return await _lock(tx, organization_id, member.user_id)
+
+
+def _said(grant: Grant) -> dict[str, str | int | bool | list[str] | None]:
+    return {"role": grant.role, "venues": [ids.show("ven", each) for each in sorted(grant.venues)]}

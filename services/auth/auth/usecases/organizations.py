@@ -1,0 +1,166 @@
+"""The organizations of a person: making one, looking, renaming, and working in another one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from auth import events
+from auth.app import App
+from auth.domain.accounts import Membership
+from auth.domain.audit import Action, Author
+from auth.domain.devices import device_name
+from auth.domain.members import MOST_OWNED, Organization, OrganizationNotFound, TooManyOrganizations
+from auth.domain.plans import FREE
+from auth.domain.sessions import Session, SessionTokens
+from auth.store import audit
+from auth.store import members as store
+from auth.store import sessions as session_store
+from auth.store.grants import hold_grant
+from auth.usecases.sessions import tokens_of
+from servicekit import ids, paging
+from servicekit.errors import InvalidPageToken, Unauthenticated
+from servicekit.paging import Page
+from servicekit.permissions import OWNER
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_BEFORE_ALL = UUID(int=0)
+
+
+async def create_organization(app: App, user_id: UUID, name: str, *, by: Author) -> Organization:
+    """Makes an organization that the user owns.
+
+    Raises:
+        TooManyOrganizations: they own twenty already.
+    """
+    organization = Organization(ids.new(), name.strip(), FREE)
+    async with app.db.begin_platform(reason="make an organization") as tx:
+        if await store.lock_owned(tx, user_id) >= MOST_OWNED:
+            raise TooManyOrganizations
+        await store.insert_organization(tx, organization)
+        await store.insert_member(tx, Membership(organization.id, user_id, OWNER))
+        await events.organization_created(tx, organization.id, organization.name, owner=user_id)
+        await audit.record(
+            tx,
+            organization.id,
+            by,
+            Action.ORGANIZATION_CREATED,
+            target=ids.show("org", organization.id),
+            after={"name": organization.name, "owner": ids.show("usr", user_id)},
+        )
+    return organization
+
+
+async def list_organizations(
+    app: App, user_id: UUID, page: Page
+) -> tuple[list[tuple[Organization, str]], str]:
+    """Those that the user belongs to with their role, the oldest membership first; the next page's token.
+
+    Raises:
+        InvalidPageToken: the token is none of this list.
+    """
+    since, after = position(page)
+    async with app.db.begin_platform(reason="list the caller's organizations") as tx:
+        found = await store.list_organizations(tx, user_id, since=since, after=after, most=page.size + 1)
+    shown = found[: page.size]
+    token = ""
+    if len(found) > page.size:
+        last, _, joined_at = shown[-1]
+        token = page.next_token([joined_at.isoformat(), str(last.id)])
+    return [(organization, role) for organization, role, _ in shown], token
+
+
+async def get_organization(app: App, organization_id: UUID) -> Organization:
+    """The organization.
+
+    Raises:
+        OrganizationNotFound: it is gone.
+    """
+    async with app.db.begin(organization_id) as tx:
+        found = await store.get_organization(tx, organization_id)
+    if found is None:
+        raise OrganizationNotFound
+    return found
+
+
+async def rename_organization(app: App, organization_id: UUID, name: str, *, by: Author) -> Organization:
+    """Gives the organization another name.
+
+    Raises:
+        OrganizationNotFound: it is gone.
+    """
+    async with app.db.begin(organization_id) as tx:
+        found = await store.lock_organization(tx, organization_id)
+        if found is None:
+            raise OrganizationNotFound
+        renamed = replace(found, name=name.strip())
+        if renamed == found:
+            return found
+        await store.rename_organization(tx, organization_id, renamed.name)
+        await audit.record(
+            tx,
+            organization_id,
+            by,
+            Action.ORGANIZATION_RENAMED,
+            target=ids.show("org", organization_id),
+            before={"name": found.name},
+            after={"name": renamed.name},
+        )
+    return renamed
+
+
+async def switch_organization(
+    app: App, user_id: UUID, session_id: UUID, organization_id: UUID, *, by: Author, user_agent: str
+) -> SessionTokens:
+    """A session in another of the user's organizations: as old as theirs, and by the same credentials.
+
+    The one they come from goes on, so that an answer that is lost locks nobody out.
+
+    Raises:
+        OrganizationNotFound: they do not belong to it.
+        Unauthenticated: their session is over.
+    """
+    async with app.db.begin_platform(reason="switch to another organization") as tx:
+        grant = await hold_grant(tx, organization_id, user_id)
+        found = await session_store.lock_session(tx, session_id)
+        if found is None or found[0].user_id != user_id:
+            raise Unauthenticated
+        present = found[0]
+        if not present.holds(now=tx.now, idle=app.lifetimes.idle):
+            raise Unauthenticated
+        if grant is None:
+            raise OrganizationNotFound
+        opened = Session.open(
+            ids.new(),
+            organization_id=organization_id,
+            user_id=user_id,
+            methods=present.methods,
+            device=device_name(user_agent) or present.device,
+            address=by.address,
+            now=tx.now,
+            lifetimes=app.lifetimes,
+        )
+        session = replace(opened, authenticated_at=present.authenticated_at, expires_at=present.expires_at)
+        await session_store.insert_session(tx, session)
+        await audit.record(
+            tx,
+            organization_id,
+            by,
+            Action.SESSION_SWITCHED,
+            target=ids.show("ses", session.id),
+            after={"methods": list(session.methods), "device": session.device},
+        )
+    return tokens_of(app, session, grant, now=session.created_at)
+
+
+def position(page: Page) -> tuple[datetime, UUID]:
+    """Where a page of memberships begins: after since when, and whose.
+
+    Raises:
+        InvalidPageToken: the token is none of such a list.
+    """
+    if page.after is None:
+        return _EARLIEST, _BEFORE_ALL
+    try:
+        return paging.moment(page.after[0]), UUID(page.after[1])
+    except ValueError:
+        raise InvalidPageToken from None

@@ -1,0 +1,20 @@
+"""Mails about accounts as their owner, auth, describes them. Nothing of it is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMail:
+    """What a mail about an account needs. `email` is empty when there is nothing to send (any more)."""
+
+    email: str
+    name: str
+    language: str
+    kind: str
+    """The name of its texts."""
+    token: str
+    """The secret of its link; empty for a mail without one."""
+    device: str
+    address: str
+    occurred_at: datetime

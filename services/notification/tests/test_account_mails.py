@@ -1,0 +1,121 @@
+"""Mails about accounts: what auth answers becomes a letter; links lead to the public URL and nowhere else."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from comptoir.auth.v1 import credential_pb2
+from comptoir.auth.v1 import events_pb2 as auth_events
+from notification.domain.accounts import AccountMail
+from notification.domain.mails import MailKind, MailStatus
+from notification.mails import account_letters, rendering
+from notification.mails.texts import LANGUAGES, load
+from notification.tables import NOTIFICATIONS
+from servicekit import ids
+from testkit.events import event_of
+
+from .conftest import Desk, MailSink, Owners
+
+AT = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
+KINDS = sorted(load("en")["account"])
+PAGES = {
+    "password_reset": "/reset-password?token=a%2Bb%2Fc",
+    "email_change": "/confirm-email?token=a%2Bb%2Fc",
+    "email_changed": "/revert-email?token=a%2Bb%2Fc",
+    "password_changed": "/forgot-password",
+    "new_device": "/forgot-password",
+    "totp_added": "/forgot-password",
+    "totp_removed": "/forgot-password",
+    "passkey_added": "/forgot-password",
+    "passkey_removed": "/forgot-password",
+    "recovery_codes_renewed": "/forgot-password",
+    "recovery_code_used": "/forgot-password",
+}
+
+
+def said(kind: str, **changed: Any) -> AccountMail:
+    values: dict[str, Any] = {
+        "email": "paulette@example.org",
+        "name": "Paulette",
+        "language": "en",
+        "kind": kind,
+        "token": "a+b/c",
+        "device": "",
+        "address": "",
+        "occurred_at": AT,
+    }
+    return AccountMail(**(values | changed))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mail_about_an_account_renders_with_its_link_or_none(kind: str, language: str) -> None:
+    letter = account_letters.about_account(said(kind, language=language), public_url="https://book.example/")
+    page, text = rendering.html(letter), rendering.text(letter)
+    assert letter.link == (f"https://book.example{PAGES[kind]}" if kind in PAGES else "")
+    assert (letter.link in text) and (f'href="{letter.link}"' in page) if letter.link else "href" not in page
+    assert "{" not in text
+    assert "Paulette" in text
+
+
+def test_a_new_device_is_named_with_its_place_and_time_and_stays_text() -> None:
+    mail = said("new_device", device="<b>Firefox</b> on Linux", address="2001:db8::7")
+    letter = account_letters.about_account(mail, public_url="https://book.example")
+    text = rendering.text(letter)
+    assert "Device: <b>Firefox</b> on Linux" in text
+    assert "Network address: 2001:db8::7" in text
+    assert "When: Sunday, 31 October 2027 at 00:30 (UTC)" in text
+    assert "<b>Firefox" not in rendering.html(letter)
+
+
+@pytest.mark.parametrize(("language", "place"), [("en", "Network address: 2"), ("fr", "Adresse réseau : 2")])
+def test_a_change_of_factors_says_from_where(language: str, place: str) -> None:
+    mail = said("passkey_added", address="2001:db8::7", language=language)
+    text = rendering.text(account_letters.about_account(mail, public_url="https://book.example"))
+    assert place in text
+    assert "Device" not in text
+
+
+def answer_for(desk: Desk, kind: str) -> credential_pb2.IssueAccountMailResponse:
+    return credential_pb2.IssueAccountMailResponse(
+        email=desk.email, display_name="Paulette", language="fr", kind=kind, token="a+b/c"
+    )
+
+
+async def test_a_mail_about_an_account_is_sent_once_and_belongs_to_no_tenant(
+    desk: Desk, owners: Owners, sink: MailSink
+) -> None:
+    mail_id = ids.show("aml", ids.new())
+    owners.account_mails[mail_id] = answer_for(desk, "password_reset")
+    event = event_of(auth_events.AccountMailRequested(mail_id=mail_id), None)
+    assert await desk.deliver(event)
+    assert not await desk.deliver(event)
+    again = event_of(auth_events.AccountMailRequested(mail_id=mail_id), None)
+    assert await desk.deliver(again)
+    await desk.run_due()
+    (mail,) = sink.received(desk.email)
+    assert mail["subject"] == "Choisissez un nouveau mot de passe"
+    assert "https://book.example/reset-password?token=a%2Bb%2Fc" in mail["text"]
+    (stored,) = await desk.mails()
+    assert (stored.organization, stored.kind, stored.status) == (None, MailKind.ACCOUNT, MailStatus.SENT)
+    async with desk.app.db.begin(desk.organization) as tx:
+        assert (await tx.execute(sa.select(NOTIFICATIONS.c.id))).all() == []
+
+
+async def test_nothing_is_sent_when_auth_has_nothing_to_say(desk: Desk) -> None:
+    request = auth_events.AccountMailRequested(mail_id=ids.show("aml", ids.new()))
+    await desk.deliver(event_of(request, None))
+    await desk.run_due()
+    assert await desk.kinds() == [(MailKind.ACCOUNT, MailStatus.CANCELLED)]
+
+
+async def test_a_tenant_cannot_have_a_mail_about_an_account(desk: Desk) -> None:
+    row = {"id": ids.new(), "kind": "account", "subject_id": ids.new(), "version": 1, "status": "scheduled"}
+    with pytest.raises(IntegrityError, match="notifications_only_accounts_untenanted"):
+        async with desk.app.db.begin(desk.organization) as tx:
+            await tx.execute(
+                sa.insert(NOTIFICATIONS).values(row | {"organization_id": desk.organization, "due_at": AT})
+            )
