@@ -7,19 +7,29 @@ from uuid import UUID
 
 import orjson
 
-from comptoir.auth.v1 import account_pb2, account_pb2_grpc, session_pb2, session_pb2_grpc
+from comptoir.auth.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    key_pb2,
+    key_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
 from gateway import hand_written
+from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
 from gateway.openapi import document
+from gateway.quotas import DailyQuotas
 from gateway.revocations import Fetch as FetchRevocations
 from gateway.revocations import Revocations
 from gateway.routes import routes
 from gateway.settings import Settings
 from gateway.signing_keys import Fetch, SigningKeys
 from gateway.tokens import AccessTokens
-from servicekit.identity import Signer
+from servicekit import ids
+from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.client import Peer
 
 
@@ -34,16 +44,18 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     peers = {name: Peer(name, target, signer, retries=True) for name, target in settings.peers.items()}
     keys = SigningKeys(_fetch_from(peers["auth"]))
     revocations = Revocations(_fetch_revocations_from(peers["auth"]))
+    quotas = DailyQuotas(settings.redis)
+    api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas)
+    callers = Callers(AccessTokens(keys, revocations), api_keys)
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
     try:
-        table = _table(
-            settings, signer, peers, tokens=AccessTokens(keys, revocations), keys=keys, ready=ready
-        )
+        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready)
         yield Edge(table, trusted_proxies=settings.http.trusted_proxies)
     finally:
         for task in refreshing:
             task.cancel()
         await asyncio.wait(refreshing)
+        await quotas.close()
         for peer in peers.values():
             await peer.close()
 
@@ -53,7 +65,7 @@ def _table(
     signer: Signer,
     peers: Mapping[str, Peer],
     *,
-    tokens: AccessTokens,
+    callers: Callers,
     keys: SigningKeys,
     ready: Callable[[], bool],
 ) -> Table[Target]:
@@ -61,11 +73,12 @@ def _table(
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
-        endpoint = Endpoint(route, peer=peer, signer=signer, tokens=tokens, limits=settings.limits)
+        endpoint = Endpoint(route, peer=peer, signer=signer, callers=callers, limits=settings.limits)
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
         document=orjson.dumps(document(served)),
         keys=keys,
+        auth=peers["auth"],
         payment=peers["payment"],
         limits=settings.limits,
         ready=ready,
@@ -97,3 +110,24 @@ def _fetch_revocations_from(auth: Peer) -> FetchRevocations:
         return [UUID(bytes=each) for each in answer.ids], answer.as_of.ToNanoseconds() / 1e9
 
     return fetch
+
+
+def _exchange_at(auth: Peer) -> Exchange:
+    stub = auth.stub(key_pb2_grpc.ApiKeyDirectoryServiceStub)
+
+    async def exchange(text: str) -> Holder:
+        answer = await auth.call(stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text))
+        organization = UUID(bytes=answer.organization_id)
+        caller = Caller(
+            kind=CallerKind.MEMBER,
+            issuer="gateway",
+            organization=organization,
+            permissions=frozenset(answer.permissions),
+            venues=frozenset(UUID(bytes=each) for each in answer.venue_ids) or None,
+            key=UUID(bytes=answer.key_id),
+            sandbox=ids.is_sandbox(organization),
+        )
+        until = answer.until.ToNanoseconds() / 1e9
+        return Holder(caller, until, networks(list(answer.networks)), answer.daily_quota)
+
+    return exchange

@@ -77,3 +77,27 @@ class HeadersTooLarge(AppError):
     kind = Kind.HEADERS_TOO_LARGE
     reason = "HEADERS_TOO_LARGE"
     detail = "The request line and headers are too large."
+
+
+class AddressNotAllowed(AppError):
+    """The API key may be used from other networks only."""
+
+    kind = Kind.DENIED
+    reason = "ADDRESS_NOT_ALLOWED"
+    detail = "This API key may not be used from your address."
+
+
+class TooManyUnknownKeys(AppError):
+    """Too many API keys that nobody knows came from one address in the last minute."""
+
+    kind = Kind.EXHAUSTED
+    reason = "TOO_MANY_UNKNOWN_KEYS"
+    detail = "Too many unknown API keys came from your address. Try again in a minute."
+
+
+class DailyQuotaSpent(AppError):
+    """The API key made as many calls today, by UTC, as it may."""
+
+    kind = Kind.EXHAUSTED
+    reason = "DAILY_QUOTA_SPENT"
+    detail = "This API key has made all its calls for today. The next day begins at midnight UTC."

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from comptoir.api.v1 import policy_pb2
+from gateway.api_keys import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
 from gateway.shown import Shown
-from gateway.tokens import AccessTokens
 from gateway.transcoding import writer
 from gateway.versions import Versions, tagged
 from servicekit.errors import AppError
@@ -37,12 +37,12 @@ class Endpoint:
     """Answers one route of the contract."""
 
     def __init__(
-        self, route: Route, *, peer: Peer, signer: Signer, tokens: AccessTokens, limits: LimitSettings
+        self, route: Route, *, peer: Peer, signer: Signer, callers: Callers, limits: LimitSettings
     ) -> None:
         self.route = route
         self._peer = peer
         self._signer = signer
-        self._tokens = tokens
+        self._callers = callers
         self._limits = limits
         self._reader = RequestReader(route)
         self._versions = Versions(route)
@@ -69,7 +69,7 @@ class Endpoint:
             Disconnected: the client went away before its body was complete.
         """
         route = self.route
-        caller = await self._tokens.caller(request.headers.get(b"authorization"), request.address)
+        caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
         authorize(route.policy, caller)
         metadata = [(REQUEST_ID, request.id)]
         if route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:

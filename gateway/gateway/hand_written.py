@@ -1,4 +1,4 @@
-"""The routes that are not in the contract, on FastAPI: documents, health, keys, pages, Stripe's webhook."""
+"""The routes that are not in the contract, on FastAPI: documents, probes, keys, pages, log-in, Stripe."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from gateway.http import Answer, Request, safe
 from gateway.pages import Page, page, swagger_ui
 from gateway.settings import LimitSettings
 from gateway.signing_keys import SigningKeys
+from gateway.sso import add_sso
 from servicekit.rpc.client import Peer
 
 _STRIPE_BODY_BYTES = 1024 * 1024
@@ -26,6 +27,7 @@ def application(
     *,
     document: bytes,
     keys: SigningKeys,
+    auth: Peer,
     payment: Peer,
     limits: LimitSettings,
     ready: Callable[[], bool],
@@ -37,6 +39,7 @@ def application(
     _add_probes(app, ready)
     _add_documents(app, document, keys)
     _add_pages(app)
+    add_sso(app, auth, limits)
     _add_stripe(app, payment, limits)
     return app
 

@@ -20,8 +20,12 @@ from comptoir.auth.v1 import (
     account_pb2_grpc,
     credential_pb2,
     credential_pb2_grpc,
+    key_pb2,
+    key_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
+    sso_pb2,
+    sso_pb2_grpc,
 )
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
@@ -30,7 +34,7 @@ from gateway.edge import Edge as HttpEdge
 from gateway.settings import Settings
 from servicekit import identity, ids, permissions
 from servicekit.contract import CONTEXTS
-from servicekit.errors import AppError
+from servicekit.errors import AppError, Unauthenticated
 from servicekit.identity import Caller
 from testkit.edge import Edge
 from testkit.keys import Keys
@@ -49,6 +53,8 @@ class Backend:
     refusal: AppError | None = None
     calls: int = 0
     revoked: set[UUID] = field(default_factory=set)
+    keys: dict[str, key_pb2.ExchangeKeyResponse] = field(default_factory=dict)
+    """The API keys there are; they stay."""
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
 
@@ -122,6 +128,21 @@ class Credentials(credential_pb2_grpc.CredentialServiceServicer):
         return self.backend.seen(request, context, credential_pb2.ForgotPasswordResponse())
 
 
+class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def BeginSso(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(
+            request, context, sso_pb2.BeginSsoResponse(location="https://idp.example/go")
+        )
+
+    async def FinishSso(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(
+            request, context, sso_pb2.FinishSsoResponse(location="https://app.example/in")
+        )
+
+
 class AccountDirectory(account_pb2_grpc.AccountDirectoryServiceServicer):
     def __init__(self, key: OKPKey) -> None:
         self.key = key
@@ -137,6 +158,16 @@ class SessionDirectory(session_pb2_grpc.SessionDirectoryServiceServicer):
 
     async def ListRevocations(self, _request: Any, _context: Any) -> Any:  # noqa: N802
         return session_pb2.ListRevocationsResponse(ids=[each.bytes for each in self.backend.revoked])
+
+
+class ApiKeyDirectory(key_pb2_grpc.ApiKeyDirectoryServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ExchangeKey(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        if request.key not in self.backend.keys:
+            raise Unauthenticated
+        return self.backend.keys[request.key]
 
 
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
@@ -220,11 +251,15 @@ async def settings(
                 lambda s: credential_pb2_grpc.add_CredentialServiceServicer_to_server(
                     Credentials(backends), s
                 ),
+                lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
                 lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
                     AccountDirectory(access_key), s
                 ),
                 lambda s: session_pb2_grpc.add_SessionDirectoryServiceServicer_to_server(
                     SessionDirectory(backends), s
+                ),
+                lambda s: key_pb2_grpc.add_ApiKeyDirectoryServiceServicer_to_server(
+                    ApiKeyDirectory(backends), s
                 ),
             ],
         ),

@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from auth.clients.social import Providers
+from auth.clients.txt_records import LookUpTxt, dns_look_up
 from auth.domain.plans import PLANS, Plan
 from auth.domain.sessions import Lifetimes
 from auth.hashing import Passwords
 from auth.relying_party import RelyingParty
 from auth.sealing import Seal
-from auth.settings import Settings
+from auth.settings import Settings, SsoSettings
 from auth.tokens import Keyring
 from servicekit.database import Database
 from servicekit.runtime import Resources
@@ -26,6 +28,9 @@ class App:
     lifetimes: Lifetimes
     seal: Seal
     relying_party: RelyingParty
+    providers: Providers = field(kw_only=True)
+    sso: SsoSettings = field(default_factory=SsoSettings, kw_only=True)
+    look_up_txt: LookUpTxt = field(default_factory=dns_look_up, kw_only=True)
     plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS, kw_only=True)
 
 
@@ -35,6 +40,7 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
     settings = resources.settings
     keyring = Keyring.load(settings.access_token_key_file, settings.second_access_token_key_file)
     passwords = Passwords(settings.hashing)
+    providers = Providers(settings.sso)
     try:
         yield App(
             db=resources.db,
@@ -43,10 +49,13 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
             lifetimes=lifetimes_of(settings),
             seal=Seal(settings.encryption_key()),
             relying_party=RelyingParty(settings.webauthn),
+            providers=providers,
+            sso=settings.sso,
             plans=plans_of(settings),
         )
     finally:
         passwords.close()
+        await providers.close()
 
 
 def plans_of(settings: Settings) -> Mapping[str, Plan]:

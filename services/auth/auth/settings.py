@@ -3,12 +3,13 @@
 import base64
 import binascii
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from servicekit.addresses import Network
 from servicekit.settings import Environment, Part, ServiceSettings
 
 _KEY_BYTES = 32
@@ -50,6 +51,37 @@ class PlanSettings(Part):
     api_keys: int = Field(ge=0)
 
 
+class SocialSettings(Part):
+    """Who we are at a social network."""
+
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(min_length=1)
+    base_url: str = ""
+    """Another installation than the public one, like an Enterprise Server; without a slash at the end."""
+    trust_email: bool = False
+    """Facebook alone: whether the address that it tells counts as verified, although it does not say so."""
+
+
+class SsoSettings(Part):
+    """Log-in at somebody else."""
+
+    callback_url: str = "http://localhost:8080/v1/auth/sso/callback"
+    """Where providers send browsers back to, as the outside knows it; registered with each of them."""
+    app_origins: tuple[str, ...] = ("http://localhost:8080",)
+    """Where applications are that browsers may be sent to afterwards, like "https://book.example.org"."""
+    social: dict[Literal["google", "github", "facebook"], SocialSettings] = Field(default_factory=dict)
+    """Those that are on."""
+    allow_http: bool = False
+    """For providers on the own machine; never in production."""
+    allowed_networks: tuple[Network, ...] = ()
+    """Networks of the operator's own in which providers are, like "10.1.0.0/16"."""
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether every address in it is https."""
+        return all(each.startswith("https://") for each in (self.callback_url, *self.app_origins))
+
+
 class Settings(ServiceSettings):
     """Settings of auth."""
 
@@ -64,9 +96,10 @@ class Settings(ServiceSettings):
     encryption_key_file: Path
     """32 random bytes in base64: seals secrets that are read again, like those of authenticator apps."""
     webauthn: WebAuthnSettings = WebAuthnSettings()
+    sso: SsoSettings = SsoSettings()
     hashing: HashingSettings = HashingSettings()
     plans: dict[str, PlanSettings] = Field(default_factory=dict)
-    """Other numbers for a plan, or another plan, in JSON: {"free": {"members": 3, "venues": 1, "api_keys": 0}}."""
+    """Other numbers for a plan, or another, in JSON: {"free": {"members": 3, "venues": 1, "api_keys": 0}}."""
     access_token_seconds: int = Field(default=600, ge=60, le=3600)
     session_days: int = Field(default=30, ge=1)
     session_idle_days: int = Field(default=7, ge=1)
@@ -92,4 +125,8 @@ class Settings(ServiceSettings):
             origin.startswith("https://") for origin in self.webauthn.origins
         ):
             raise ValueError("webauthn.origins: production needs https")
+        if self.environment is Environment.PRODUCTION and self.sso.social and not self.sso.is_safe:
+            raise ValueError("sso: production needs https")
+        if self.environment is Environment.PRODUCTION and self.sso.allow_http:
+            raise ValueError("sso.allow_http: not in production")
         return self

@@ -1,8 +1,9 @@
 """An auth service on a real database, and people who use it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from uuid import UUID
 
 import pytest
@@ -10,13 +11,14 @@ import sqlalchemy as sa
 from joserfc.jwk import OKPKey
 
 from auth.app import App
+from auth.clients.social import Providers
 from auth.domain.accounts import Registration
 from auth.domain.audit import ActorKind, Author, Entry
 from auth.domain.sessions import EndReason, Lifetimes, RefreshToken, Session, SessionTokens
 from auth.hashing import Passwords
 from auth.relying_party import RelyingParty
 from auth.sealing import Seal
-from auth.settings import HashingSettings, WebAuthnSettings
+from auth.settings import HashingSettings, SsoSettings, WebAuthnSettings
 from auth.store import audit
 from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
@@ -26,6 +28,12 @@ from auth.usecases import own_sessions, registration, sessions
 from testkit.plugin import OpenDatabase
 
 PASSWORD = "seven herons over the canal"
+LOOPBACK_SSO = SsoSettings(
+    callback_url="https://api.example.org/v1/auth/sso/callback",
+    app_origins=("https://book.example.org",),
+    allow_http=True,
+    allowed_networks=(ip_network("127.0.0.0/8"),),
+)
 PLACE = "192.0.2.7"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
@@ -121,7 +129,16 @@ def passwords() -> Iterator[Passwords]:
 
 
 @pytest.fixture
-async def app(service_database: OpenDatabase, passwords: Passwords, signing_key: OKPKey) -> App:
+async def providers() -> AsyncIterator[Providers]:
+    opened = Providers(LOOPBACK_SSO)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def app(
+    service_database: OpenDatabase, passwords: Passwords, signing_key: OKPKey, providers: Providers
+) -> App:
     lifetimes = Lifetimes(
         access_token=timedelta(minutes=10), session=timedelta(days=30), idle=timedelta(days=7)
     )
@@ -134,6 +151,8 @@ async def app(service_database: OpenDatabase, passwords: Passwords, signing_key:
         relying_party=RelyingParty(
             WebAuthnSettings(rp_id="example.org", origins=("https://book.example.org",))
         ),
+        providers=providers,
+        sso=LOOPBACK_SSO,
     )
 
 

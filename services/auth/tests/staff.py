@@ -5,10 +5,11 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain.audit import ActorKind, Author
+from auth.domain.connections import Connection, Provider, Rules
 from auth.domain.invitations import Invitation
 from auth.domain.roles import Role
 from auth.store import accounts as account_store
-from auth.usecases import acceptance, invitations, roles
+from auth.usecases import acceptance, connections, invitations, roles
 from servicekit.identity import Caller
 from testkit.callers import member
 
@@ -79,3 +80,11 @@ async def hire(
 async def own_role(app: App, caller: Caller, name: str, *allowed: str) -> Role:
     """Makes a role."""
     return await roles.create_role(app, caller, name=name, allowed=allowed, by=by(caller))
+
+
+async def own_connection(app: App, caller: Caller, *domains: str) -> Connection:
+    """Makes a connection to a provider that nobody asks."""
+    provider = Provider("Corp", "https://login.corp.example", "comptoir")
+    return await connections.create_connection(
+        app, caller, provider, Rules("viewer"), secret="a secret", domains=domains, by=by(caller)
+    )

@@ -37,6 +37,7 @@ JUDGED = {
     "LogIn": "asks for the factor: test_the_password_alone_opens_nothing",
     "AnswerChallenge": "is the second step",
     "LogInWithPasskey": "takes two factors in one",
+    "TradeSsoCode": "asks for the factor: test_a_provider_does_not_walk_around_a_second_factor",
     "RefreshSession": "goes on with a session that was opened by all of them",
     "Reauthenticate": "asks for the factor: test_fresh_credentials_are_all_of_them",
     "SwitchOrganization": "goes on with a session, in another organization",

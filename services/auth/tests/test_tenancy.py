@@ -11,8 +11,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from auth.app import App
 from auth.tables import (
+    API_KEYS,
     AUDIT_ENTRIES,
     AUDIT_HEADS,
+    CONNECTION_DOMAINS,
+    CONNECTIONS,
     INVITATION_LINKS,
     INVITATIONS,
     MEMBERSHIPS,
@@ -26,7 +29,8 @@ from auth.tables import (
 from servicekit import ids
 
 from .conftest import People
-from .staff import invite, link, log_in, own_role
+from .staff import invite, link, log_in, own_connection, own_role
+from .test_api_keys import make as make_key
 
 
 async def test_the_migrations_make_what_the_tables_say(app: App) -> None:
@@ -70,6 +74,9 @@ async def test_a_tenants_transaction_sees_nothing_of_people_not_even_its_own(
         REVOCATIONS,
         AUDIT_ENTRIES,
         AUDIT_HEADS,
+        CONNECTIONS,
+        CONNECTION_DOMAINS,
+        API_KEYS,
     ],
     ids=lambda table: table.name,
 )
@@ -81,7 +88,9 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
         session = await people.session(await people.log_in(email))
         await people.end(session)
         caller = await log_in(people, email)
+        await make_key(app, caller)
         role = await own_role(app, caller, "Cellar", "venues.read")
+        await own_connection(app, caller, "corp.example")
         await link(app, await invite(app, caller, "odette@example.org", ids.show("rol", role.id)))
     tenant = table.c.id if table is ORGANIZATIONS else table.c.organization_id
     for organization in (mine, theirs):

@@ -24,6 +24,7 @@ _MAIL_STATUS: Mapping[MailStatus, pb.NotificationStatus.ValueType] = {
     MailStatus.SENT: pb.NOTIFICATION_STATUS_SENT,
     MailStatus.CANCELLED: pb.NOTIFICATION_STATUS_CANCELLED,
     MailStatus.FAILED: pb.NOTIFICATION_STATUS_FAILED,
+    MailStatus.SUPPRESSED: pb.NOTIFICATION_STATUS_SUPPRESSED,
 }
 _DELIVERY_STATUS: Mapping[DeliveryStatus, pb.DeliveryStatus.ValueType] = {
     DeliveryStatus.PENDING: pb.DELIVERY_STATUS_PENDING,

@@ -50,7 +50,8 @@ NOTIFICATIONS = sa.Table(
         name="notifications_only_accounts_untenanted",
     ),
     sa.CheckConstraint(
-        "status IN ('scheduled', 'sending', 'sent', 'cancelled', 'failed')", name="notifications_status_known"
+        "status IN ('scheduled', 'sending', 'sent', 'cancelled', 'failed', 'suppressed')",
+        name="notifications_status_known",
     ),
     sa.CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="notifications_sent_at_a_time"),
 )

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from servicekit.settings import Environment, Part, ServiceSettings
 
 _SHORTEST_SECRET = 24
-_LIVE_KEYS = ("sk_live_", "rk_live_")
+LIVE_KEYS = ("sk_live_", "rk_live_")
 
 
 class StripeSettings(Part):
@@ -49,7 +49,7 @@ class Settings(ServiceSettings):
 def refuse_unfit(stripe: StripeSettings) -> None:
     """Raises ValueError unless the account is fit for production: live key, long secrets, https."""
     key = stripe.api_key.get_secret_value()
-    if not key.startswith(_LIVE_KEYS) or len(key) < _SHORTEST_SECRET:
+    if not key.startswith(LIVE_KEYS) or len(key) < _SHORTEST_SECRET:
         message = "stripe.api_key: production needs a live key (sk_live_… or rk_live_…)"
         raise ValueError(message)
     if len(stripe.webhook_secret.get_secret_value()) < _SHORTEST_SECRET:

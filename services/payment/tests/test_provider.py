@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 import stripe
+from pydantic import SecretStr
 
 from payment.clients.minor_units import to_stripe
 from payment.clients.stripe_api import StripeProvider
@@ -154,6 +155,21 @@ async def test_no_answer_is_unavailable_and_asking_again_works(
         await impatient.make_intent(payment)
     made = await impatient.make_intent(payment)
     assert list(stand_in.intents) == [made.reference]
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_a_live_account_takes_no_money_for_a_sandbox(stand_in: StandIn, *, live: bool) -> None:
+    key = SecretStr(f"{'sk_live' if live else 'sk_test'}_of_the_payment_suite")
+    provider = StripeProvider(stripe_settings(stand_in.url).model_copy(update={"api_key": key}))
+    sandboxed = replace(due(), organization_id=ids.new_sandbox())
+    if live:
+        with pytest.raises(ProviderRefused):
+            await provider.make_intent(sandboxed)
+        assert stand_in.requests == []
+    else:
+        assert await provider.make_intent(sandboxed)
+    assert await provider.make_intent(due())
+    await provider.close()
 
 
 async def test_a_provider_that_is_down_is_unavailable() -> None:

@@ -61,6 +61,6 @@ _WANTED: Mapping[int, Callable[[Caller], bool]] = {
 
 def _may(policy: policy_pb2.Policy, caller: Caller) -> bool:
     if policy.permission == permissions.SELF:
-        return True
+        return caller.key is None  # a key is nobody
     venues_kept = caller.venues is None or bool(policy.venue_field) or policy.venue_in_service
     return venues_kept and policy.permission in caller.permissions

@@ -67,6 +67,15 @@ class Action(StrEnum):
     ROLE_CREATED = "role.created"
     ROLE_CHANGED = "role.changed"
     ROLE_DELETED = "role.deleted"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_REVOKED = "api_key.revoked"
+    API_KEY_LEAKED = "api_key.leaked"
+    CONNECTION_CREATED = "connection.created"
+    CONNECTION_CHANGED = "connection.changed"
+    CONNECTION_DELETED = "connection.deleted"
+    DOMAIN_VERIFIED = "domain.verified"
+    IDENTITY_LINKED = "identity.linked"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"  # noqa: S105  # an action, no secret
 
 
@@ -108,7 +117,11 @@ class Entry:
     hash: bytes
 
     def digest(self) -> bytes:
-        """The hash that the entry must have: SHA-256 over the previous hash and the rest in canonical JSON.
+        """The hash that the entry must have: SHA-256 over the previous hash and `canonical`."""
+        return hashlib.sha256(self.previous_hash + self.canonical().encode()).digest()
+
+    def canonical(self) -> str:
+        """All but the hashes, in canonical JSON.
 
         Canonical as by RFC 8785 for what `Values` allows: names sorted, no white space, UTF-8.
         """
@@ -127,8 +140,7 @@ class Entry:
             "before": self.before,
             "after": self.after,
         }
-        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(self.previous_hash + canonical.encode()).digest()
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def verify(entries: Iterable[Entry], *, previous_hash: bytes = GENESIS, seq: int = 0) -> int | None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from auth.app import App
 from auth.servicer.accounts import AccountServicer
+from auth.servicer.api_keys import ApiKeyDirectoryServicer, ApiKeyServicer
+from auth.servicer.audit_log import AuditServicer
+from auth.servicer.connections import ConnectionServicer
 from auth.servicer.credentials import AccountMailServicer, CredentialServicer
 from auth.servicer.directory import AccountDirectoryServicer
 from auth.servicer.factors import FactorServicer
@@ -12,14 +15,19 @@ from auth.servicer.organizations import MemberServicer, OrganizationServicer
 from auth.servicer.passkeys import ChallengeServicer, PasskeyServicer
 from auth.servicer.roles import RoleServicer
 from auth.servicer.sessions import SessionDirectoryServicer, SessionServicer
+from auth.servicer.sso import SsoRedirectServicer, SsoServicer
 from comptoir.auth.v1 import (
     account_pb2_grpc,
+    audit_pb2_grpc,
+    connection_pb2_grpc,
     credential_pb2_grpc,
     factor_pb2_grpc,
     invitation_pb2_grpc,
+    key_pb2_grpc,
     organization_pb2_grpc,
     role_pb2_grpc,
     session_pb2_grpc,
+    sso_pb2_grpc,
 )
 from servicekit.rpc.server import Registration
 
@@ -55,4 +63,16 @@ def servicers(app: App) -> Sequence[Registration]:
         lambda server: factor_pb2_grpc.add_FactorServiceServicer_to_server(FactorServicer(app), server),
         lambda server: factor_pb2_grpc.add_PasskeyServiceServicer_to_server(PasskeyServicer(app), server),
         lambda server: factor_pb2_grpc.add_ChallengeServiceServicer_to_server(ChallengeServicer(app), server),
+        lambda server: key_pb2_grpc.add_ApiKeyServiceServicer_to_server(ApiKeyServicer(app), server),
+        lambda server: key_pb2_grpc.add_ApiKeyDirectoryServiceServicer_to_server(
+            ApiKeyDirectoryServicer(app), server
+        ),
+        lambda server: audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(app), server),
+        lambda server: connection_pb2_grpc.add_ConnectionServiceServicer_to_server(
+            ConnectionServicer(app), server
+        ),
+        lambda server: sso_pb2_grpc.add_SsoServiceServicer_to_server(SsoServicer(app), server),
+        lambda server: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(
+            SsoRedirectServicer(app), server
+        ),
     ]

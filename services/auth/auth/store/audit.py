@@ -1,6 +1,7 @@
-"""Writes the audit log, in the transaction of the change that an entry speaks of."""
+"""Writes the audit log, in the transaction of the change that an entry speaks of, and reads it."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -31,6 +32,39 @@ _LIST = (
     .order_by(AUDIT_ENTRIES.c.seq)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_HEAD = sa.select(AUDIT_HEADS.c.seq, AUDIT_HEADS.c.hash).where(_of_chain)
+_HASH = sa.select(AUDIT_ENTRIES.c.hash).where(
+    AUDIT_ENTRIES.c.organization_id == sa.bindparam("chain", type_=sa.Uuid),
+    AUDIT_ENTRIES.c.seq == sa.bindparam("number", type_=sa.BigInteger),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries somebody looks for; what is None does not matter."""
+
+    actor_id: UUID | None = None
+    """Who acted, or in whose name."""
+    action: str | None = None
+    target: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def rules(self) -> list[sa.ColumnElement[bool]]:
+        """As conditions."""
+        columns = AUDIT_ENTRIES.c
+        rules: list[sa.ColumnElement[bool]] = []
+        if self.actor_id is not None:
+            rules.append(sa.or_(columns.actor_id == self.actor_id, columns.on_behalf_of == self.actor_id))
+        if self.action is not None:
+            rules.append(columns.action == self.action)
+        if self.target is not None:
+            rules.append(columns.target == self.target)
+        if self.since is not None:
+            rules.append(columns.at >= self.since)
+        if self.until is not None:
+            rules.append(columns.at < self.until)
+        return rules
 
 
 async def record(
@@ -74,7 +108,35 @@ async def record(
 async def list_entries(tx: Transaction, chain: UUID, *, after: int = 0, most: int = 1000) -> list[Entry]:
     """Entries of a chain in its order, from the one after number `after`."""
     found = await tx.execute(_LIST, {"chain": chain, "after": after, "most": most})
-    return [
-        Entry(**(dict(row) | {"actor_kind": ActorKind(row["actor_kind"]), "action": Action(row["action"])}))
-        for row in found.mappings()
-    ]
+    return [_entry(row) for row in found.mappings()]
+
+
+async def find_entries(
+    tx: Transaction, chain: UUID, wanted: Wanted, *, before: int, most: int
+) -> list[Entry]:
+    """The entries of a chain that somebody looks for, the newest first, before number `before`."""
+    query = (
+        sa.select(AUDIT_ENTRIES)
+        .where(AUDIT_ENTRIES.c.organization_id == chain, AUDIT_ENTRIES.c.seq < before, *wanted.rules())
+        .order_by(AUDIT_ENTRIES.c.seq.desc())
+        .limit(most)
+    )
+    return [_entry(row) for row in (await tx.execute(query)).mappings()]
+
+
+async def get_head(tx: Transaction, chain: UUID) -> tuple[int, bytes]:
+    """Number and hash of the newest entry of a chain; those of none for an empty one."""
+    row = (await tx.execute(_HEAD, {"chain": chain})).one_or_none()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+async def hash_of(tx: Transaction, chain: UUID, seq: int) -> bytes | None:
+    """The hash of one entry."""
+    found: bytes | None = (await tx.execute(_HASH, {"chain": chain, "number": seq})).scalar_one_or_none()
+    return found
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    return Entry(
+        **(dict(row) | {"actor_kind": ActorKind(row["actor_kind"]), "action": Action(row["action"])})
+    )

@@ -1,5 +1,6 @@
 """The tables of auth. Much of what it keeps is about people, who belong to no tenant: each says why."""
 
+from auth.tables.api_keys import API_KEYS
 from auth.tables.audit import AUDIT_ENTRIES, AUDIT_HEADS
 from auth.tables.credentials import ACCOUNT_LINKS, ACCOUNT_MAILS, KNOWN_DEVICES, WISH_COUNTS
 from auth.tables.factors import (
@@ -14,15 +15,20 @@ from auth.tables.organizations import INVITATION_LINKS, INVITATIONS, MEMBERSHIPS
 from auth.tables.people import EMAIL_VERIFICATIONS, LOG_IN_ATTEMPTS, REGISTRATIONS, USERS
 from auth.tables.schema import METADATA
 from auth.tables.sessions import REVOCATIONS, SESSIONS
+from auth.tables.sso import CONNECTION_DOMAINS, CONNECTIONS, IDENTITIES, SSO_ARRIVALS, SSO_ATTEMPTS
 
 __all__ = [
     "ACCOUNT_LINKS",
     "ACCOUNT_MAILS",
+    "API_KEYS",
     "AUDIT_ENTRIES",
     "AUDIT_HEADS",
     "CHALLENGES",
+    "CONNECTIONS",
+    "CONNECTION_DOMAINS",
     "EMAIL_VERIFICATIONS",
     "FACTOR_ATTEMPTS",
+    "IDENTITIES",
     "INVITATIONS",
     "INVITATION_LINKS",
     "KNOWN_DEVICES",
@@ -38,6 +44,8 @@ __all__ = [
     "REVOCATIONS",
     "ROLES",
     "SESSIONS",
+    "SSO_ARRIVALS",
+    "SSO_ATTEMPTS",
     "TOTP_FACTORS",
     "USERS",
     "WISH_COUNTS",
@@ -58,6 +66,9 @@ PLATFORM_ONLY = (
     "challenges",
     "factor_attempts",
     "remembered_devices",
+    "identities",
+    "sso_attempts",
+    "sso_arrivals",
 )
 """Tables without organization_id. Row-level security is forced on them with a platform policy alone:
 a tenant's transaction sees no row of them, and every use is one of the named, counted exceptions."""

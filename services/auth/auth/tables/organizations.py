@@ -13,7 +13,14 @@ ORGANIZATIONS = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=False, server_default="free"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    # The organization whose test keys act in this one, which is nobody's but theirs.
+    sa.Column("sandbox_of", sa.Uuid),
+    sa.ForeignKeyConstraint(
+        ["sandbox_of"], ["organizations.id"], name="organizations_sandbox_of", ondelete="CASCADE"
+    ),
 )
+# One sandbox an organization.
+sa.Index("organizations_one_sandbox", ORGANIZATIONS.c.sandbox_of, unique=True)
 
 # The roles that an organization made itself. The built-in ones are in the code.
 ROLES = sa.Table(

@@ -21,6 +21,7 @@ from auth.domain.sessions import SessionTokens
 from auth.store import challenges as store
 from auth.usecases.second_factors import check_factor, find_challenge, use_passkey
 from auth.usecases.sessions import open_session
+from auth.usecases.ways_in import refuse_other_ways
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -77,11 +78,13 @@ async def log_in_with_passkey(app: App, answer: str, *, by: Author, user_agent: 
 
     Raises:
         PasskeyUnknown: it is not known, its challenge is over, or its answer does not hold.
+        SsoRequired: an organization of the person wants another log-in.
     """
     tokens = None
     async with app.db.begin_platform(reason="log in with a passkey") as tx:
         passkey = await use_passkey(app, tx, answer)
         if passkey is not None:
+            await refuse_other_ways(tx, passkey.user_id)
             tokens = await open_session(
                 app, tx, passkey.user_id, methods=(passkey.method,), by=by, user_agent=user_agent
             )

@@ -32,6 +32,7 @@ from auth.store import sessions as store
 from auth.store.grants import find_grant
 from auth.usecases.known_devices import note_device
 from auth.usecases.second_factors import awaited_factor
+from auth.usecases.ways_in import refuse_other_ways
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
 from servicekit.errors import RETRY_AFTER, Unauthenticated
@@ -51,6 +52,7 @@ async def log_in(
         TooManyAttempts: five failed in a quarter of an hour, for this account from the address of `by`.
         InvalidCredentials: no such account, or another password.
         EmailNotVerified: the password is right, but the link was not followed yet.
+        SsoRequired: it is right, but an organization of the user wants another log-in.
         NoOrganization: it is right, but the user belongs to no organization any more.
         Unavailable: too many passwords wait to be compared.
     """
@@ -66,6 +68,8 @@ async def log_in(
         raise InvalidCredentials
     async with app.db.begin_platform(reason="open a session") as tx:
         await account_store.clear_attempts(tx, key)
+        if account.verified:
+            await refuse_other_ways(tx, account.id)
         if account.verified and verdict.stronger_hash is not None:
             await account_store.save_password(tx, account.id, verdict.stronger_hash)
         tokens = (
@@ -140,18 +144,32 @@ async def admit(
     by: Author,
     user_agent: str,
     device_token: str = "",
+    organization_id: UUID | None = None,
+    second_factor_given: bool = False,
 ) -> SessionTokens | PendingLogIn:
     """Opens a session for whoever has given a first factor, or asks for the second when they have one.
 
     On a remembered device the second was given before: what needs fresh credentials still counts from then.
+    `second_factor_given`: the provider that vouches for the person has asked for it, and is believed.
     Raises like `open_session`, and like it is the last thing of its transaction.
     """
-    awaited = await awaited_factor(tx, user_id, methods=methods, device_token=device_token)
+    awaited = (
+        None
+        if second_factor_given
+        else await awaited_factor(tx, user_id, methods=methods, device_token=device_token)
+    )
     if isinstance(awaited, PendingLogIn):
         return awaited
     given_at = awaited.created_at if awaited is not None else None
     return await open_session(
-        app, tx, user_id, methods=methods, by=by, user_agent=user_agent, authenticated_at=given_at
+        app,
+        tx,
+        user_id,
+        methods=methods,
+        by=by,
+        user_agent=user_agent,
+        authenticated_at=given_at,
+        organization_id=organization_id,
     )
 
 
@@ -164,8 +182,9 @@ async def open_session(
     by: Author,
     user_agent: str,
     authenticated_at: datetime | None = None,
+    organization_id: UUID | None = None,
 ) -> SessionTokens:
-    """Opens a session in the oldest of the user's organizations, for whoever has given full credentials.
+    """Opens a session for whoever has given full credentials: in the organization, or the user's oldest.
 
     Whoever has given a first factor alone goes through `admit`. `by` says where from; `authenticated_at` when
     they gave full credentials, if it was not now. Records the log-in, so it is the last of its transaction.
@@ -173,7 +192,7 @@ async def open_session(
     Raises:
         NoOrganization: the user is a member of none (any more).
     """
-    organization_id = await account_store.find_first_organization(tx, user_id)
+    organization_id = organization_id or await account_store.find_first_organization(tx, user_id)
     grant = await find_grant(tx, organization_id, user_id) if organization_id else None
     if organization_id is None or grant is None:
         raise NoOrganization

@@ -40,11 +40,13 @@ class MailStatus(StrEnum):
     SENT = "sent"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    """Of a sandbox, which writes to nobody."""
 
     @property
     def over(self) -> bool:
         """Whether nothing more will happen."""
-        return self in (MailStatus.SENT, MailStatus.CANCELLED, MailStatus.FAILED)
+        return self not in (MailStatus.SCHEDULED, MailStatus.SENDING)
 
 
 _MAILS = {

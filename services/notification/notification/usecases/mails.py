@@ -19,7 +19,7 @@ from notification.mails.calendar import Method
 from notification.mails.letters import Letter
 from notification.mails.messages import Unaddressable
 from notification.store import mails as store
-from servicekit import timers
+from servicekit import ids, timers
 from servicekit.database import Transaction
 from servicekit.errors import AppError, Kind
 from servicekit.timers import Timer
@@ -66,6 +66,9 @@ async def send_mail(app: App, timer: Timer, mail_id: UUID) -> None:
         if mail is None or mail.status.over:
             await timers.done(tx, timer)
             return
+    if ids.is_sandbox(mail.organization):
+        await _close(app, timer, mail_id, status=MailStatus.SUPPRESSED, why="sandbox")
+        return
     try:
         content = await _content(app, mail, tx.now)
     except Unaddressable:

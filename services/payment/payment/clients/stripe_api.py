@@ -17,7 +17,7 @@ from payment.domain.errors import ProviderRefused, StripeEventInvalid, StripeSig
 from payment.domain.payments import Payment
 from payment.domain.provider import GivenBack, Intent, IntentStatus, ProviderEvent, RefundAnswer
 from payment.domain.refunds import Refund
-from payment.settings import StripeSettings
+from payment.settings import LIVE_KEYS, StripeSettings
 from servicekit import deadline, ids, telemetry
 from servicekit.errors import AppError, DeadlineExceeded, Unavailable
 
@@ -47,6 +47,7 @@ class StripeProvider:
 
     def __init__(self, settings: StripeSettings) -> None:
         self._webhook_secret = settings.webhook_secret.get_secret_value()
+        self._live = settings.api_key.get_secret_value().startswith(LIVE_KEYS)
         self._http = StripeHttp(timeout_seconds=settings.timeout_seconds)
         self._client = StripeClient(
             settings.api_key.get_secret_value(),
@@ -57,7 +58,12 @@ class StripeProvider:
         )
 
     async def make_intent(self, payment: Payment) -> Intent:
-        """As Provider. The key makes a repetition harmless: Stripe answers the first intent for 24 hours."""
+        """As Provider. The key makes a repetition harmless: Stripe answers the first intent for 24 hours.
+
+        A sandbox takes no real money: with a live account its deposits are refused, before anything is sent.
+        """
+        if self._live and ids.is_sandbox(payment.organization_id):
+            raise ProviderRefused
         async with self._asking("make_intent"):
             made = await self._client.v1.payment_intents.create_async(
                 {

@@ -36,6 +36,8 @@ class _NotificationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_No
     """What it spoke of has changed, so it was not sent."""
     NOTIFICATION_STATUS_FAILED: _NotificationStatus.ValueType  # 4
     """It was refused for good."""
+    NOTIFICATION_STATUS_SUPPRESSED: _NotificationStatus.ValueType  # 5
+    """It is of a sandbox, which writes to nobody."""
 
 class NotificationStatus(_NotificationStatus, metaclass=_NotificationStatusEnumTypeWrapper):
     """Where a mail stands."""
@@ -50,6 +52,8 @@ NOTIFICATION_STATUS_CANCELLED: NotificationStatus.ValueType  # 3
 """What it spoke of has changed, so it was not sent."""
 NOTIFICATION_STATUS_FAILED: NotificationStatus.ValueType  # 4
 """It was refused for good."""
+NOTIFICATION_STATUS_SUPPRESSED: NotificationStatus.ValueType  # 5
+"""It is of a sandbox, which writes to nobody."""
 Global___NotificationStatus: _TypeAlias = NotificationStatus  # noqa: Y015
 
 class _DeliveryStatus:

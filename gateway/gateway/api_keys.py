@@ -1,0 +1,167 @@
+"""API keys: exchanged at auth, believed for half a minute, counted against their quota. Never keeps a key."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from gateway.errors import AddressNotAllowed, TooManyUnknownKeys
+from gateway.quotas import DailyQuotas
+from gateway.revocations import Revocations
+from gateway.tokens import AccessTokens
+from servicekit import api_keys
+from servicekit.errors import RETRY_AFTER, AppError, Unauthenticated
+from servicekit.identity import Caller
+
+BELIEVED_SECONDS = 30.0
+UNKNOWN_PER_MINUTE = 20
+"""Keys that auth does not know, from one address; further ones wait, so that guessing never gets to auth."""
+
+_CACHE_SIZE = 10_000
+_WINDOW_SECONDS = 60.0
+_BEARER = b"bearer " + api_keys.PREFIX
+
+_Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a key speaks for, as auth told it."""
+
+    caller: Caller
+    until: float
+    """Epoch seconds after which its secret holds no more."""
+    networks: tuple[_Network, ...] = ()
+    daily_quota: int = 0
+
+    def admits(self, address: str) -> bool:
+        """Whether the key may be used from there. An IPv4 address within IPv6 counts as what it is."""
+        if not self.networks:
+            return True
+        try:
+            place = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(place, IPv6Address) and place.ipv4_mapped:
+            place = place.ipv4_mapped
+        return any(place in network for network in self.networks)
+
+
+Exchange = Callable[[str], Awaitable[Holder]]
+"""Asks auth whom a key speaks for. Raises Unauthenticated for one that holds no more, or Unavailable."""
+
+
+class ApiKeys:
+    """Turns API keys into callers. What auth answered holds for 30 s, that a key is unknown as well."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        revocations: Revocations,
+        quotas: DailyQuotas,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._exchange = exchange
+        self._revocations = revocations
+        self._quotas = quotas
+        self._clock = clock
+        self._known: dict[bytes, tuple[float, Holder | None]] = {}
+        self._asking: dict[bytes, asyncio.Task[Holder | None]] = {}
+        self._guesses: dict[str, tuple[float, int]] = {}
+
+    async def caller(self, text: bytes, address: str) -> Caller:
+        """Whoever the key speaks for.
+
+        Raises:
+            Unauthenticated: it is no key, is unknown, has expired, or was revoked.
+            AddressNotAllowed: it may not be used from this address.
+            TooManyUnknownKeys: too many that auth does not know came from this address in the last minute.
+            DailyQuotaSpent: it made as many calls today as it may.
+            Unavailable: auth did not answer, and did not within the last half minute.
+        """
+        holder = await self._holder(text, address)
+        if holder is None or holder.until <= self._clock():
+            raise Unauthenticated
+        self._revocations.refuse(holder.caller)
+        if not holder.admits(address):
+            raise AddressNotAllowed
+        if holder.daily_quota and holder.caller.key is not None:
+            await self._quotas.spend(holder.caller.key, most=holder.daily_quota)
+        return replace(holder.caller, address=address)
+
+    async def _holder(self, text: bytes, address: str) -> Holder | None:
+        shown = text.decode("latin-1")
+        if api_keys.parse(shown) is None:
+            return None
+        hashed = hashlib.sha256(text).digest()
+        now = self._clock()
+        cached = self._known.get(hashed)
+        if cached is not None and cached[0] > now:
+            return cached[1]
+        asking = self._asking.get(hashed)
+        if asking is None:
+            if cached is None or cached[1] is None:
+                self._count(address, now)
+            asking = asyncio.create_task(self._ask(hashed, shown, address))
+            self._asking[hashed] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(hashed, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, hashed: bytes, shown: str, address: str) -> Holder | None:
+        """One question for all who wait for the same key."""
+        holder = None
+        try:
+            holder = await self._exchange(shown)
+        except Unauthenticated:
+            pass
+        except AppError:
+            self._uncount(address)
+            raise
+        else:
+            self._uncount(address)
+        if len(self._known) >= _CACHE_SIZE:
+            self._known.clear()
+        self._known[hashed] = (self._clock() + BELIEVED_SECONDS, holder)
+        return holder
+
+    def _count(self, address: str, now: float) -> None:
+        """Counts a key that may turn out unknown, before auth is asked: guesses may come in parallel."""
+        ends, counted = self._guesses.get(address, (0.0, 0))
+        if ends <= now:
+            ends, counted = now + _WINDOW_SECONDS, 0
+        if counted >= UNKNOWN_PER_MINUTE:
+            raise TooManyUnknownKeys(metadata={RETRY_AFTER: str(int(ends - now) + 1)})
+        if len(self._guesses) >= _CACHE_SIZE:
+            self._guesses.clear()
+        self._guesses[address] = (ends, counted + 1)
+
+    def _uncount(self, address: str) -> None:
+        ends, counted = self._guesses.get(address, (0.0, 0))
+        self._guesses[address] = (ends, max(0, counted - 1))
+
+
+class Callers:
+    """Turns an Authorization header into a caller, whichever of our two kinds of credentials it carries."""
+
+    def __init__(self, tokens: AccessTokens, keys: ApiKeys) -> None:
+        self._tokens = tokens
+        self._keys = keys
+
+    async def caller(self, authorization: bytes | None, address: str) -> Caller:
+        """Whoever it speaks for; somebody anonymous when there is no header.
+
+        Raises:
+            AppError: as AccessTokens.caller and ApiKeys.caller do.
+        """
+        if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
+            return await self._keys.caller(authorization.partition(b" ")[2], address)
+        return await self._tokens.caller(authorization, address)
+
+
+def networks(shown: list[str]) -> tuple[_Network, ...]:
+    """Networks as auth tells them."""
+    return tuple(ip_network(each) for each in shown)

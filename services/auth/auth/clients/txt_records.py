@@ -1,0 +1,30 @@
+"""Asks DNS for TXT records. Never caches: whoever adds a record asks again at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import dns.asyncresolver
+import dns.exception
+import dns.resolver
+
+LookUpTxt: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""The texts of a name; none when it has none, or nobody answers."""
+
+_SECONDS = 4.0
+
+
+def dns_look_up(nameservers: Sequence[str] = (), port: int = 53) -> LookUpTxt:
+    """Asks these servers, or those of the machine."""
+
+    async def look_up(name: str) -> Sequence[str]:
+        try:
+            resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+            if nameservers:
+                resolver.nameservers = list(nameservers)
+                resolver.port = port
+            answer = await resolver.resolve(name, "TXT", lifetime=_SECONDS, search=False)
+        except (dns.exception.DNSException, OSError):
+            return ()
+        return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
+
+    return look_up

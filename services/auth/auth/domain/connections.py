@@ -1,0 +1,149 @@
+"""An organization's connection to its OpenID provider: its domains and whom it makes what. Never does I/O."""
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from servicekit.errors import AppError, Kind
+
+MOST_CONNECTIONS = 10
+_RECORD = "_comptoir"
+_VALUE = "comptoir-domain-verification="
+_TOKEN_BYTES = 20
+
+
+class ConnectionNotFound(AppError):
+    """The id is not one of a connection of the organization, or of a social log-in that is on."""
+
+    kind = Kind.NOT_FOUND
+    reason = "CONNECTION_NOT_FOUND"
+    detail = "There is no such connection."
+
+
+class TooManyConnections(AppError):
+    """The organization has as many connections as it may."""
+
+    kind = Kind.REFUSED
+    reason = "TOO_MANY_CONNECTIONS"
+    detail = "An organization may have ten connections."
+
+
+class DomainOnOtherConnection(AppError):
+    """A domain stands in another connection of the organization already."""
+
+    kind = Kind.EXISTS
+    reason = "DOMAIN_ON_OTHER_CONNECTION"
+    detail = "One of these domains belongs to another connection of the organization."
+
+
+class ClientSecretRequired(AppError):
+    """The old secret would go to another issuer."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "CLIENT_SECRET_REQUIRED"
+    detail = "Another issuer needs the client secret anew."
+
+
+class IssuerNotAllowed(AppError):
+    """The issuer is no https URL without a query."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "ISSUER_NOT_ALLOWED"
+    detail = "The issuer must be an https URL without a query."
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Whose addresses a connection speaks for, once its TXT record was seen."""
+
+    name: str
+    token: str
+    verified_at: datetime | None = None
+
+    @classmethod
+    def claim(cls, name: str) -> "Domain":
+        """Not verified yet."""
+        return cls(name, secrets.token_hex(_TOKEN_BYTES))
+
+    @property
+    def record_name(self) -> str:
+        """Where the TXT record belongs."""
+        return f"{_RECORD}.{self.name}"
+
+    @property
+    def record_value(self) -> str:
+        """What it says."""
+        return _VALUE + self.token
+
+    def look(self, records: Collection[str], now: datetime) -> "Domain":
+        """Verified, if its record is among these; once verified it stays so."""
+        if self.verified_at is None and self.record_value in records:
+            return replace(self, verified_at=now)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who says who somebody is, and who we are there."""
+
+    name: str
+    issuer: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a connection makes of those whom it lets in."""
+
+    default_role: str
+    role_claim: str = ""
+    roles: tuple[tuple[str, str], ...] = ()
+    """Values of the claim and what they make of somebody, in the order in which they are tried."""
+    required: bool = False
+    provides_second_factor: bool = False
+
+    def role_of(self, groups: Collection[str]) -> str:
+        """The role of somebody whom the provider puts into these groups."""
+        fitting = (role for value, role in self.roles if value in groups)
+        return next(fitting, self.default_role)
+
+    def all_roles(self) -> set[str]:
+        """Every role that it may give."""
+        return {self.default_role, *(role for _, role in self.roles)}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An organization's log-in at a provider."""
+
+    organization_id: UUID
+    id: UUID
+    provider: Provider
+    rules: Rules
+    sealed_secret: bytes
+    domains: tuple[Domain, ...] = ()
+
+    def speaks_for(self, email: str) -> bool:
+        """Whether an address is of a verified domain. Subdomains are domains of their own."""
+        domain = domain_of(email)
+        return any(each.name == domain and each.verified_at is not None for each in self.domains)
+
+    def with_domains(self, names: Iterable[str]) -> "Connection":
+        """The connection with these domains; those that stay, stay as they are."""
+        there = {each.name: each for each in self.domains}
+        return replace(
+            self, domains=tuple(there.get(name) or Domain.claim(name) for name in sorted(set(names)))
+        )
+
+
+def domain_of(email: str) -> str:
+    """What stands after the last @; empty for what is no address."""
+    local, _, domain = email.rpartition("@")
+    return domain if local else ""
+
+
+def bound_to(connection_id: UUID) -> bytes:
+    """What the client secret of a connection is sealed for."""
+    return b"connection" + connection_id.bytes

@@ -1,0 +1,180 @@
+"""A real OpenID provider as a process of its own (npm oidc-provider), and a browser that logs in at it."""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from auth.app import App
+from auth.domain.audit import ActorKind, Author
+from auth.domain.challenges import PendingLogIn
+from auth.domain.sessions import SessionTokens
+from auth.domain.sso import pkce_challenge
+from auth.usecases import sso, sso_arrivals
+
+from .conftest import BROWSER, LOOPBACK_SSO, PLACE
+
+SOURCE = Path(__file__).parent / "provider"
+_FETCH_SECONDS = 100
+RETURN_TO = "https://book.example.org/in?page=1"
+SECRET = "a:secret+with/every%kind of thing"
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+PEOPLE: dict[str, dict[str, Any]] = {
+    "swann": {
+        "email": "Swann@Corp.example",
+        "email_verified": True,
+        "name": "Charles Swann",
+        "groups": ["Hosts"],
+        "amr": ["pwd", "mfa"],
+    },
+    "unsure": {"email": "unsure@corp.example", "email_verified": False, "name": "Unsure"},
+    "foreign": {"email": "foreign@elsewhere.example", "email_verified": True, "name": "Foreign"},
+    "deeper": {"email": "deeper@sub.corp.example", "email_verified": True, "name": "Deeper"},
+}
+
+
+@dataclass
+class OpenIdProcess:
+    """The provider, and who we are there."""
+
+    issuer: str
+
+    @staticmethod
+    def client(algorithm: str = "RS256") -> str:
+        """Our client id for tokens that are signed so."""
+        return f"comptoir-{algorithm.lower()}"
+
+
+def install() -> Path:
+    """The provider's packages as the lock file says, fetched once by npm and kept outside of it."""
+    lock = (SOURCE / "package-lock.json").read_bytes()
+    folder = Path(__file__).parents[3] / ".comptoir" / "openid-provider"
+    kept = folder / hashlib.sha256(lock).hexdigest()[:16]
+    if not kept.exists():
+        npm = shutil.which("npm")
+        assert npm is not None, "tests of log-in need node 20 or later and npm: see CONTRIBUTING"
+        folder.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=folder))
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(SOURCE / name, making)
+        fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(fetch, cwd=making, check=True, capture_output=True, timeout=_FETCH_SECONDS)
+        try:
+            making.rename(kept)
+        except OSError:
+            shutil.rmtree(making)  # another process of the suite was faster
+    shutil.copy(SOURCE / "provider.mjs", kept)
+    return kept
+
+
+@asynccontextmanager
+async def running_provider(**environment: str) -> AsyncIterator[OpenIdProcess]:
+    """The provider on a free port."""
+    folder = await asyncio.to_thread(install)
+    node = shutil.which("node")
+    assert node is not None
+    clients = [
+        {
+            "client_id": OpenIdProcess.client(algorithm),
+            "client_secret": SECRET,
+            "redirect_uris": [LOOPBACK_SSO.callback_url],
+            "id_token_signed_response_alg": algorithm,
+            "scope": "openid email profile groups",
+        }
+        for algorithm in ALGORITHMS
+    ]
+    running = await asyncio.create_subprocess_exec(
+        node,
+        folder / "provider.mjs",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"PEOPLE": json.dumps(PEOPLE), "CLIENTS": json.dumps(clients)} | environment,
+    )
+    assert running.stdout is not None
+    try:
+        issuer = (await asyncio.wait_for(running.stdout.readline(), 60)).decode().strip()
+        yield OpenIdProcess(issuer)
+    finally:
+        running.kill()
+        await running.wait()
+
+
+@dataclass
+class Visitor:
+    """A browser with an application in it."""
+
+    app: App
+    cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    async def begin(self, connection: str, return_to: str = RETURN_TO) -> str:
+        """Where the browser is sent."""
+        return await sso.begin_sso(
+            self.app,
+            connection,
+            return_to=return_to,
+            challenge=pkce_challenge(self.verifier),
+            browser=self.cookie,
+        )
+
+    async def at_provider(self, location: str, person: str | None) -> dict[str, str]:
+        """What the provider sends back with, after the person logged in there; None refuses."""
+        headers = {"X-Person": person} if person else {}
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            for _ in range(10):
+                url = URL(location, encoded=True)
+                async with session.get(url, headers=headers, allow_redirects=False) as answer:
+                    assert answer.status in (302, 303), await answer.text()
+                    location = urljoin(location, answer.headers["Location"])
+                if location.startswith(LOOPBACK_SSO.callback_url):
+                    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+        raise AssertionError("the provider did not send the browser back")
+
+    async def come_back(self, told: dict[str, str]) -> dict[str, str]:
+        """What the application is told."""
+        location = await sso.finish_sso(
+            self.app,
+            state=told.get("state", ""),
+            code=told.get("code", ""),
+            issuer=told.get("iss", ""),
+            error=told.get("error", ""),
+            browser=self.cookie,
+        )
+        assert location.startswith("https://book.example.org/in?page=1&")
+        return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+    async def trade(
+        self, code: str, *, verifier: str = "", device_token: str = ""
+    ) -> SessionTokens | PendingLogIn:
+        """The end of it."""
+        return await sso_arrivals.trade_code(
+            self.app,
+            code,
+            verifier or self.verifier,
+            device_token=device_token,
+            by=Author(ActorKind.NOBODY, address=PLACE),
+            user_agent=BROWSER,
+        )
+
+    async def code(self, connection: str, person: str | None) -> str:
+        """Everything but the last step."""
+        return (await self.come_back(await self.at_provider(await self.begin(connection), person)))[
+            "sso_code"
+        ]
+
+    async def log_in(self, connection: str, person: str) -> SessionTokens | PendingLogIn:
+        """All of it."""
+        return await self.trade(await self.code(connection, person))
