@@ -17,7 +17,7 @@ from devstack.demo.owner import Owner, Venue
 from devstack.demo.story import Story
 from devstack.platform import Platform
 
-HOLD_SECONDS = 6
+HOLD_SECONDS = 10
 _LOGGED_IN_SECONDS = 3600  # the whole suite, on the slowest of machines
 _SLOWEST = 300  # seconds; the first test also waits for the platform
 

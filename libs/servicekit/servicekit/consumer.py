@@ -79,10 +79,10 @@ class Consumer(Generic[A]):
             if not finished or positions.unproven:
                 continue  # whoever owns these partitions now sees the events again; the inbox knows them
             try:
-                await positions.note(finished)
                 await consumer.commit(
                     {TopicPartition(each.topic, each.partition): each.offset + 1 for each in finished}
                 )
+                await positions.note(finished)
             except (CommitFailedError, IllegalStateError):
                 _log.warning("commit_lost_to_rebalance")
             except (AppError, SQLAlchemyError) as error:

@@ -91,7 +91,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             noted = {TopicPartition(row.topic, row.partition): (row.log_offset, row.record) for row in rows}
         wanted = {partition: noted[partition][0] for partition in given & noted.keys()}
         found = await broker.records_at(self._kafka, wanted)
-        # Nothing is committed that was not noted before, so this is nobody's leavings.
+        # What is committed is noted at once: where nothing is noted, nobody has left an old offset either.
         starts = await broker.committed(self._kafka, self._group, given - noted.keys())
         for partition, offset in wanted.items():
             record = found.get(partition)

@@ -265,7 +265,7 @@ def test_an_expired_hold_is_in_nobodys_way_but_must_be_cleared() -> None:
     later = solver.choose(demands, 100, Occupied([gone]))
     assert later is not None
     assert not later.evicted
-    assert solver.choose(demands, 50, Occupied([replace(gone, live=True)])) is None
+    assert solver.choose(demands, 50, Occupied([gone._replace(live=True)])) is None
 
 
 def test_a_start_that_is_over_is_too_soon_even_where_no_shift_is() -> None:

@@ -47,6 +47,8 @@ class Counting:
 
     inner: Any
     statements: int = 0
+    allocations: int = 0
+    """Rows of what is taken that came as an answer."""
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator["Counting"]:
@@ -58,7 +60,9 @@ class Counting:
     async def fetchrow(self, *arguments: Any) -> Any:
         """One statement."""
         self.statements += 1
-        return await self._connection.fetchrow(*arguments)
+        row = await self._connection.fetchrow(*arguments)
+        self.allocations += len(row.get("resource_ids") or ())
+        return row
 
     @asynccontextmanager
     async def begin(self, organization: Any) -> AsyncIterator[Any]:
@@ -181,20 +185,44 @@ async def test_a_calendar_counts_what_each_day_shows(house: House, party_size: i
 
 
 async def test_a_month_is_read_by_one_statement_and_by_one_small_one_again(house: House) -> None:
-    await fill(house, seed=1, most=20)
     db = Counting(house.app.db)
     counting = fresh(house, db)
     asked = []
-    for days in (1, MONTH, MONTH):
+    for days in (MONTH - 1, MONTH - 1, MONTH):
         before = db.statements
         told = await calendar(counting, days=days)
         asked.append(db.statements - before)
         assert len(told) == days
-    assert asked == [1, 1, 1]
+    assert asked == [1, 1, 2]  # the versions, and then the days that are not known
     await house.book(2, house.start(days=3))
     again = await calendar(counting)
-    assert db.statements == 3 + 2  # the versions, and then the days
+    assert db.statements == 4 + 2
     assert again == await calendar(fresh(house))
+
+
+async def test_days_of_a_month_that_are_full_take_one_statement_more(house: House) -> None:
+    """Whether somebody who is booked could move is asked of these days only, and of all at once."""
+    await sell_out(house, days=3)
+    await sell_out(house, days=9)
+    db = Counting(house.app.db)
+    told = await calendar(fresh(house, db), party_size=3)
+    assert db.statements == 2
+    for each in told:
+        shown = await slots(house, each.service_date, party_size=3)
+        assert each.bookable == sum(slot.refusal is None for slot in shown)
+
+
+async def test_only_the_days_that_changed_are_read_again(house: House) -> None:
+    db = Counting(house.app.db)
+    counting = fresh(house, db)
+    for days in (3, 20):
+        await house.book(2, house.start(days=days))
+    await calendar(counting)
+    assert db.allocations == 2
+    await house.book(2, house.start(days=30))
+    told = await calendar(counting)
+    assert db.allocations == 2 + 1
+    assert told == await calendar(fresh(house))
 
 
 async def test_a_remembered_calendar_follows_what_others_book(house: House) -> None:

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from booking.app import App
-from booking.domain.bookings import Actor, ActorKind, Status
+from booking.domain.bookings import Actor, ActorKind, BookingStateConflict, Status
 from booking.domain.refusals import SlotTaken
 from booking.domain.terms import RequestRule, Terms
 from booking.domain.texts import Inconsistent
@@ -303,3 +303,16 @@ async def test_staff_offer_a_place_out_of_turn_where_there_is_room(line: Line) -
         await offer("ben")
     with pytest.raises(WaitlistEntryNotFound):
         await sweeps.offer_place(house.app, house.organization, ids.new(), None, actor=_STAFF)
+
+
+async def test_what_is_only_offered_is_not_paid_by_a_link_of_its_booking(line: Line) -> None:
+    """Whoever writes to the guest may have made a link before the offer is accepted: it was moved, say."""
+    house = line.house
+    made = await house.book()
+    await line.wait("anna")
+    await cancel(house, made.booking)
+    await line.sweep()
+    held = await line.offered("anna")
+    described = await links.describe_booking(house.app, house.organization, held.id, issue_manage_token=True)
+    with pytest.raises(BookingStateConflict):
+        await links.pay_managed_deposit(house.app, described.manage_token)

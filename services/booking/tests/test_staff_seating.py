@@ -88,6 +88,9 @@ async def test_what_is_over_is_assigned_nothing(house: House) -> None:
     await links.cancel_managed_booking(house.app, made.manage_token)
     with pytest.raises(BookingStateConflict):
         await assign(house, made.booking, "T2")
+    for pinned in (True, False):
+        with pytest.raises(BookingStateConflict):
+            await assignments.pin(house.app, house.organization, made.booking.id, pinned=pinned, actor=STAFF)
 
 
 async def test_a_party_that_sits_moves_for_the_rest_of_its_time(house: House) -> None:

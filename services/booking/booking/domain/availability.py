@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from booking.domain.hours import Hours
 from booking.domain.occupancy import Occupied
 from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.pacing import Pace, PacingRule
-from booking.domain.placements import Placement, Taken
+from booking.domain.placements import Placement, PlacementsUnread, Taken
 from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
 from booking.domain.reseating import Budget, make_room
 from booking.domain.solver import Choice
@@ -138,8 +139,7 @@ class Plan:
         return demands if possible else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A start of an offering and what becomes of it for a party."""
 
     start: int
@@ -174,9 +174,13 @@ def search(
 
     Room that is there only when others move is found as well, as far as `steps` reach. A start may take a
     fifth of them, which is less than a booking may: what is shown is had.
+
+    Raises PlacementsUnread when `taken` has no placements, and they matter.
     """
     occupied = Occupied(taken.allocations)
-    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    if taken.placements is None and occupied.has_expired:  # a block may wait for such a hold to be cleared
+        raise PlacementsUnread
+    pace = _pace(plan, service_date, taken)
     crowd: Crowd | None = None
     left = steps if plan.reseating else 0
     slots: list[Slot] = []
@@ -186,8 +190,12 @@ def search(
         takes = plan.takes(offering, party, service_date)
         free = _free(plan, offering, service_date, party=party, starts=starts, occupied=occupied, now=now)
         deposit = offering.deposit_for(party.size)
+        day = plan.hours.day(offering, service_date)
+        unhindered = day.unhindered_from(plan.zone, now)
         for number, start in enumerate(starts):
-            refusal = plan.hours.refusal(offering, service_date, start=start, end=start + stay, now=now)
+            refusal = None
+            if unhindered is None or start < unhindered:
+                refusal = next(day.refusals(plan.zone, start=start, end=start + stay, now=now), None)
             if refusal is None and not takes:
                 refusal = Refusal.NO_TABLE_FOR_PARTY
             if refusal is None and not pace.admits(offering.id, start, party):
@@ -196,7 +204,7 @@ def search(
                 budget = Budget(min(left, steps // _SHARES))
                 demands = plan.demands_at(offering, party, service_date, start=start, now=now)
                 if left and crowd is None:
-                    crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
+                    crowd = Crowd(occupied, _movables(plan, service_date, taken.known_placements))
                 if not left or not crowd or not make_room(demands, start, crowd, budget):
                     refusal = Refusal.FULLY_BOOKED
                 left = max(0, left - budget.spent)
@@ -224,7 +232,7 @@ def choose(
     demands = plan.demands_at(offering, party, service_date, start=start, now=now)
     choice = solver.choose(demands, start, occupied)
     if choice is None and demands and reseat and plan.reseating:
-        crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
+        crowd = Crowd(occupied, _movables(plan, service_date, taken.known_placements))
         choice = make_room(demands, start, crowd, Budget(COMMIT_STEPS))
     return choice
 
@@ -233,7 +241,7 @@ def is_paced(
     plan: Plan, offering: Offering, service_date: date, *, start: int, party: Party, taken: Taken
 ) -> bool:
     """Whether as many begin around a start already as the venue lets in at once."""
-    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    pace = _pace(plan, service_date, taken)
     return not pace.admits(offering.id, start, party)
 
 
@@ -261,6 +269,11 @@ def bookable_service_date(
 def stay_seconds(offering: Offering, party_size: int, service_date: date) -> int:
     """How long a party stays. One larger than every turn time is shown with the longest; it cannot book."""
     return (offering.stay_minutes(party_size, service_date) or offering.stay_of_largest(service_date)) * 60
+
+
+def _pace(plan: Plan, service_date: date, taken: Taken) -> Pace:
+    placements = taken.known_placements if plan.pacing else ()
+    return Pace(plan.zone, service_date, plan.pacing, placements)
 
 
 def _free(

@@ -10,6 +10,7 @@ from booking.domain import calendar, exceptions
 from booking.domain.availability import Plan
 from booking.domain.blocks import Block
 from booking.domain.floor import Channel, Party
+from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Rule
 from booking.domain.refusals import NoTableForParty, Refusal
 from booking.domain.venues import ResourceNotFound
@@ -39,6 +40,8 @@ class Commitment:
     party_size: int
     resource_ids: tuple[UUID, ...]
     """None for a request that keeps no room."""
+    occupations: tuple[Occupation, ...]
+    """When it has each of them, buffers included."""
     overridden: frozenset[Rule]
 
 
@@ -93,8 +96,9 @@ def _against_time(plan: Plan, commitment: Commitment) -> Stranding | None:
 
 
 def _blocks(block: Block, commitment: Commitment) -> bool:
-    return (
-        block.start.timestamp() < commitment.end
-        and commitment.start < block.end.timestamp()
-        and not set(block.resource_ids).isdisjoint(commitment.resource_ids)
+    """Whether a block has something while the booking has it: not every operation needs everything."""
+    start, end = block.start.timestamp(), block.end.timestamp()
+    return any(
+        each.resource_id in block.resource_ids and start < each.end and each.start < end
+        for each in commitment.occupations
     )

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from booking.domain import texts
+from booking.domain import calendar, texts
 from booking.domain.availability import Slot
 from booking.domain.bookings import Guest
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
@@ -182,8 +182,7 @@ class Ask:
 
     def over_at(self, zone: ZoneInfo) -> datetime:
         """When the last start that suits has begun."""
-        midnight = datetime.combine(self.last_date, time(), zone)
-        return midnight + timedelta(minutes=self.latest + 1)
+        return datetime.fromtimestamp(calendar.end_of(zone, self.last_date, self.latest + 1), zone)
 
 
 @dataclass(frozen=True, slots=True)

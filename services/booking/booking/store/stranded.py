@@ -7,9 +7,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from booking.domain.bookings import OCCUPYING, Status
+from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Rule
 from booking.domain.stranded import Commitment
-from booking.tables import BOOKINGS
+from booking.tables import ALLOCATIONS, BOOKINGS
 from servicekit.database import Transaction
 
 _LIVE = tuple(sorted({*OCCUPYING, Status.REQUESTED}))
@@ -24,6 +25,17 @@ class Scope:
     offering_ids: tuple[UUID, ...] = ()
 
 
+_HELD = (
+    sa.select(
+        sa.func.array_agg(ALLOCATIONS.c.resource_id).label("held"),
+        sa.func.array_agg(sa.extract("epoch", ALLOCATIONS.c.start_at)).label("held_from"),
+        sa.func.array_agg(sa.extract("epoch", ALLOCATIONS.c.end_at)).label("held_until"),
+    )
+    .where(
+        ALLOCATIONS.c.organization_id == BOOKINGS.c.organization_id, ALLOCATIONS.c.booking_id == BOOKINGS.c.id
+    )
+    .lateral()
+)
 _COMMITMENTS = (
     sa.select(
         BOOKINGS.c.id,
@@ -34,7 +46,9 @@ _COMMITMENTS = (
         BOOKINGS.c.party_size,
         BOOKINGS.c.resource_ids,
         BOOKINGS.c.overridden,
+        _HELD,
     )
+    .join(_HELD, sa.true())
     .where(
         BOOKINGS.c.venue_id == sa.bindparam("venue", type_=sa.Uuid),
         BOOKINGS.c.service_date >= sa.bindparam("first", type_=sa.Date),
@@ -65,6 +79,12 @@ async def list_commitments(tx: Transaction, venue_id: UUID, scope: Scope) -> lis
             end=int(row.ends),
             party_size=row.party_size,
             resource_ids=tuple(row.resource_ids),
+            occupations=tuple(
+                Occupation(resource_id, int(since), int(until))
+                for resource_id, since, until in zip(
+                    row.held or (), row.held_from or (), row.held_until or (), strict=True
+                )
+            ),
             overridden=frozenset(map(Rule, row.overridden)),
         )
         for row in await tx.execute(query, values)

@@ -62,7 +62,7 @@ async def assign(
 async def pin(
     app: App, organization: UUID, booking_id: UUID, *, pinned: bool, actor: Actor, expected_version: int = 0
 ) -> Booking:
-    """Leaves a booking where it is, or lets the engine move it again. The same answer when it was so before.
+    """Leaves a booking where it is, or lets the engine move it again. The same answer when it is so already.
 
     Raises:
         BookingNotFound, BookingStateConflict, VersionMismatch, Busy
@@ -71,6 +71,7 @@ async def pin(
     async def attempt() -> Booking:
         async with app.db.begin(organization) as tx:
             booking = await holds.lock_with_day(tx, await holds.see_booking(tx, booking_id))
+            booking.refuse_unless(Step.ASSIGN, tx.now)
             if booking.pinned == pinned:
                 return booking
             booking.refuse_unless_version(expected_version)

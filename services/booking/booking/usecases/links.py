@@ -10,6 +10,7 @@ from booking.domain.bookings import (
     Actor,
     ActorKind,
     Booking,
+    BookingStateConflict,
     CancelledBy,
     DepositPayment,
     ManageTokenNotFound,
@@ -128,7 +129,8 @@ async def pay_managed_deposit(app: App, token: str) -> DepositPayment:
         booking = await holds.see_booking(tx, booking_id)
         booking.refuse_unless(Step.PAY, tx.now)
     payment = await ask_deposit(app, organization, booking)
-    assert payment is not None  # noqa: S101  # a hold without a deposit cannot be
+    if payment is None:  # what is only offered to somebody who waits
+        raise BookingStateConflict(metadata={"status": booking.status.value, "step": Step.PAY.value})
     return payment
 
 

@@ -22,6 +22,8 @@ from servicekit.database import Transaction
 
 MOST_DAYS = 366
 _MOST_NAMED = 500
+_BUFFER = timedelta(days=1)
+"""No visit reaches further beyond its start and end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[S
     blocks = await block_store.list_touching(
         tx,
         venue_id,
-        datetime.fromtimestamp(commitments[0].start, UTC),
-        datetime.fromtimestamp(max(each.end for each in commitments), UTC),
+        datetime.fromtimestamp(commitments[0].start, UTC) - _BUFFER,
+        datetime.fromtimestamp(max(each.end for each in commitments), UTC) + _BUFFER,
     )
     found: list[Stranded] = []
     for commitment in commitments:
