@@ -9,6 +9,7 @@ import pytest
 
 from booking.domain import availability, solver, texts
 from booking.domain.bookings import (
+    ActorKind,
     Booking,
     BookingNotCancellable,
     BookingNotMovable,
@@ -318,7 +319,7 @@ def test_a_guest_gets_the_deposit_back_until_the_hour_that_stood_when_booking() 
 def test_what_is_over_can_neither_be_moved_nor_cancelled(status: Status) -> None:
     over = booking(status=status)
     with pytest.raises(BookingNotMovable):
-        over.move(over.start, over.end, over.service_date, now=NOW)
+        over.move(over.start, over.end, over.service_date, now=NOW, by=ActorKind.GUEST)
     with pytest.raises(BookingNotCancellable):
         over.cancel(CancelledBy.VENUE, now=NOW)
 
@@ -326,7 +327,7 @@ def test_what_is_over_can_neither_be_moved_nor_cancelled(status: Status) -> None
 def test_what_has_begun_can_neither_be_moved_nor_cancelled() -> None:
     begun = booking().pay(now=NOW)
     with pytest.raises(BookingNotMovable):
-        begun.move(begun.start, begun.end, begun.service_date, now=begun.start)
+        begun.move(begun.start, begun.end, begun.service_date, now=begun.start, by=ActorKind.GUEST)
     with pytest.raises(BookingNotCancellable):
         begun.cancel(CancelledBy.VENUE, now=begun.start)
 

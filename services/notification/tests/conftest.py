@@ -42,7 +42,7 @@ from notification.tables import NOTIFICATIONS, WEBHOOK_DELIVERIES
 from notification.timers import TIMERS
 from notification.usecases import webhooks
 from servicekit import ids
-from servicekit.errors import AppError
+from servicekit.errors import AppError, Kind
 from servicekit.events import Event
 from servicekit.inbox import AlreadyHandled
 from testkit.events import event_of
@@ -53,6 +53,13 @@ PUBLIC_URL = "https://book.example"
 PAYMENT_REQUEST_DELAY = timedelta(minutes=2)
 MAIL_FROM = "Comptoir <bookings@book.example>"
 STARTS_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
+
+
+class ManageTokenNotFound(AppError):
+    """What booking says of a link that is none."""
+
+    kind = Kind.NOT_FOUND
+    reason = "MANAGE_TOKEN_NOT_FOUND"
 
 
 class Owners(
@@ -68,6 +75,8 @@ class Owners(
         self.messages: dict[str, ticket_pb2.DescribeMessageResponse] = {}
         self.people: dict[str, account_pb2.IssueVerificationResponse] = {}
         self.entries: dict[str, waitlist_pb2.DescribeWaitlistEntryResponse] = {}
+        self.links: dict[str, tuple[UUID, str]] = {}
+        """Secrets of links: whose they are, and what they open."""
         self.tokens = 0
         self.refusal: type[AppError] | None = None
 
@@ -102,8 +111,13 @@ class Owners(
     async def GetSigningKeys(self, *_: Any) -> account_pb2.GetSigningKeysResponse:  # noqa: N802
         raise AssertionError("notification never asks for keys")
 
-    async def ResolveManageToken(self, *_: Any) -> booking_pb2.ResolveManageTokenResponse:  # noqa: N802
-        raise AssertionError("notification never resolves tokens")
+    async def ResolveManageToken(self, request: Any, _: Any) -> booking_pb2.ResolveManageTokenResponse:  # noqa: N802
+        if request.token not in self.links:
+            raise ManageTokenNotFound
+        organization, booking = self.links[request.token]
+        return booking_pb2.ResolveManageTokenResponse(
+            organization_id=ids.show("org", organization), booking=booking_pb2.Booking(id=booking)
+        )
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -18,16 +18,11 @@ from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.pacing import Pace, PacingRule
 from booking.domain.placements import Placement, PlacementsUnread, Taken
 from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
-from booking.domain.reseating import Budget, make_room
+from booking.domain.reseating import LIMITS, Limits, make_room
 from booking.domain.solver import Choice
 from booking.domain.venues import Combination, Resource
 from servicekit.money import Money
 
-COMMIT_STEPS = 20_000
-"""How many seatings a booking may look at to make room by moving others: some tens of milliseconds."""
-SEARCH_STEPS = 2_000
-"""The same for all starts of a search; one of them has a share of it."""
-_SHARES = 5
 _MOST_DEMANDS = 4_096
 
 
@@ -146,8 +141,10 @@ class Slot(NamedTuple):
     end: int
     offering: Offering
     refusal: Refusal | None
-    """None when it can be booked."""
+    """None when it can be booked, or asked for."""
     deposit: Money | None
+    asks_first: bool = False
+    """Whether a booking of it is a request that staff answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,12 +165,16 @@ def search(
     party: Party,
     taken: Taken,
     now: int,
-    steps: int = SEARCH_STEPS,
+    limits: Limits = LIMITS,
+    asking: bool = True,
 ) -> list[Slot]:
     """The starts of a service day by time.
 
-    Room that is there only when others move is found as well, as far as `steps` reach. A start may take a
-    fifth of them, which is less than a booking may: what is shown is had.
+    Room that is there only when others move is found as well, within `limits` for each start: within those of
+    `choose`, a start is shown if and only if it can be booked.
+
+    With `asking`, a party that has to ask first finds what it may ask for: where requests keep no room, every
+    start that the hours allow. Without, it finds where there is room for it.
 
     Raises PlacementsUnread when `taken` has no placements, and they matter.
     """
@@ -182,12 +183,13 @@ def search(
         raise PlacementsUnread
     pace = _pace(plan, service_date, taken)
     crowd: Crowd | None = None
-    left = steps if plan.reseating else 0
     slots: list[Slot] = []
     for offering in offerings:
         starts = plan.starts(offering, service_date)
         stay = stay_seconds(offering, party.size, service_date)
-        takes = plan.takes(offering, party, service_date)
+        asks_first = party.channel is Channel.ONLINE and offering.terms.asks_first(party.size)
+        unkept = asking and asks_first and not offering.terms.keeps_room
+        takes = plan.takes(offering, replace(party, any_size=True) if unkept else party, service_date)
         free = _free(plan, offering, service_date, party=party, starts=starts, occupied=occupied, now=now)
         deposit = offering.deposit_for(party.size)
         day = plan.hours.day(offering, service_date)
@@ -198,17 +200,16 @@ def search(
                 refusal = next(day.refusals(plan.zone, start=start, end=start + stay, now=now), None)
             if refusal is None and not takes:
                 refusal = Refusal.NO_TABLE_FOR_PARTY
-            if refusal is None and not pace.admits(offering.id, start, party):
+            if refusal is None and not unkept and not pace.admits(offering.id, start, party):
                 refusal = Refusal.PACING
-            if refusal is None and not free >> number & 1:
-                budget = Budget(min(left, steps // _SHARES))
-                demands = plan.demands_at(offering, party, service_date, start=start, now=now)
-                if left and crowd is None:
-                    crowd = Crowd(occupied, _movables(plan, service_date, taken.known_placements))
-                if not left or not crowd or not make_room(demands, start, crowd, budget):
-                    refusal = Refusal.FULLY_BOOKED
-                left = max(0, left - budget.spent)
-            slots.append(Slot(start, start + stay, offering, refusal, deposit))
+            if refusal is None and not unkept and not free >> number & 1:
+                refusal = Refusal.FULLY_BOOKED
+                if plan.reseating:
+                    crowd = crowd or Crowd(occupied, _movables(plan, service_date, taken.known_placements))
+                    demands = plan.demands_at(offering, party, service_date, start=start, now=now)
+                    room = make_room(demands, start, crowd, limits)
+                    refusal = None if isinstance(room, Choice) else room
+            slots.append(Slot(start, start + stay, offering, refusal, deposit, asks_first))
     slots.sort(key=lambda slot: (slot.start, slot.offering.name))
     return slots
 
@@ -223,6 +224,7 @@ def choose(
     taken: Taken,
     now: int,
     reseat: bool = True,
+    limits: Limits = LIMITS,
 ) -> Choice | None:
     """Where a party sits from `start` (epoch seconds) on; None when there is no room.
 
@@ -231,10 +233,29 @@ def choose(
     occupied = Occupied(taken.allocations)
     demands = plan.demands_at(offering, party, service_date, start=start, now=now)
     choice = solver.choose(demands, start, occupied)
-    if choice is None and demands and reseat and plan.reseating:
-        crowd = Crowd(occupied, _movables(plan, service_date, taken.known_placements))
-        choice = make_room(demands, start, crowd, Budget(COMMIT_STEPS))
+    if choice is None and reseat:
+        choice = rearrange(plan, demands, service_date, start=start, taken=taken, limits=limits)
     return choice
+
+
+def rearrange(
+    plan: Plan,
+    demands: Sequence[Demand],
+    service_date: date,
+    *,
+    start: int,
+    taken: Taken,
+    limits: Limits = LIMITS,
+) -> Choice | None:
+    """Where a visit with these demands sits when others of its day move; None when that does not help.
+
+    Moves nobody where the venue does not want it.
+    """
+    if not demands or not plan.reseating:
+        return None
+    crowd = Crowd(Occupied(taken.allocations), _movables(plan, service_date, taken.known_placements))
+    room = make_room(demands, start, crowd, limits)
+    return room if isinstance(room, Choice) else None
 
 
 def is_paced(

@@ -31,6 +31,13 @@ class Taken:
     placements: Sequence[Placement] | None = ()
     """Of the day; those of other days count for nothing. None when they were not read."""
 
+    def without(self, booking_id: UUID) -> "Taken":
+        """The same as if one booking were not there."""
+        placements = self.placements
+        if placements is not None:
+            placements = [each for each in placements if each.booking_id != booking_id]
+        return Taken([each for each in self.allocations if each.booking_id != booking_id], placements)
+
     @property
     def known_placements(self) -> Sequence[Placement]:
         """The placements. Raises PlacementsUnread when they were not read."""

@@ -174,6 +174,7 @@ async def save_booking(
             "arrived_at": visit.arrived_at,
             "seated_at": visit.seated_at,
             "completed_at": visit.completed_at,
+            "free_until": booking.kept_free_until,
         },
     )
     changed = dict(differences(before, booking)) if before else {}
@@ -315,6 +316,7 @@ def _of(row: sa.RowMapping) -> Booking:
         price=None if row["price_amount"] is None else Money(row["price_amount"], row["price_currency"]),
         policy=row["policy"],
         grace_minutes=row["grace_minutes"],
+        no_show_percent=row["no_show_percent"],
         overridden=frozenset(map(Rule, row["overridden"])),
         pinned=row["pinned"],
         ending=Reason(row["reason_code"], row["reason"]),
@@ -324,4 +326,5 @@ def _of(row: sa.RowMapping) -> Booking:
         attributes=frozenset(row["attributes"]),
         series_id=row["series_id"],
         series_date=row["series_date"],
+        kept_free_until=row["free_until"],
     )

@@ -190,6 +190,7 @@ def _more(draft: Draft) -> dict[str, Any]:
         "price_currency": booking.price.currency if booking.price else None,
         "policy": booking.policy,
         "grace_minutes": booking.grace_minutes,
+        "no_show_percent": booking.no_show_percent,
         "pinned": booking.pinned,
         "overridden": sorted(booking.overridden),
         "occupations": _occupations(draft),

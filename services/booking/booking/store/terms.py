@@ -15,6 +15,7 @@ def terms_document(terms: Terms) -> dict[str, Any]:
         "price": price.amount if price else None,
         "policy": terms.policy,
         "grace_minutes": terms.grace_minutes,
+        "no_show_percent": terms.no_show_percent,
         "requests": None
         if asking is None
         else [asking.from_party, asking.answer_hours, asking.holds_capacity, asking.payment_hours],
@@ -31,6 +32,7 @@ def terms_of(document: Mapping[str, Any], currency: str) -> Terms:
         policy=document["policy"],
         requests=RequestRule(*asking) if asking else None,
         grace_minutes=document["grace_minutes"],
+        no_show_percent=document.get("no_show_percent"),
     )
 
 

@@ -63,18 +63,25 @@ _OF_CONTACT = _SELECT.where(
 ).order_by(_E.id)
 _LOCK_OF_CONTACT = _OF_CONTACT.with_for_update(of=WAITLIST_ENTRIES)
 _OF_DAY = (
-    _SELECT.where(_E.venue_id == _venue, _E.first_date >= _since, _E.first_date <= _day, _E.last_date >= _day)
+    _SELECT.where(
+        ~_E.unproven,
+        _E.venue_id == _venue,
+        _E.first_date >= _since,
+        _E.first_date <= _day,
+        _E.last_date >= _day,
+    )
     .order_by(_E.id)
     .limit(_size)
 )
 _WAITING = _OF_DAY.where(_waiting, _E.id > sa.bindparam("after", type_=sa.Uuid)).limit(None)
 _RANGES = sa.select(_E.first_date, _E.last_date).where(
-    _E.venue_id == _venue, _waiting, _E.first_date <= _last, _E.last_date >= _first
+    _E.venue_id == _venue, _waiting, ~_E.unproven, _E.first_date <= _last, _E.last_date >= _first
 ).distinct()  # fmt: skip
 _other = WAITLIST_ENTRIES.alias()
 _BEFORE = sa.select(sa.func.count()).where(
     _other.c.venue_id == _E.venue_id,
     _other.c.status == EntryStatus.WAITING.value,
+    ~_other.c.unproven,
     _other.c.id < _E.id,
     _other.c.first_date >= _E.first_date - sa.text("14"),
     _other.c.first_date <= _E.last_date,
@@ -264,7 +271,8 @@ def _values(entry: Entry) -> dict[str, Any]:
     ask = entry.ask
     return {
         "offering_id": ask.offering_id,
-        "contact": ask.contact,
+        "contact": entry.id.bytes if entry.unproven else ask.contact,
+        "unproven": entry.unproven,
         "status": entry.status.value,
         "party_size": ask.party_size,
         "best_date": ask.best_date,
@@ -274,6 +282,8 @@ def _values(entry: Entry) -> dict[str, Any]:
         "earliest": ask.earliest,
         "latest": ask.latest,
         "notes": ask.notes,
+        "booking_id": ask.booking_id,
+        "instead_of_booking": ask.instead,
         "asked_at": entry.asked_at,
         "version": entry.version,
     }
@@ -313,6 +323,8 @@ def _of(row: sa.RowMapping) -> Entry:
         earliest=row["earliest"],
         latest=row["latest"],
         notes=row["notes"],
+        booking_id=row["booking_id"],
+        instead=row["instead_of_booking"],
     )
     return Entry(
         id=row["id"],
@@ -323,8 +335,11 @@ def _of(row: sa.RowMapping) -> Entry:
         created_at=row["created_at"],
         asked_at=row["asked_at"],
         version=row["version"],
+        unproven=row["unproven"],
     )
 
 
 def _offer(row: sa.Row[Any]) -> Offer:
-    return Offer(row.entry_id, row.booking_id, row.start_at, row.expires_at, Outcome(row.outcome))
+    return Offer(
+        row.entry_id, row.booking_id, row.start_at, row.expires_at, Outcome(row.outcome), row.made_at
+    )

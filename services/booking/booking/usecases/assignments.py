@@ -92,7 +92,8 @@ async def swap(
         Inconsistent: they are the same, or of two venues.
         BookingNotFound, BookingStateConflict, VersionMismatch: of either.
         NoTableForParty: one party does not fit where the other was.
-        SlotTaken: one stays longer than there is room; both stay where they were.
+        SlotTaken: one stays longer than there is room, or they would meet, as they can when buffers grew
+            since; both stay where they were.
         Busy: too many others change the same days.
     """
     if one[0] == other[0]:
@@ -118,6 +119,8 @@ async def _swap(
             wanted = Wanted(each.resource_ids, each.overridden)
             choice = await seating.choose(tx, days, each, wanted, leaving={first.id, second.id})
             if choice is None:
+                raise SlotTaken
+            if any(choice.meets(other) for other in choices):
                 raise SlotTaken
             await holds.make_room(tx, choice, now=days.now)
             choices.append(choice)

@@ -101,6 +101,7 @@ class Policy(_message.Message):
     SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -115,6 +116,8 @@ class Policy(_message.Message):
     """The HTTP status of success; 0 means 200."""
     idempotent: _builtins.bool
     """Whether repeating the call has no further effect, so that clients may retry it."""
+    media_type: _builtins.str
+    """The media type of an answer that is no JSON, like "text/calendar": the response is a google.api.HttpBody of it."""
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -130,10 +133,11 @@ class Policy(_message.Message):
         success_status: _builtins.int = ...,
         callers: _abc.Iterable[_builtins.str] | None = ...,
         idempotent: _builtins.bool = ...,
+        media_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
