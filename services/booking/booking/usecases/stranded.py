@@ -104,7 +104,7 @@ async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[S
 
 
 async def judge(plan: Plan, commitments: Sequence[Commitment], blocks: Sequence[Block]) -> list[Stranded]:
-    """Those of some bookings that the plan, or a block, does not allow. Every fifty, others have their turn."""
+    """Those of some bookings that the plan, or a block, does not allow. Others have turns."""
     found: list[Stranded] = []
     for number, commitment in enumerate(commitments):
         if not number % _AT_ONCE:
