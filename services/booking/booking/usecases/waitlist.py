@@ -12,6 +12,7 @@ from booking.events import waitlist as events
 from booking.store import sweeps
 from booking.store import venues as venue_store
 from booking.store import waitlist as store
+from booking.store.guests import save_guest
 from booking.usecases import holds, offers, openings
 from booking.usecases.directory import find_own_venue, find_place
 from booking.usecases.offers import GUEST, see_entry
@@ -216,7 +217,7 @@ async def _ask_again(tx: Transaction, mine: list[Entry], ask: Ask) -> Entry:
         await store.save_entry(tx, withdrawn)
         await events.waitlist_closed(tx, withdrawn)
     await store.save_entry(tx, again)
-    await store.save_guest(tx, again.ask.guest, now=tx.now)
+    await save_guest(tx, again.ask.guest, now=tx.now)
     await store.forget_tokens(tx, again.id)
     return again
 
