@@ -1,7 +1,7 @@
 """PostgreSQL: transactions bound to one tenant by row-level security, with timeouts, at READ COMMITTED."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.types import String
 
 from servicekit import deadline
-from servicekit.driver import Driver, DriverPool, Lease
+from servicekit.driver import Driver, DriverPool
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import metrics
 
-_POOL_TIMEOUT = 3.0
 _IDLE_IN_TRANSACTION_MS = "15000"
 
 # set_config(..., true) lasts until the end of the transaction; 'role' is a setting like any other. One round
@@ -79,12 +78,15 @@ class Database:
             "lock_timeout": str(settings.lock_timeout_ms),
             "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
         }
-        self._drivers = DriverPool(url, size=settings.pool_size, server_settings=server_settings)
+        wait_seconds = settings.pool_timeout_ms / 1000
+        self._drivers = DriverPool(
+            url, size=settings.pool_size, wait_seconds=wait_seconds, server_settings=server_settings
+        )
         self.engine: AsyncEngine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=settings.pool_size,
             max_overflow=0,
-            pool_timeout=_POOL_TIMEOUT,
+            pool_timeout=wait_seconds,
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={"timeout": 5, "server_settings": server_settings},
@@ -125,12 +127,15 @@ class Database:
         for notify in tx.after_commit:
             notify()
 
-    def driver(self) -> AbstractAsyncContextManager[Driver]:
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Driver]:
         """A bare connection in autocommit, for a hot path of one statement that sets its tenant itself.
 
         From a pool of its own, as large as the other. Raises like `begin`.
         """
-        return _MappedLease(self._drivers)
+        with _mapped():
+            async with self._drivers.lease() as connection:
+                yield connection
 
     def _budget_ms(self) -> int:
         left = deadline.remaining()
@@ -162,30 +167,6 @@ def _checked_out(adapted: Any, _record: object, _proxy: object) -> None:
     if adapted.driver_connection.is_closed():
         raise DisconnectionError
     metrics.DATABASE_CONNECTIONS.inc()
-
-
-class _MappedLease(Lease):
-    """A lease whose failures are refusals. A class, because generators cost more than the lease."""
-
-    __slots__ = ()
-
-    async def __aenter__(self) -> Driver:
-        try:
-            return await super().__aenter__()
-        except _DRIVER_FAILURES as error:
-            refusal = _refusal(error)
-            if refusal is None:
-                raise
-            raise refusal from error
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        await super().__aexit__(kind, error, trace)
-        if isinstance(error, _DRIVER_FAILURES):
-            refusal = _refusal(error)
-            if refusal is not None:
-                raise refusal from error
 
 
 @contextmanager

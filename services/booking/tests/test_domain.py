@@ -25,7 +25,7 @@ from booking.domain.floor import Party
 from booking.domain.hours import Hours
 from booking.domain.occupancy import Allocation, Occupied
 from booking.domain.offerings import DepositNotPayable, DepositRule, Offering
-from booking.domain.placements import Taken
+from booking.domain.placements import PlacementsUnread, Taken
 from booking.domain.refusals import Refusal, SlotTooSoon
 from booking.domain.shifts import Shift
 from booking.domain.turns import TurnTime, TurnTimesNotRising
@@ -88,13 +88,18 @@ def plan(*tables: Resource, combinations: tuple[Combination, ...] = (), **offeri
     )
 
 
-def reasons(of: availability.Plan, day: date, party_size: int, now: datetime = NOW) -> set[Refusal | None]:
+EMPTY = Taken()
+
+
+def reasons(
+    of: availability.Plan, day: date, party_size: int, now: datetime = NOW, *, taken: Taken = EMPTY
+) -> set[Refusal | None]:
     slots = availability.search(
         of,
         of.offerings.values(),
         day,
         party=Party(party_size),
-        taken=Taken(),
+        taken=taken,
         now=int(now.timestamp()),
     )
     return {slot.refusal for slot in slots}
@@ -267,6 +272,16 @@ def test_an_expired_hold_is_in_nobodys_way_but_must_be_cleared() -> None:
     assert later is not None
     assert not later.evicted
     assert solver.choose(demands, 50, Occupied([gone._replace(live=True)])) is None
+
+
+def test_a_hold_that_ran_out_takes_the_bookings_of_its_day_to_be_read() -> None:
+    """A block that came after it has no row there yet; it comes with the bookings."""
+    one = table("T1", 1, 2)
+    gone = Allocation(one.id, 0, 100, UUID(int=7), live=False)
+    with pytest.raises(PlacementsUnread):
+        reasons(plan(one), MONDAY, 2, taken=Taken([gone], None))
+    assert reasons(plan(one), MONDAY, 2, taken=Taken([gone])) == reasons(plan(one), MONDAY, 2)
+    assert reasons(plan(one), MONDAY, 2, taken=Taken([], None)) == reasons(plan(one), MONDAY, 2)
 
 
 def test_a_start_that_is_over_is_too_soon_even_where_no_shift_is() -> None:

@@ -1,4 +1,4 @@
-"""Calendars and batches on a real database: they say what searches say and bookings get."""
+"""Batches and alternatives on a real database: they say what searches say and bookings get."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -6,103 +6,26 @@ from random import Random
 
 import pytest
 
+from booking.app import App
 from booking.domain.refusals import Refusal
 from booking.store.days import Plans
 from booking.usecases import (
+    alternatives,
     availability,
     lookups,
-    overviews,
     pacing,
     venues,
 )
 from booking.usecases.lookups import Question
 from booking.usecases.pacing import Limits
+from servicekit import ids
 from servicekit.errors import AppError
 from testkit.callers import anonymous, member
 
-from .conftest import PARIS, House
-from .outlook import MONTH, Counting, add_table, calendar, close, fill, fresh, sell_out, slots
+from .asking import Counting, add_table, branch, calendar, close, fill, fresh, sell_out, slots, wish_for
+from .conftest import PARIS, House, Payments, open_house
+from .line import cancel
 from .rooms import furnish
-
-
-@pytest.mark.parametrize("party_size", [2, 5, 30])
-async def test_a_calendar_counts_what_each_day_shows(house: House, party_size: int) -> None:
-    await fill(house, seed=party_size, most=60)
-    await close(house, 5)
-    for told in await calendar(house, party_size=party_size):
-        shown = await slots(house, told.service_date, party_size=party_size)
-        bookable = [each.start for each in shown if each.refusal is None]
-        assert (told.bookable, told.first_start) == (len(bookable), min(bookable, default=None))
-        assert told.refusal in ({each.refusal for each in shown} if not bookable else {None})
-        assert told.open == (told.service_date != house.day(5))
-    closed = next(each for each in await calendar(house) if each.service_date == house.day(5))
-    assert (closed.refusal, closed.notes) == (Refusal.CLOSED, ("Ball",))
-
-
-async def test_a_month_is_read_by_one_statement_and_by_one_small_one_again(house: House) -> None:
-    db = Counting(house.app.db)
-    counting = fresh(house, db)
-    asked = []
-    for days in (MONTH - 1, MONTH - 1, MONTH):
-        before = db.statements
-        told = await calendar(counting, days=days)
-        asked.append(db.statements - before)
-        assert len(told) == days
-    assert asked == [1, 1, 2]  # the versions, and then the days that are not known
-    await house.book(2, house.start(days=3))
-    again = await calendar(counting)
-    assert db.statements == 4 + 2
-    assert again == await calendar(fresh(house))
-
-
-async def test_days_of_a_month_that_are_full_take_one_statement_more(house: House) -> None:
-    """Whether somebody who is booked could move is asked of these days only, and of all at once."""
-    await sell_out(house, days=3)
-    await sell_out(house, days=9)
-    db = Counting(house.app.db)
-    told = await calendar(fresh(house, db), party_size=3)
-    assert db.statements == 2
-    for each in told:
-        shown = await slots(house, each.service_date, party_size=3)
-        assert each.bookable == sum(slot.refusal is None for slot in shown)
-
-
-async def test_only_the_days_that_changed_are_read_again(house: House) -> None:
-    db = Counting(house.app.db)
-    counting = fresh(house, db)
-    for days in (3, 20):
-        await house.book(2, house.start(days=days))
-    await calendar(counting)
-    assert db.allocations == 2
-    await house.book(2, house.start(days=30))
-    told = await calendar(counting)
-    assert db.allocations == 2 + 1
-    assert told == await calendar(fresh(house))
-
-
-async def test_a_remembered_calendar_follows_what_others_book(house: House) -> None:
-    before = await calendar(house)
-    await fresh(house).book(6)
-    after = await calendar(house)
-    changed = [one.service_date for one, other in zip(before, after, strict=True) if one != other]
-    assert not changed  # a table for two is still there at every start
-    elsewhere = fresh(house)
-    await sell_out(elsewhere)
-    changed = [
-        one.service_date for one, other in zip(before, await calendar(house), strict=True) if one != other
-    ]
-    assert changed == [house.day()]
-
-
-@pytest.mark.parametrize(("first", "last"), [(1, 0), (0, 62)])
-async def test_a_calendar_ends_after_it_begins_and_within_two_months(
-    house: House, first: int, last: int
-) -> None:
-    with pytest.raises(AppError) as caught:
-        await overviews.get_calendar(
-            house.app, house.ref, house.day(first), house.day(last), party_size=2, offering_id=None
-        )
-    assert (caught.value.reason, caught.value.violations[0].pointer) == ("INCONSISTENT_REQUEST", "/to")
 
 
 async def test_a_batch_says_what_the_search_of_each_day_says_by_one_statement(house: House) -> None:
@@ -196,3 +119,88 @@ async def test_the_starts_of_a_batch_lie_within_two_months(house: House) -> None
     with pytest.raises(AppError) as caught:
         await lookups.look_up(house.app, house.ref, questions)
     assert caught.value.violations[0].pointer == "/items"
+
+
+async def test_what_is_near_a_sold_out_start_can_be_booked_and_nothing_nearer_can(house: House) -> None:
+    await sell_out(house)
+    for days in (5, 6, 8):
+        await sell_out(house, days=days)
+    await close(house, 9)
+    told = await wish_for(house, 20)
+    assert told.wish.refusal is Refusal.FULLY_BOOKED
+    start = house.start(20)
+    free = [each.start for each in await slots(house, house.day()) if each.refusal is None]
+    nearest = sorted(free, key=lambda each: (abs(each - start), each))
+    assert [each.start for each in told.times] == nearest[:6]
+    dates = [datetime.fromtimestamp(each.start, PARIS) for each in told.dates]
+    assert [(each.date() - house.day()).days for each in dates] == [-3, 3, -4, 4, -5, 5]
+    assert {(each.hour, each.minute) for each in dates} == {(20, 0)}
+    for each in (*told.times, *told.dates):
+        made = await house.book(2, each.start)
+        assert made.booking.start == datetime.fromtimestamp(each.start, PARIS)
+        await cancel(house, made.booking)
+
+
+async def test_other_dates_have_the_time_within_the_tolerance(house: House) -> None:
+    for days in (6, 8):
+        await sell_out(house, days=days)
+    exact = await wish_for(house, 20, tolerance_minutes=0)
+    near = await wish_for(house, 20, tolerance_minutes=90)
+    shown = [datetime.fromtimestamp(each.start, PARIS) for each in exact.dates]
+    assert [(each.date() - house.day()).days for each in shown][:2] == [-2, 2]
+    hours = [datetime.fromtimestamp(each.start, PARIS) for each in near.dates[:2]]
+    assert [(each.date() - house.day()).days for each in hours] == [-1, 1]
+    assert all(each.hour != 20 for each in hours)
+
+
+async def test_other_venues_of_the_organization_are_told_by_name(
+    house: House, app: App, payments: Payments
+) -> None:
+    await sell_out(house)
+    stranger = await open_house(app, payments)
+    branches = [await branch(house, name) for name in ("Zur Post", "Adler", "Mitte")]
+    await sell_out(branches[2], hour=19)  # until 20:30
+    told = await wish_for(house, 20, tolerance_minutes=0)
+    assert [each.venue.name for each in told.elsewhere] == ["Adler", "Zur Post"]
+    told = await wish_for(house, 20, tolerance_minutes=30)
+    assert [each.venue.name for each in told.elsewhere] == ["Adler", "Mitte", "Zur Post"]
+    assert [(each.slot.start - house.start(20)) // 60 for each in told.elsewhere] == [0, 30, 0]
+    assert stranger.venue_id not in {each.venue.id for each in told.elsewhere}
+    by_id = {each.venue_id: each for each in branches}
+    for each in told.elsewhere:
+        there = replace(by_id[each.venue.id], offering=each.slot.offering)
+        assert (await there.book(2, each.slot.start)).booking.venue_id == each.venue.id
+
+
+async def test_an_area_is_asked_for_at_its_own_venue_only(house: House) -> None:
+    await branch(house, "Adler")
+    question = Question(house.offering.id, house.start(20), 2, area_id=ids.new())
+    told = await alternatives.find_alternatives(house.app, house.ref, question)
+    assert told.wish.refusal is Refusal.NO_TABLE_FOR_PARTY
+    assert [each.venue.name for each in told.elsewhere] == ["Adler"]
+
+
+async def test_a_wish_that_can_be_booked_is_said_to_be_and_is_not_its_own_alternative(house: House) -> None:
+    told = await wish_for(house, 20)
+    assert told.wish.refusal is None
+    assert house.start(20) not in {each.start for each in (*told.times, *told.dates)}
+    assert not told.elsewhere  # it is the only venue
+
+
+async def test_a_time_between_two_starts_is_closed_and_has_both_beside_it(house: House) -> None:
+    told = await wish_for(house, 20, 5)
+    assert told.wish.refusal is Refusal.CLOSED
+    assert [(each.start - house.start(20)) // 60 for each in told.times[:3]] == [0, 15, -15]
+
+
+async def test_alternatives_ask_a_bounded_number_of_statements(house: House) -> None:
+    for number in range(12):
+        await branch(house, f"Branch {number:02}")
+    db = Counting(house.app.db)
+    counting = fresh(house, db)
+    await calendar(house)  # so that the process knows the venue's plan
+    told = await wish_for(counting, 20)
+    assert (len(told.elsewhere), db.statements) == (5, 1 + 1 + 5)
+    db.statements = 0
+    told = await wish_for(counting, 12)  # when nobody is open
+    assert (len(told.elsewhere), db.statements) == (0, 1 + 1 + 10)

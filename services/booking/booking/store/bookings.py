@@ -16,7 +16,6 @@ from booking.domain.bookings import (
     CancelledBy,
     Change,
     ChangeKind,
-    Guest,
     Reason,
     Status,
     Visit,
@@ -27,8 +26,8 @@ from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Override, Rule
 from booking.store.blocks import fill_gaps
 from booking.store.days import Lost
+from booking.store.guests import GUEST_COLUMNS, guest_of
 from booking.store.sweeps import room_appeared
-from booking.store.terms import preferences_of
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
 from servicekit.database import Transaction
 from servicekit.money import Money
@@ -43,12 +42,7 @@ _SELECT = (
     sa.select(
         BOOKINGS,
         VENUES.c.time_zone,
-        GUESTS.c.name.label("guest_name"),
-        GUESTS.c.email.label("guest_email"),
-        GUESTS.c.phone.label("guest_phone"),
-        GUESTS.c.language.label("guest_language"),
-        GUESTS.c.preferences.label("guest_preferences"),
-        GUESTS.c.marketing_consent_at.is_not(None).label("guest_consented"),
+        *GUEST_COLUMNS,
     )
     .join(VENUES, VENUES.c.id == BOOKINGS.c.venue_id)
     .join(GUESTS, GUESTS.c.id == BOOKINGS.c.guest_id)
@@ -291,14 +285,7 @@ def _of(row: sa.RowMapping) -> Booking:
         venue_id=row["venue_id"],
         time_zone=row["time_zone"],
         offering_id=row["offering_id"],
-        guest=Guest(
-            row["guest_id"],
-            row["guest_name"],
-            row["guest_email"],
-            row["guest_phone"],
-            row["guest_language"],
-            preferences_of(row["guest_preferences"], marketing_consent=row["guest_consented"]),
-        ),
+        guest=guest_of(row),
         status=Status(row["status"]),
         party_size=row["party_size"],
         start=row["start_at"],

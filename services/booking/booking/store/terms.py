@@ -1,9 +1,8 @@
-"""An offering's terms and a guest's preferences as the JSON of their columns. Knows no SQL."""
+"""An offering's terms as the JSON of their column. Knows no SQL."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from booking.domain.bookings import Preferences, Wants
 from booking.domain.terms import RequestRule, Terms
 from servicekit.money import Money
 
@@ -34,29 +33,3 @@ def terms_of(document: Mapping[str, Any], currency: str) -> Terms:
         grace_minutes=document["grace_minutes"],
         no_show_percent=document.get("no_show_percent"),
     )
-
-
-def preferences_document(preferences: Preferences) -> dict[str, Any]:
-    """What a guest told, without what they did not."""
-    told: dict[str, Any] = {}
-    if preferences.dietary != Wants():
-        told["dietary"] = [list(preferences.dietary.words), preferences.dietary.note]
-    if preferences.accessibility != Wants():
-        told["accessibility"] = [list(preferences.accessibility.words), preferences.accessibility.note]
-    if preferences.occasion:
-        told["occasion"] = preferences.occasion
-    return told
-
-
-def preferences_of(document: Mapping[str, Any], *, marketing_consent: bool) -> Preferences:
-    """What a guest told, from its document."""
-    return Preferences(
-        dietary=_wants(document.get("dietary")),
-        accessibility=_wants(document.get("accessibility")),
-        occasion=document.get("occasion", ""),
-        marketing_consent=marketing_consent,
-    )
-
-
-def _wants(document: list[Any] | None) -> Wants:
-    return Wants(tuple(document[0]), document[1]) if document else Wants()

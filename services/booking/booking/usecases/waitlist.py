@@ -12,6 +12,7 @@ from booking.events import waitlist as events
 from booking.store import sweeps
 from booking.store import venues as venue_store
 from booking.store import waitlist as store
+from booking.store.guests import save_guest
 from booking.usecases import holds, offers, openings, rebookings
 from booking.usecases.directory import find_own_venue, find_place
 from booking.usecases.offers import GUEST, see_entry
@@ -225,7 +226,7 @@ async def _ask_again(tx: Transaction, before: Entry, ask: Ask) -> Entry:
     """The same entry with the new wish, earlier links void."""
     again = before.ask_again(ask, now=tx.now)
     await store.save_entry(tx, again)
-    await store.save_guest(tx, again.ask.guest, now=tx.now)
+    await save_guest(tx, again.ask.guest, now=tx.now)
     await store.forget_tokens(tx, again.id)
     return again
 

@@ -1,4 +1,4 @@
-"""What tests of many days at once do with a house: fill it, close it, look at it, and count statements."""
+"""What tests of calendars, batches and alternatives do with a house: ask it, fill it, count what it reads."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,14 +11,18 @@ from booking.domain.availability import Slot
 from booking.domain.closures import Closure
 from booking.domain.overviews import Overview
 from booking.domain.refusals import SlotTaken
+from booking.domain.terms import Terms
 from booking.domain.venues import ResourceKind
 from booking.store.searches import Searches
 from booking.usecases import (
+    alternatives,
     availability,
     closures,
     overviews,
     venues,
 )
+from booking.usecases.alternatives import Alternatives
+from booking.usecases.lookups import Question
 from servicekit import ids
 
 from .conftest import House
@@ -112,10 +116,34 @@ async def close(house: House, days: int) -> None:
     await closures.create_closure(house.app, house.organization, house.ref, closure)
 
 
+async def wish_for(
+    house: House, hour: int = 19, minute: int = 0, *, days: int = 7, party_size: int = 2, **how: Any
+) -> Alternatives:
+    question = Question(house.offering.id, house.start(hour, minute, days=days), party_size)
+    return await alternatives.find_alternatives(house.app, house.ref, question, **how)
+
+
 async def sell_out(house: House, *, hour: int = 20, days: int = 7) -> None:
     """Books the three tables that take two, for an hour and a half."""
     for _ in range(3):
         await house.book(2, house.start(hour, days=days))
+
+
+async def branch(house: House, name: str) -> House:
+    """Another venue of the same organization."""
+    venue = await venues.create_venue(
+        house.app,
+        house.organization,
+        name=name,
+        slug=f"branch-{ids.new().hex[-12:]}",
+        time_zone="Europe/Paris",
+        currency="EUR",
+        address="",
+    )
+    made = replace(house, venue_id=venue.id)
+    for table in ("T1", "T2", "T3"):
+        await add_table(made, table, most=2)
+    return await made.offer(Terms())
 
 
 async def add_table(house: House, name: str, *, most: int) -> None:
