@@ -48,6 +48,7 @@ class Endpoint:
         self._versions = Versions(route)
         self._write = writer(route.response)
         for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
+        for_everybody &= not route.raw
         self._memo = Shown(self._json) if for_everybody and not tagged(route) else None
         self._method = peer.channel.unary_unary(
             route.rpc.path,
@@ -108,6 +109,9 @@ class Endpoint:
         if self._memo is not None:
             return Answer(self.route.status, self._headers, self._memo(response))
         shown = self._shown(response)
+        if self.route.raw:
+            said = safe([(b"content-type", shown.content_type.encode())])
+            return Answer(self.route.status, said, shown.data)
         headers = (*self._headers, *self._versions.tag(shown))
         return Answer(self.route.status, headers, orjson.dumps(self._write(shown)))
 

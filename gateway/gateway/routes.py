@@ -14,6 +14,7 @@ from servicekit.contract import Rpc
 EVERYTHING = "*"
 NO_CONTENT = 204
 
+_RAW = "google.api.HttpBody"
 _AUDIENCES = (policy_pb2.AUDIENCE_PUBLIC, policy_pb2.AUDIENCE_GUEST, policy_pb2.AUDIENCE_MEMBER)
 _WITHOUT_BODY = ("GET", "DELETE")
 
@@ -42,6 +43,11 @@ class Route:
     def status(self) -> int:
         """The status of success."""
         return self.policy.success_status or 200
+
+    @property
+    def raw(self) -> bool:
+        """Whether the answer is no JSON: the service says its content and its type (google.api.HttpBody)."""
+        return bool(self.rpc.method.output_type.full_name == _RAW)
 
     @property
     def request(self) -> Descriptor:
@@ -99,10 +105,15 @@ def _of(rpc: Rpc) -> Iterator[Route]:
     rule = options.Extensions[annotations_pb2.http]
     for number, each in enumerate([rule, *rule.additional_bindings]):
         route = _route(rpc, rpc.policy, each, number)
-        for fault, present in _faults(route).items():
-            if present:
-                raise ContractBroken(f"{rpc.path}: {fault}")
+        refuse_faults(route)
         yield route
+
+
+def refuse_faults(route: Route) -> None:
+    """Raises ContractBroken for a route whose HTTP rule and policy contradict its messages."""
+    for fault, present in _faults(route).items():
+        if present:
+            raise ContractBroken(f"{route.rpc.path}: {fault}")
 
 
 def _route(rpc: Rpc, policy: policy_pb2.Policy, rule: http_pb2.HttpRule, number: int) -> Route:
@@ -135,6 +146,8 @@ def _faults(route: Route) -> dict[str, bool]:
         "a response_body that is no message of the response": route.response_body != ""
         and not _is_object(answered.get(route.response_body)),
         "an answer that status 204 cannot carry": route.status == NO_CONTENT and bool(answered),
+        "a media type of its own without a google.api.HttpBody, or the other way round": route.raw
+        != bool(route.policy.media_type),
     }
 
 

@@ -32,6 +32,7 @@ def _all_messages() -> list[Descriptor]:
     for rpc in contract.rpcs().values():
         for descriptor in (rpc.method.input_type, rpc.method.output_type):
             found[descriptor.full_name] = descriptor
+    del found["google.api.HttpBody"]  # never shown as JSON: what it holds is the answer
     return list(found.values())
 
 

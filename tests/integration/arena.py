@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -40,18 +40,13 @@ class Arena:
         day = datetime.now(UTC).date() + timedelta(days=self.day + days)
         return datetime(day.year, day.month, day.day, hour, minute, tzinfo=_PARIS).isoformat()
 
-    async def book(
-        self, party_size: int, start: str, *, key: str = "", email: str = "", retried: bool = False
-    ) -> httpx.Response:
-        """A guest books. With `retried`, whoever is told that too many try, tries again."""
+    async def book(self, party_size: int, start: str, *, key: str = "", email: str = "") -> httpx.Response:
+        """A guest books; told that too many try, they try again."""
         guest = {"name": "Fighter", "email": email or f"fighter-{next(_NUMBERS)}@guest.example"}
         wish = {"venue_id": self.venue, "offering_id": self.offering, "start": start}
         headers = {"idempotency-key": f'"{key}"'} if key else {}
         body = wish | {"party_size": party_size, "guest": guest}
-        answer = await self.http.post("/v1/bookings", json=body, headers=headers)
-        while retried and (answer.status_code == httpx.codes.SERVICE_UNAVAILABLE or _busy(answer)):
-            answer = await self.http.post("/v1/bookings", json=body, headers=headers)
-        return answer
+        return await insist(lambda: self.http.post("/v1/bookings", json=body, headers=headers))
 
     async def booked(self, party_size: int, start: str) -> dict[str, Any]:
         """A guest books, and nothing stands in the way."""
@@ -86,8 +81,13 @@ class Arena:
         assert await asyncio.to_thread(lambda: self.books.violations(paced=paced)) == []
 
 
-def _busy(answer: httpx.Response) -> bool:
-    return bool(answer.json().get("reason") == "BUSY")
+async def insist(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """The first answer that is not: later, please."""
+    while True:
+        answer = await ask()
+        later = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        if not later and answer.json().get("reason") != "BUSY":
+            return answer
 
 
 async def verdicts(attempts: Iterable[Awaitable[httpx.Response]]) -> Counter[tuple[int, str]]:

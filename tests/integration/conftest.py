@@ -17,19 +17,17 @@ from devstack.demo.owner import Owner, Venue
 from devstack.demo.story import Story
 from devstack.platform import Platform
 
-HOLD_SECONDS = 6
+HOLD_SECONDS = 10
 _LOGGED_IN_SECONDS = 3600  # the whole suite, on the slowest of machines
 _SLOWEST = 300  # seconds; the first test also waits for the platform
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests take longer than others, and share one platform: they run in one worker."""
+    """These tests take longer than others."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
-            if not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(_SLOWEST))
-            item.add_marker(pytest.mark.xdist_group("platform"))
+        if item.path.is_relative_to(here) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SLOWEST))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ DEPOSIT = 7000
 _NAME = "Tempestine Wirbelwind"
 _PATIENCE = 90.0
 _RETRIED = {408, 429, 503}
-_AMBIGUOUS = "comptoir_mails_ambiguous_total"
+_AMBIGUOUS_MAILS = "comptoir_mails_ambiguous_total"
+_AMBIGUOUS_WEBHOOKS = "comptoir_webhooks_ambiguous_total"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,31 @@ class Party:
     """The provider's name for the deposit, once it is paid."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What notification had sent a second time because the first may not have arrived, by its own count."""
+
+    processes: list[int | None]
+    """A process that was started anew counts from 0."""
+    mails: float
+    webhooks: float
+
+    @classmethod
+    def read(cls, scene: Scene) -> "Doubts":
+        """As it stands now."""
+        pids = [each.pid for each in scene.processes("notification")]
+        mails, webhooks = (
+            scene.metric("notification", each) for each in (_AMBIGUOUS_MAILS, _AMBIGUOUS_WEBHOOKS)
+        )
+        return cls(pids, mails, webhooks)
+
+    def since(self, before: "Doubts") -> "Doubts":
+        """What has come since then."""
+        if self.processes != before.processes:
+            return self
+        return Doubts(self.processes, self.mails - before.mails, self.webhooks - before.webhooks)
+
+
 @dataclass(slots=True)
 class Storm:
     """Who wants what. Two pay nothing; those who come as seven pay, and half of them cancel."""
@@ -47,8 +73,8 @@ class Storm:
     scene: Scene
     venue: Venue
     before: Books
-    ambiguous: tuple[list[int | None], float]
-    """Which processes of notification ran, and how many mails they had sent a second time in doubt."""
+    doubts: Doubts
+    """Before it began."""
     two: list[Party] = field(default_factory=list)
     seven: list[Party] = field(default_factory=list)
 
@@ -77,7 +103,7 @@ async def blow(scene: Scene, http: httpx.AsyncClient, fault: Callable[[], None])
 def _gather(scene: Scene) -> Storm:
     """One table for two, or for seven; each party on a day of its own, in a house of their own."""
     venue = new_restaurant(scene.owner)
-    storm = Storm(scene, venue, read_books(scene.platform.engines.stripe.url), _ambiguous(scene))
+    storm = Storm(scene, venue, read_books(scene.platform.engines.stripe.url), Doubts.read(scene))
     name = secrets.token_hex(4)
     for number in range(GUESTS + PAYERS):
         size = 2 if number < GUESTS else 7
@@ -178,22 +204,26 @@ def _status(storm: Storm, party: Party) -> str:
 
 
 async def _assert_told(storm: Storm) -> None:
-    """The partner was told of each thing once, however many tries it took."""
-    wanted = Counter((party.booking, "booking.confirmed") for party in storm.two)
-    wanted.update((party.booking, "payment.succeeded") for party in storm.paid)
-    await eventually(lambda: not wanted - _told(storm), timeout=_PATIENCE)
-    twice = {what: count for what, count in _told(storm).items() if count > 1}
+    """The partner was told of each thing under one webhook-id, and again only where that was counted."""
+    wanted = {(party.booking, "booking.confirmed") for party in storm.two}
+    wanted |= {(party.booking, "payment.succeeded") for party in storm.paid}
+    await eventually(lambda: wanted <= set(_told(storm)), timeout=_PATIENCE)
+    told = _told(storm)
     # A booking that ends may be told to have ended a second time, when money came after that.
-    assert not [what for what in twice if what[1] not in {"booking.cancelled", "booking.expired"}], twice
+    ends = {"booking.cancelled", "booking.expired"}
+    assert {what: ids for what, ids in told.items() if len(set(ids)) > 1 and what[1] not in ends} == {}
+    again = sum(len(ids) - len(set(ids)) for ids in told.values())
+    assert again <= (await asyncio.to_thread(Doubts.read, storm.scene)).since(storm.doubts).webhooks
 
 
-def _told(storm: Storm) -> Counter[tuple[str, str]]:
+def _told(storm: Storm) -> dict[tuple[str, str], list[str]]:
+    """Booking and kind to the webhook-ids that came."""
     ours = {party.booking for party in (*storm.two, *storm.seven)}
-    return Counter(
-        (each["data"]["booking_id"], each["type"])
-        for each in list(storm.scene.partner.received)
-        if each["data"].get("booking_id") in ours
-    )
+    found = defaultdict(list)
+    for each in list(storm.scene.partner.received):
+        if each["data"].get("booking_id") in ours:
+            found[each["data"]["booking_id"], each["type"]].append(each["id"])
+    return found
 
 
 async def _assert_mailed(storm: Storm, confirmed: list[Party], cancelled: list[Party]) -> None:
@@ -204,13 +234,7 @@ async def _assert_mailed(storm: Storm, confirmed: list[Party], cancelled: list[P
     mails = await asyncio.to_thread(_mails, storm)
     assert {what: ids for what, ids in mails.items() if len(set(ids)) > 1} == {}
     again = sum(len(ids) - 1 for ids in mails.values())
-    pids, before = storm.ambiguous
-    pids_now, now = await asyncio.to_thread(_ambiguous, storm.scene)
-    assert again <= (now - before if pids == pids_now else now)
-
-
-def _ambiguous(scene: Scene) -> tuple[list[int | None], float]:
-    return [each.pid for each in scene.processes("notification")], scene.metric("notification", _AMBIGUOUS)
+    assert again <= (await asyncio.to_thread(Doubts.read, storm.scene)).since(storm.doubts).mails
 
 
 def _mails(storm: Storm) -> dict[tuple[str, str], list[str]]:

@@ -68,7 +68,7 @@ async def test_any_of_ten_tables_is_given_to_exactly_ten_of_a_hundred(arena: _Op
     house = arena(*((f"T{number}", 1, 2) for number in range(10)))
     await house.open_evening()
     starts = [house.at(19, minute) for minute in (0, 15, 30, 45)]
-    wishes = [house.book(2, start, retried=True) for start in starts * 25]
+    wishes = [house.book(2, start) for start in starts * 25]
     assert await fight(house, wishes) == {MADE: 10, TAKEN: 90}
     await house.assert_sound()
 

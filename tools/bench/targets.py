@@ -20,6 +20,11 @@ def _cpu(sample: Sample) -> float:
     return sample.total_cpu
 
 
+def _per_second(sample: Sample) -> float:
+    """What a core with nothing else to do would answer, the load generator included."""
+    return 1e6 / (sample.total_cpu + sample.generator_cpu)
+
+
 def _programs(sample: Sample) -> float:
     return sample.programs_cpu
 
@@ -48,6 +53,7 @@ _COMPARISONS = (
         "availability of a changing day / empty RPC, rate", Phases.SEARCH_CHANGING, Phases.EMPTY, _rate
     ),
     _Comparison("booking / pgbench, rate", Phases.BOOK, Phases.PGBENCH, _rate, _AT_LEAST_40_PERCENT),
+    _Comparison("booking / pgbench, by CPU alone", Phases.BOOK, Phases.PGBENCH, _per_second),
     _Comparison("bare slice / pgbench, rate", Phases.SLICE, Phases.PGBENCH, _rate),
     _Comparison("booking / bare slice, CPU", Phases.BOOK, Phases.SLICE, _cpu, _HALF_AS_MUCH_AGAIN),
     _Comparison(

@@ -22,8 +22,10 @@ _FOREIGN_MODULES = (
     "google.protobuf.duration_pb2",
     "google.protobuf.timestamp_pb2",
     "google.protobuf.field_mask_pb2",
+    "google.protobuf.any_pb2",
     "google.api.http_pb2",
     "google.api.annotations_pb2",
+    "google.api.httpbody_pb2",
 )
 
 

@@ -175,6 +175,9 @@ def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 
 def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
+    if route.raw:
+        said, content = summary(route.rpc.method.full_name), {"schema": {"type": "string"}}
+        return {"description": said, "content": {route.policy.media_type: content}}
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}

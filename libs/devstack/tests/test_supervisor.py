@@ -102,6 +102,13 @@ async def test_it_reports_steps_and_processes_and_ends_them_when_asked(
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
+def _listens(process: ManagedProcess) -> bool:
+    try:
+        return process.probe()
+    except ConnectionRefusedError:
+        return False
+
+
 async def test_a_crashed_process_is_restarted_and_reported(
     supervise: Callable[..., Running], new_program: Callable[..., ManagedProcess]
 ) -> None:
@@ -116,7 +123,7 @@ async def test_a_crashed_process_is_restarted_and_reported(
     after = running.state.processes[0]
     assert after.identity != before.identity
     assert after.trouble == "was ended by SIGKILL"
-    assert running.processes[0].probe()
+    await eventually(lambda: _listens(running.processes[0]))
 
 
 async def test_a_process_that_cannot_start_fails_the_start_and_ends_the_others(

@@ -2,9 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
@@ -16,6 +23,7 @@ _RETRY_BACKOFF_MS = 200
 _REQUEST_TIMEOUT_MS = 10_000
 _CLOSE_SECONDS = 5.0
 _READ_MS, _AT_ONCE = 1_000, 200
+_LOOK_SECONDS, _LOOK_MS = 3.0, 300
 
 
 def producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
@@ -32,10 +40,17 @@ def producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
     )
 
 
-def group_consumer(settings: KafkaSettings, group: str, topics: Iterable[str]) -> AIOKafkaConsumer:
-    """A member of a consumer group that commits by hand and starts at the beginning."""
-    return AIOKafkaConsumer(
-        *topics,
+def group_consumer(
+    settings: KafkaSettings,
+    group: str,
+    topics: Iterable[str],
+    listener: ConsumerRebalanceListener | None = None,
+) -> AIOKafkaConsumer:
+    """A member of a consumer group that commits by hand and starts at the beginning.
+
+    `listener` is told of the partitions that it is given.
+    """
+    member = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         client_id=group,
         group_id=group,
@@ -46,6 +61,8 @@ def group_consumer(settings: KafkaSettings, group: str, topics: Iterable[str]) -
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 5,
     )
+    member.subscribe(list(topics), listener=listener)
+    return member
 
 
 def reader(settings: KafkaSettings) -> AIOKafkaConsumer:
@@ -89,6 +106,54 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
                 raise error
     finally:
         await close(admin.close())
+
+
+async def committed(
+    settings: KafkaSettings, group: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """The next offset of a group as it has told the broker; 0 where it has told nothing.
+
+    Raises:
+        KafkaError: the broker cannot be reached.
+    """
+    wanted = list(partitions)
+    if not wanted:
+        return {}
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS
+    )
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(group, partitions=wanted)
+    finally:
+        await close(admin.close())
+    return {partition: max(0, commit.offset) for partition, commit in found.items()}
+
+
+async def records_at(
+    settings: KafkaSettings, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, ConsumerRecord]:
+    """The record at an offset of each partition, or another one or none when the log does not go so far.
+
+    Raises:
+        KafkaError: the broker cannot be reached.
+    """
+    found: dict[TopicPartition, ConsumerRecord] = {}
+    if not offsets:
+        return found
+    source = reader(settings)
+    await source.start()
+    try:
+        source.assign(list(offsets))
+        for partition, offset in offsets.items():
+            source.seek(partition, offset)
+        limit = time.monotonic() + _LOOK_SECONDS
+        while (missing := offsets.keys() - found.keys()) and time.monotonic() < limit:
+            read = await source.getmany(*missing, timeout_ms=_LOOK_MS, max_records=_AT_ONCE)
+            found.update({partition: records[0] for partition, records in read.items() if records})
+    finally:
+        await close(source.stop())
+    return found
 
 
 async def everything(settings: KafkaSettings, topics: Sequence[str]) -> AsyncIterator[ConsumerRecord]:
@@ -143,4 +208,14 @@ async def close(closing: Awaitable[None]) -> None:
         await asyncio.wait_for(closing, _CLOSE_SECONDS)
 
 
-__all__ = ["KafkaError", "close", "ensure_topics", "everything", "group_consumer", "producer", "reader"]
+__all__ = [
+    "KafkaError",
+    "close",
+    "committed",
+    "ensure_topics",
+    "everything",
+    "group_consumer",
+    "producer",
+    "reader",
+    "records_at",
+]

@@ -19,6 +19,7 @@ from servicekit.database import Database
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.events import Event, Undecodable, from_record, shown
 from servicekit.inbox import INBOX, AlreadyHandled
+from servicekit.positions import Positions
 from servicekit.settings import KafkaSettings
 from servicekit.telemetry import metrics
 from servicekit.waiting import finished_before, wait_for_any
@@ -55,33 +56,37 @@ class Consumer(Generic[A]):
     async def run(self, stop: asyncio.Event) -> None:
         """Consumes until `stop` is set. Waits for the broker as long as it is away."""
         while not stop.is_set():
-            consumer = broker.group_consumer(self._kafka, self._service, self._topics)
+            positions = Positions(self._service, self._db, self._kafka)
+            consumer = broker.group_consumer(self._kafka, self._service, self._topics, positions)
             try:
                 await broker.ensure_topics(self._kafka, self._topics)
                 if await finished_before(stop, consumer.start()):  # it waits for the group to settle
-                    await self._consume(consumer, stop)
-            except (KafkaError, OSError) as error:
-                _log.warning("consumer_interrupted", error=type(error).__name__)
+                    await self._consume(consumer, positions, stop)
+            except (KafkaError, OSError, AppError, SQLAlchemyError) as error:
+                _log.warning("consumer_interrupted", error=_name(error))
                 await wait_for_any(stop, timeout=_RECONNECT_SECONDS)
             finally:
                 await broker.close(consumer.stop())
 
-    async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, positions: Positions, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            await positions.prove(consumer)
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
-            if not batches:
+            if not batches or positions.unproven:
                 continue
             done = await asyncio.gather(*(self._work(records, stop) for records in batches.values()))
-            offsets = {
-                TopicPartition(record.topic, record.partition): record.offset + 1 for record in done if record
-            }
+            finished = [record for record in done if record]
+            if not finished or positions.unproven:
+                continue  # whoever owns these partitions now sees the events again; the inbox knows them
             try:
-                if offsets:
-                    await consumer.commit(offsets)
+                await consumer.commit(
+                    {TopicPartition(each.topic, each.partition): each.offset + 1 for each in finished}
+                )
+                await positions.note(finished)
             except (CommitFailedError, IllegalStateError):
-                _log.warning(
-                    "commit_lost_to_rebalance"
-                )  # the new owner sees the events again; the inbox knows them
+                _log.warning("commit_lost_to_rebalance")
+            except (AppError, SQLAlchemyError) as error:
+                _log.warning("position_not_noted", error=_name(error))  # with the next ones, then
 
     async def _work(self, records: Sequence[ConsumerRecord], stop: asyncio.Event) -> ConsumerRecord | None:
         """Handles one partition's records in order. Returns the last one that is finished."""

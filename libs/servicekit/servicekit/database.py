@@ -19,7 +19,6 @@ from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import metrics
 
-_POOL_TIMEOUT = 3.0
 _IDLE_IN_TRANSACTION_MS = "15000"
 
 # set_config(..., true) lasts until the end of the transaction; 'role' is a setting like any other. One round
@@ -80,12 +79,15 @@ class Database:
             "lock_timeout": str(settings.lock_timeout_ms),
             "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
         }
-        self._drivers = DriverPool(url, size=settings.pool_size, server_settings=server_settings)
+        wait_seconds = settings.pool_timeout_ms / 1000
+        self._drivers = DriverPool(
+            url, size=settings.pool_size, wait_seconds=wait_seconds, server_settings=server_settings
+        )
         self.engine: AsyncEngine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=settings.pool_size,
             max_overflow=0,
-            pool_timeout=_POOL_TIMEOUT,
+            pool_timeout=wait_seconds,
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={"timeout": 5, "server_settings": server_settings},

@@ -11,7 +11,6 @@ from servicekit.errors import AppError
 from servicekit.telemetry import metrics
 
 _CONNECT_SECONDS = 5.0
-_WAIT_SECONDS = 3.0
 _REFUSED_BY_THE_SERVER = (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """Failures after which a connection is as good as before."""
 
@@ -24,9 +23,12 @@ class DriverPool:
     So whoever uses one leaves nothing behind in the session: one statement, in autocommit.
     """
 
-    def __init__(self, url: str, *, size: int, server_settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, url: str, *, size: int, wait_seconds: float, server_settings: Mapping[str, str]
+    ) -> None:
         """Connects to nothing yet. At most `size` connections; idle ones are closed after five minutes."""
-        self._url, self._size, self._settings = url, size, dict(server_settings)
+        self._url, self._size, self._wait_seconds = url, size, wait_seconds
+        self._settings = dict(server_settings)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
 
@@ -36,7 +38,7 @@ class DriverPool:
         One that was cut off in the middle of its statement is closed: nobody uses it again.
 
         Raises:
-            TimeoutError: none was free in three seconds.
+            TimeoutError: none was free in `wait_seconds`.
             OSError, asyncpg.PostgresError: the server cannot be reached, or refused.
         """
         return Lease(self)
@@ -45,7 +47,7 @@ class DriverPool:
         """One that is nobody else's until `release`."""
         pool = self._pool or await self._open()
         # A time limit costs a tenth of a statement: it is set only where there may be something to wait for.
-        return await pool.acquire(timeout=None if pool.get_idle_size() else _WAIT_SECONDS)
+        return await pool.acquire(timeout=None if pool.get_idle_size() else self._wait_seconds)
 
     async def release(self, connection: Driver) -> None:
         """Gives it back."""

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import lru_cache
 from uuid import UUID
 
 from servicekit.errors import AppError
@@ -10,6 +11,7 @@ _LENGTH = 26
 _SHIFTS = range(120, -1, -10)
 _SANDBOX_VERSION = 8
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_DIGITS = frozenset(_CROCKFORD)
 _PYTHON_32 = "0123456789abcdefghijklmnopqrstuv"
 _DIGITS_OF = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 """Two digits at a time: ids are shown in every answer, many times."""
@@ -24,6 +26,7 @@ def new() -> UUID:
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
 
 
+@lru_cache(maxsize=16_384)
 def show(prefix: str, value: UUID) -> str:
     """The text form: prefix, underscore and 26 characters of Crockford base32 (TypeID specification 0.3)."""
     number = value.int
@@ -40,7 +43,7 @@ def parse(prefix: str, text: str, missing: type[AppError]) -> UUID:
     head, _, digits = text.rpartition("_")
     if head != prefix or len(digits) != _LENGTH or digits[0] > "7":
         raise missing
-    if any(digit not in _CROCKFORD for digit in digits):
+    if not _DIGITS.issuperset(digits):
         raise missing
     return UUID(int=int(digits.translate(_TO_PYTHON), 32))
 

@@ -64,9 +64,14 @@ def keep_to_venues(table: str, column: str) -> None:
 
 
 def create_platform_tables(service: str) -> None:
-    """Makes outbox, inbox, timers and idempotency_keys as servicekit expects them."""
-    for table in platform_tables(sa.MetaData()):
-        op.execute(sa.schema.CreateTable(table))
-        for index in sorted(table.indexes, key=lambda each: str(each.name)):
-            op.execute(sa.schema.CreateIndex(index))
+    """Makes outbox, inbox, timers, idempotency_keys and what servicekit's loops keep for themselves."""
+    add_platform_tables()
     isolate(service, "outbox", "inbox", "timers", "idempotency_keys")
+
+
+def add_platform_tables() -> None:
+    """Makes those that are not there yet: what servicekit came to need after a service's first migration."""
+    for table in platform_tables(sa.MetaData()):
+        op.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        for index in sorted(table.indexes, key=lambda each: str(each.name)):
+            op.execute(sa.schema.CreateIndex(index, if_not_exists=True))

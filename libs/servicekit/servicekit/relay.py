@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
@@ -101,7 +100,7 @@ class Relay:
             try:
                 async with self._connected() as connection:
                     if await self._lead(connection, stop):
-                        await self._publish_until(stop, connection)
+                        await self._publish_or_wait(stop, connection)
             except _Failures as error:
                 _log.warning("relay_interrupted", error=type(error).__name__)
                 await wait_for_any(stop, timeout=_RETRY_SECONDS)
@@ -126,6 +125,17 @@ class Relay:
                 return True
             await wait_for_any(stop, timeout=_RETRY_SECONDS)
         return False
+
+    async def _publish_or_wait(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
+        """Fills a lost log again once its readers have noticed: from an old offset they would pass over some.
+
+        The lock is held meanwhile, so that no other relay is faster.
+        """
+        try:
+            await self._publish_until(stop, connection)
+        except LogLost:
+            await wait_for_any(stop, timeout=self._kafka.session_timeout_ms / 1000)
+            raise
 
     async def _publish_until(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
         await broker.ensure_topics(self._kafka, self._topics)
@@ -215,19 +225,15 @@ class Relay:
 
     async def _confirmed(self) -> dict[TopicPartition, int]:
         """The offset below which every subscribed group has committed, by partition."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka.bootstrap_servers)
-        await admin.start()
-        try:
-            lowest: dict[TopicPartition, int] = {}
-            for topic in {partition.topic for partition in self._highest}:
-                partitions = [partition for partition in self._highest if partition.topic == topic]
-                for group in topics.SUBSCRIBERS.get(topic, ()):
-                    offsets = await admin.list_consumer_group_offsets(group, partitions=partitions)
-                    for partition, committed in offsets.items():
-                        seen = max(0, committed.offset)
-                        lowest[partition] = min(lowest.get(partition, seen), seen)
-        finally:
-            await broker.close(admin.close())
+        lowest: dict[TopicPartition, int] = {}
+        for topic in {partition.topic for partition in self._highest}:
+            partitions = [partition for partition in self._highest if partition.topic == topic]
+            for group in topics.SUBSCRIBERS.get(topic, ()):
+                offsets = await broker.committed(self._kafka, group, partitions)
+                for partition, offset in offsets.items():
+                    # Further than this log goes: said of an earlier one, by somebody who had not noticed yet.
+                    seen = offset if offset <= self._highest[partition] + 1 else 0
+                    lowest[partition] = min(lowest.get(partition, seen), seen)
         return lowest
 
     async def _refill_all(self, connection: asyncpg.Connection) -> None:

@@ -36,6 +36,8 @@ class DatabaseSettings(Part):
     """The owner of the tables; only the migrate verb needs it."""
     pool_size: int = Field(default=6, ge=1, le=100)
     """Of transactions; where hot paths send single statements, as many connections again for these."""
+    pool_timeout_ms: int = Field(default=3000, ge=10)
+    """How long a transaction waits for a connection of the pool."""
     statement_timeout_ms: int = Field(default=5000, ge=100)
     lock_timeout_ms: int = Field(default=2000, ge=10)
 

@@ -45,6 +45,14 @@ def platform_tables(metadata: sa.MetaData) -> Sequence[sa.Table]:
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("handled_at", moment, nullable=False, server_default=now),
     )
+    positions = sa.Table(
+        "consumer_positions",
+        metadata,
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("log_offset", sa.BigInteger, nullable=False),
+        sa.Column("record", sa.Text, nullable=False),
+    )
     timers = sa.Table(
         "timers",
         metadata,
@@ -70,4 +78,4 @@ def platform_tables(metadata: sa.MetaData) -> Sequence[sa.Table]:
         sa.Column("resource_id", sa.Uuid, nullable=False),
         sa.Column("created_at", moment, nullable=False, server_default=now),
     )
-    return outbox, confirmations, inbox, timers, keys
+    return outbox, confirmations, inbox, positions, timers, keys

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from comptoir.booking.v1 import events_pb2 as booking_events
 from comptoir.payment.v1 import events_pb2 as payment_events
@@ -103,6 +104,64 @@ async def test_a_broker_that_came_back_empty_is_refilled(
         async with running(consumer.run):
             await eventually(lambda: all(seen.payments[name] for name in before + after), timeout=60)
     assert set(seen.payments.values()) == {1}
+
+
+async def test_an_old_offset_in_a_new_log_hides_nothing(
+    db: Database, database_settings: DatabaseSettings, kafka: KafkaSettings, broker_engine: BrokerEngine
+) -> None:
+    """A member that has not noticed yet tells an empty broker how far it came in the old log."""
+    seen, relay, consumer = parts(db, database_settings, kafka)
+    organization = ids.new()
+    before, after = [f"before-{ids.new()}" for _ in range(40)], [f"after-{ids.new()}" for _ in range(8)]
+    async with running(relay.run):
+        async with running(consumer.run):
+            await say(db, organization, *before)
+            await eventually(lambda: all(seen.payments[name] for name in before), timeout=30)
+        await _confirm_all(db)
+        offsets = await _committed(kafka)
+        await asyncio.to_thread(broker_engine.kill)
+        await asyncio.to_thread(broker_engine.start)
+        await broker.ensure_topics(kafka, _PAYMENTS)
+        await _commit(kafka, offsets)
+        await say(db, organization, *after)
+        await eventually(lambda: all_published(db), timeout=30)
+        async with running(consumer.run):
+            await eventually(lambda: all(seen.payments[name] for name in after), timeout=30)
+    assert set(seen.payments.values()) == {1}
+
+
+_PAYMENTS = topics.published_by("payment")
+
+
+async def _confirm_all(db: Database) -> None:
+    """As if every subscriber had handled everything: then only what is new fills a new log."""
+    async with db.begin_platform(reason="test") as tx:
+        await tx.execute(
+            sa.text(
+                "INSERT INTO relay_confirmations AS c"
+                " SELECT topic, partition, max(log_offset) + 1 FROM outbox GROUP BY topic, partition"
+                " ON CONFLICT (topic, partition) DO UPDATE SET log_offset = excluded.log_offset"
+            )
+        )
+
+
+async def _committed(kafka: KafkaSettings) -> dict[TopicPartition, int]:
+    partitions = [TopicPartition(topic, number) for topic in _PAYMENTS for number in range(kafka.partitions)]
+    found = await broker.committed(kafka, "booking", partitions)
+    return {partition: offset for partition, offset in found.items() if offset}
+
+
+async def _commit(kafka: KafkaSettings, offsets: dict[TopicPartition, int]) -> None:
+    """As somebody who is no member: brokers take that while a group is empty."""
+    outsider = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id="booking", enable_auto_commit=False
+    )
+    await outsider.start()
+    try:
+        outsider.assign(list(offsets))
+        await outsider.commit(offsets)
+    finally:
+        await broker.close(outsider.stop())
 
 
 async def all_published(db: Database) -> bool:

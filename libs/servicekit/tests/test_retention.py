@@ -12,7 +12,7 @@ from servicekit.settings import DatabaseSettings, KafkaSettings
 from servicekit.tables import platform_tables
 from testkit import eventually
 
-OUTBOX, _, INBOX, _, KEYS = platform_tables(sa.MetaData())
+OUTBOX, _, INBOX, _, _, KEYS = platform_tables(sa.MetaData())
 
 
 async def test_the_relay_forgets_what_is_old_enough_and_nothing_else(

@@ -14,6 +14,8 @@ from servicekit.settings import DatabaseSettings
 
 _OWNER_PASSWORD = "owner-of-the-tests-7f3a"  # noqa: S105  # a database that lives for one test run
 _APP_PASSWORD = "application-of-the-tests-91c4"  # noqa: S105
+_PATIENCE = {"pool_timeout_ms": 30_000, "statement_timeout_ms": 30_000, "lock_timeout_ms": 8_000}
+"""A race of dozens on a busy machine is about who wins, not about how long a loser may wait."""
 
 
 class ServiceDatabases:
@@ -40,7 +42,9 @@ class ServiceDatabases:
             owner = self._url(f"{service}_owner", _OWNER_PASSWORD, name)
             app = self._url(f"{service}_app", _APP_PASSWORD, name)
             migrations.upgrade(self._folder or migrations_of(service), owner)
-            self._made[name] = DatabaseSettings(url=SecretStr(app), owner_url=SecretStr(owner), pool_size=20)
+            self._made[name] = DatabaseSettings(
+                url=SecretStr(app), owner_url=SecretStr(owner), pool_size=20, **_PATIENCE
+            )
         return self._made[name]
 
     async def empty(self, service: str) -> DatabaseSettings:

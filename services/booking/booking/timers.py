@@ -6,6 +6,7 @@ from booking.store.sweeps import WAITLIST_SWEEP
 from booking.usecases.deadlines import HOLD_EXPIRY, NO_SHOW, REQUEST_EXPIRY
 from booking.usecases.offers import WAITLIST_OFFER, end_offer
 from booking.usecases.payments import end_hold
+from booking.usecases.rebookings import WAITLIST_REBOOKING, end_rebooking
 from booking.usecases.requests import end_request
 from booking.usecases.sweeps import sweep
 from booking.usecases.visits import end_wait
@@ -19,5 +20,6 @@ TIMERS = MappingProxyType(
         WAITLIST_SWEEP: sweep,
         WAITLIST_OFFER: end_offer,
         WAITLIST_END: end_entry,
+        WAITLIST_REBOOKING: end_rebooking,
     }
 )

@@ -65,12 +65,13 @@ class Line:
     tokens: dict[str, str] = field(default_factory=dict)
     entries: dict[str, UUID] = field(default_factory=dict)
 
-    async def join(self, ask: Ask, *, key: str | None = None) -> Seen:
-        """Puts a party in line, by the name of its guest."""
+    async def join(self, ask: Ask, *, key: str | None = None, proof: str | None = None) -> Seen:
+        """Puts a party in line, by the name of its guest, who shows the link that they had before."""
+        proof = self.tokens.get(ask.guest.name, "") if proof is None else proof
         bound = idempotency.Key(key, f"{ask.party_size} {ask.best_date}".encode()) if key else None
         idempotency.bind(bound)
         try:
-            seen, token = await waitlist.join_waitlist(self.house.app, self.house.ref, ask)
+            seen, token = await waitlist.join_waitlist(self.house.app, self.house.ref, ask, proof=proof)
         finally:
             idempotency.bind(None)
         self.tokens[ask.guest.name], self.entries[ask.guest.name] = token, seen.entry.id

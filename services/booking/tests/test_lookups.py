@@ -1,225 +1,31 @@
-"""Calendars, batches and alternatives on a real database: they say what searches say and bookings get."""
+"""Batches and alternatives on a real database: they say what searches say and bookings get."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from random import Random
-from typing import Any
 
 import pytest
 
 from booking.app import App
-from booking.domain.availability import Slot
-from booking.domain.closures import Closure
-from booking.domain.overviews import Overview
-from booking.domain.refusals import Refusal, SlotTaken
-from booking.domain.terms import Terms
-from booking.domain.venues import ResourceKind
+from booking.domain.refusals import Refusal
 from booking.store.days import Plans
-from booking.store.searches import Searches
 from booking.usecases import (
     alternatives,
     availability,
-    closures,
     lookups,
-    overviews,
     pacing,
     venues,
 )
-from booking.usecases.alternatives import Alternatives
 from booking.usecases.lookups import Question
 from booking.usecases.pacing import Limits
 from servicekit import ids
 from servicekit.errors import AppError
 from testkit.callers import anonymous, member
 
+from .asking import Counting, add_table, branch, calendar, close, fill, fresh, sell_out, slots, wish_for
 from .conftest import PARIS, House, Payments, open_house
 from .line import cancel
 from .rooms import furnish
-
-MONTH = 42
-
-
-@dataclass
-class Counting:
-    """A database that counts what it is asked."""
-
-    inner: Any
-    statements: int = 0
-
-    @asynccontextmanager
-    async def driver(self) -> AsyncIterator["Counting"]:
-        """A connection that counts, too."""
-        async with self.inner.driver() as connection:
-            self._connection = connection
-            yield self
-
-    async def fetchrow(self, *arguments: Any) -> Any:
-        """One statement."""
-        self.statements += 1
-        return await self._connection.fetchrow(*arguments)
-
-    @asynccontextmanager
-    async def begin(self, organization: Any) -> AsyncIterator[Any]:
-        """A transaction counts once."""
-        self.statements += 1
-        async with self.inner.begin(organization) as tx:
-            yield tx
-
-    @asynccontextmanager
-    async def begin_platform(self, *, reason: str) -> AsyncIterator[Any]:
-        """Not counted: whose a venue is comes from a cache as a rule."""
-        async with self.inner.begin_platform(reason=reason) as tx:
-            yield tx
-
-
-def fresh(house: House, db: Any = None) -> House:
-    """The same house as a process sees it that remembers no answer."""
-    app = replace(house.app, searches=Searches(), overviews=Searches(), db=db or house.app.db)
-    return replace(house, app=app)
-
-
-async def calendar(house: House, *, days: int = MONTH, party_size: int = 2) -> list[Overview]:
-    return await overviews.get_calendar(
-        house.app,
-        house.ref,
-        house.day(0),
-        house.day(0) + timedelta(days=days - 1),
-        party_size=party_size,
-        offering_id=None,
-    )
-
-
-async def slots(house: House, day: date, *, party_size: int = 2, **how: Any) -> list[Slot]:
-    found = await availability.search_availability(
-        fresh(house).app, house.ref, day, party_size=party_size, offering_id=None, **how
-    )
-    return found.slots
-
-
-async def fill(house: House, *, seed: int, most: int) -> None:
-    """Guests of all sizes on many days, as far as there is room."""
-    random = Random(seed)  # noqa: S311  # a demand that is always the same
-    for _ in range(most):
-        start = house.start(19, days=random.randint(1, 12)) + 900 * random.randint(0, 12)
-        with suppress(SlotTaken):
-            await house.book(random.choice([1, 2, 2, 3, 4, 5]), start)
-
-
-async def close(house: House, days: int) -> None:
-    day = house.day(days)
-    closure = Closure.plan(
-        ids.new(),
-        offering_ids=[],
-        first=day,
-        last=day,
-        begins="",
-        ends="",
-        cuts_tail=False,
-        reason="",
-        note="Ball",
-    )
-    await closures.create_closure(house.app, house.organization, house.ref, closure)
-
-
-async def wish_for(
-    house: House, hour: int = 19, minute: int = 0, *, days: int = 7, party_size: int = 2, **how: Any
-) -> Alternatives:
-    question = Question(house.offering.id, house.start(hour, minute, days=days), party_size)
-    return await alternatives.find_alternatives(house.app, house.ref, question, **how)
-
-
-async def sell_out(house: House, *, hour: int = 20, days: int = 7) -> None:
-    """Books the three tables that take two, for an hour and a half."""
-    for _ in range(3):
-        await house.book(2, house.start(hour, days=days))
-
-
-async def branch(house: House, name: str) -> House:
-    """Another venue of the same organization."""
-    venue = await venues.create_venue(
-        house.app,
-        house.organization,
-        name=name,
-        slug=f"branch-{ids.new().hex[-12:]}",
-        time_zone="Europe/Paris",
-        currency="EUR",
-        address="",
-    )
-    made = replace(house, venue_id=venue.id)
-    for table in ("T1", "T2", "T3"):
-        await add_table(made, table, most=2)
-    return await made.offer(Terms())
-
-
-async def add_table(house: House, name: str, *, most: int) -> None:
-    await venues.add_resource(
-        house.app,
-        house.organization,
-        house.ref,
-        name=name,
-        kind=ResourceKind.TABLE,
-        min_party=1,
-        max_party=most,
-        area_id=None,
-    )
-
-
-@pytest.mark.parametrize("party_size", [2, 5, 30])
-async def test_a_calendar_counts_what_each_day_shows(house: House, party_size: int) -> None:
-    await fill(house, seed=party_size, most=60)
-    await close(house, 5)
-    for told in await calendar(house, party_size=party_size):
-        shown = await slots(house, told.service_date, party_size=party_size)
-        bookable = [each.start for each in shown if each.refusal is None]
-        assert (told.bookable, told.first_start) == (len(bookable), min(bookable, default=None))
-        assert told.refusal in ({each.refusal for each in shown} if not bookable else {None})
-        assert told.open == (told.service_date != house.day(5))
-    closed = next(each for each in await calendar(house) if each.service_date == house.day(5))
-    assert (closed.refusal, closed.notes) == (Refusal.CLOSED, ("Ball",))
-
-
-async def test_a_month_is_read_by_one_statement_and_by_one_small_one_again(house: House) -> None:
-    await fill(house, seed=1, most=20)
-    db = Counting(house.app.db)
-    counting = fresh(house, db)
-    asked = []
-    for days in (1, MONTH, MONTH):
-        before = db.statements
-        told = await calendar(counting, days=days)
-        asked.append(db.statements - before)
-        assert len(told) == days
-    assert asked == [1, 1, 1]
-    await house.book(2, house.start(days=3))
-    again = await calendar(counting)
-    assert db.statements == 3 + 2  # the versions, and then the days
-    assert again == await calendar(fresh(house))
-
-
-async def test_a_remembered_calendar_follows_what_others_book(house: House) -> None:
-    before = await calendar(house)
-    await fresh(house).book(6)
-    after = await calendar(house)
-    changed = [one.service_date for one, other in zip(before, after, strict=True) if one != other]
-    assert not changed  # a table for two is still there at every start
-    elsewhere = fresh(house)
-    await sell_out(elsewhere)
-    changed = [
-        one.service_date for one, other in zip(before, await calendar(house), strict=True) if one != other
-    ]
-    assert changed == [house.day()]
-
-
-@pytest.mark.parametrize(("first", "last"), [(1, 0), (0, 62)])
-async def test_a_calendar_ends_after_it_begins_and_within_two_months(
-    house: House, first: int, last: int
-) -> None:
-    with pytest.raises(AppError) as caught:
-        await overviews.get_calendar(
-            house.app, house.ref, house.day(first), house.day(last), party_size=2, offering_id=None
-        )
-    assert (caught.value.reason, caught.value.violations[0].pointer) == ("INCONSISTENT_REQUEST", "/to")
 
 
 async def test_a_batch_says_what_the_search_of_each_day_says_by_one_statement(house: House) -> None:

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from booking.app import App
 from booking.consumer import HANDLERS, on_payment_succeeded
 from booking.domain.bookings import Actor, ActorKind, Booking, BookingNotFound, CancelledBy, Status
+from booking.domain.offerings import DepositRule
+from booking.domain.terms import Terms
 from booking.tables import BOOKINGS
 from booking.timers import TIMERS
 from booking.usecases import bookings, changes
@@ -21,6 +23,7 @@ from servicekit import ids
 from servicekit.errors import Unavailable
 from servicekit.events import Event
 from servicekit.inbox import AlreadyHandled
+from servicekit.money import Money
 from servicekit.timers import Timer
 from testkit import outbox, timers
 from testkit.events import event_of
@@ -274,3 +277,28 @@ async def test_a_hold_that_was_cancelled_has_its_deposit_closed_all_the_same(
 
 def test_nothing_else_is_consumed() -> None:
     assert set(HANDLERS) == {payment_events.PaymentSucceeded, events_pb2.BookingConfirmed}
+
+
+@pytest.mark.parametrize(("percent", "kept"), [(None, 6000), (100, 6000), (33, 1980), (0, 0)])
+async def test_a_missed_booking_tells_what_is_kept_of_its_deposit_by_the_terms_it_was_booked_under(
+    house: House, percent: int | None, kept: int
+) -> None:
+    rule = DepositRule(6, Money(1000, "EUR"), 24)
+    under = await house.offer(Terms(no_show_percent=percent), deposit=rule)
+    made = await under.book(6)
+    await on_payment_succeeded(house.app, paid(under, made))
+    await house.begin(made.booking, minutes_ago=40)
+    await house.ring("no_show", made.booking.id)
+    told_last = (await outbox.published(house.app.db))[-1]
+    assert isinstance(told_last, events_pb2.BookingNoShow)
+    assert told_last.HasField("fee")
+    assert (told_last.fee.amount, told_last.fee.currency) == (kept, "EUR")
+
+
+async def test_a_missed_booking_without_a_paid_deposit_costs_nothing(house: House) -> None:
+    made = (await house.book(2)).booking
+    await house.begin(made, minutes_ago=40)
+    await house.ring("no_show", made.id)
+    told_last = (await outbox.published(house.app.db))[-1]
+    assert isinstance(told_last, events_pb2.BookingNoShow)
+    assert not told_last.HasField("fee")

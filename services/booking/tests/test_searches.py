@@ -1,5 +1,6 @@
 """A kept answer to a search is used while nothing that it was made of has changed, and never after."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,8 +10,11 @@ import pytest
 from booking.domain.availability import Found, Refusal
 from booking.domain.bookings import Actor, ActorKind, CancelledBy
 from booking.domain.venues import ResourceKind
+from booking.store import days
+from booking.store.days import Plans
 from booking.store.searches import Searches, Versions
 from booking.usecases import availability, changes, venues
+from booking.usecases.windows import window_of_day
 
 from .conftest import House
 
@@ -76,6 +80,20 @@ async def test_a_booking_is_seen_at_once_and_its_cancellation_too(house: House) 
         house.app, house.organization, made.booking.id, by=CancelledBy.VENUE, actor=staff
     )
     assert not await taken()
+
+
+async def test_what_is_read_has_its_own_plan_whatever_another_reader_keeps_meanwhile(house: House) -> None:
+    """An answer that was long on its way keeps an older plan while a newer one is being asked about."""
+    plans, window = Plans(), window_of_day(None, house.day())
+    where = house.app.db, plans, house.organization, house.venue_id, window
+    old = (await days.read_days(*where)).plan
+    await add_a_table(house)
+    new = (await days.read_days(*where)).plan
+    reading = asyncio.create_task(days.read_days(*where))
+    await asyncio.sleep(0)  # it has told which version it knows
+    plans.put(house.venue_id, old)
+    assert (await reading).plan is new
+    assert (await days.read_days(*where)).plan.version == new.version
 
 
 def test_an_answer_lasts_as_long_as_its_versions() -> None:

@@ -1,6 +1,7 @@
 """Calendars, batches and alternatives against searches that see everything, where the clocks change."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -21,7 +22,7 @@ from booking.domain.occupancy import Allocation
 from booking.domain.offerings import Offering
 from booking.domain.overviews import Overview
 from booking.domain.pacing import PacingRule
-from booking.domain.placements import Placement, Taken
+from booking.domain.placements import Placement, PlacementsUnread, Taken
 from booking.domain.refusals import REFUSED_AS, Refusal
 from booking.domain.shifts import Shift
 from booking.domain.snapshots import Inquiry, Snapshot
@@ -207,6 +208,36 @@ def test_a_day_of_a_snapshot_is_what_a_search_that_sees_everything_finds(scene: 
         for offering in (None, *scene.offerings):
             inquiry = Inquiry(day, scene.party, offering.id if offering else None)
             assert snapshot.find(inquiry).slots == scene.search(day, offering)
+
+
+@settings(max_examples=200, deadline=None)
+@given(scenes)
+def test_a_day_without_its_bookings_shows_the_same_or_tells_that_it_takes_them(scene: Scene) -> None:
+    slight = replace(scene.snapshot, placements=None)
+    for day in scene.days:
+        inquiry, shown = Inquiry(day, scene.party, None), scene.search(day)
+        try:
+            assert slight.find(inquiry).slots == shown
+        except PlacementsUnread:
+            expired = not all(each.live for each in slight.taken(day).allocations)
+            full = Refusal.FULLY_BOOKED in {each.refusal for each in without_moving(scene, day)}
+            assert scene.plan.pacing or expired or full
+
+
+def test_a_day_where_there_is_room_for_all_is_searched_without_its_bookings() -> None:
+    """So it is with most days of a calendar."""
+    told = 0
+    for seed in range(40):
+        scene = some_scene(seed)
+        for day in scene.days:
+            with suppress(PlacementsUnread):
+                replace(scene.snapshot, placements=None).find(Inquiry(day, scene.party, None))
+                told += 1
+    assert told > 40  # of 200
+
+
+def without_moving(scene: Scene, day: date) -> list[Slot]:
+    return replace(scene, plan=replace(scene.plan, reseating=False)).search(day)
 
 
 @settings(max_examples=200, deadline=None)

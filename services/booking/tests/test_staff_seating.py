@@ -88,6 +88,9 @@ async def test_what_is_over_is_assigned_nothing(house: House) -> None:
     await links.cancel_managed_booking(house.app, made.manage_token)
     with pytest.raises(BookingStateConflict):
         await assign(house, made.booking, "T2")
+    for pinned in (True, False):
+        with pytest.raises(BookingStateConflict):
+            await assignments.pin(house.app, house.organization, made.booking.id, pinned=pinned, actor=STAFF)
 
 
 async def test_a_party_that_sits_moves_for_the_rest_of_its_time(house: House) -> None:
@@ -203,18 +206,12 @@ async def test_a_party_grows_and_gets_the_table_and_the_time_for_it(house: House
     assert (await house.read(made.id)) == grown
 
 
-async def test_a_party_that_grows_keeps_its_price_and_pays_no_deposit_that_it_was_not_told_of(
-    house: House,
-) -> None:
+async def test_a_party_that_grows_keeps_its_price(house: House) -> None:
     offered = await house.offer(Terms(price_per_person=Money(4200, "EUR"), policy="Be kind"))
     made = await offered.book(2)
     assert (made.booking.price, made.booking.policy) == (Money(8400, "EUR"), "Be kind")
     grown = await links.move_managed_booking(house.app, made.manage_token, Move(party_size=3))
     assert (grown.price, grown.deposit) == (Money(8400, "EUR"), None)
-    booked = await house.book(2)
-    assert (
-        await links.move_managed_booking(house.app, booked.manage_token, Move(party_size=6))
-    ).deposit is None
 
 
 async def test_a_party_changes_at_a_start_that_is_too_near_to_be_booked_by_now(house: House) -> None:

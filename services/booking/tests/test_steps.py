@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from booking.domain.bookings import (
     ENDED,
     OCCUPYING,
+    ActorKind,
     Booking,
     BookingNotCancellable,
     BookingNotDue,
@@ -75,7 +76,9 @@ TAKEN: dict[Step, Callable[[Booking], Booking]] = {
     Step.DECLINE: lambda of: of.decline(Reason("full"), now=EARLY),
     Step.PAY: paid,
     Step.ACCEPT: lambda of: of.accept(pay_by=START, now=EARLY),
-    Step.MOVE: lambda of: of.move(START + timedelta(hours=1), of.end, of.service_date, now=EARLY),
+    Step.MOVE: lambda of: of.move(
+        START + timedelta(hours=1), of.end, of.service_date, now=EARLY, by=ActorKind.GUEST
+    ),
     Step.ASSIGN: lambda of: of.assign((UUID(int=6),), pinned=True, now=EARLY),
     Step.DELAY: lambda of: of.delay(20, now=EARLY),
     Step.ARRIVE: lambda of: of.arrive(now=LATE),

@@ -14,8 +14,12 @@ from booking.domain.venues import (
     ResourceKind,
 )
 from booking.usecases import (
+    blocks,
     changes,
+    stranded,
+    venues,
 )
+from booking.usecases.blocks import Blocking
 from booking.usecases.changes import Move
 
 from .conftest import House, Payments, open_house
@@ -112,3 +116,35 @@ async def test_what_contradicts_itself_is_refused(house: House) -> None:
     twice = (Operation("Half a day and more", (Need(),), Turns((TurnTime(9, 721),))),) * 2
     with pytest.raises(Inconsistent):
         await change_visit(house, operations=twice)
+
+
+async def test_a_block_strands_only_whom_it_takes_something_from_while_they_have_it(garage: House) -> None:
+    """The lift is free again when the test drive begins."""
+    made = (await garage.book(1)).booking
+    named = {
+        each.name: each.id
+        for each in await venues.list_resources(garage.app, garage.organization, garage.ref)
+    }
+    for hours, way in (((20, 21), []), ((19, 21), [made.id])):
+        start, end = (garage.start(hour) for hour in hours)
+        blocking = Blocking((named["Lift 1"],), None, start, end, "", strand=True)
+        blocked = await blocks.create_block(
+            garage.app, garage.organization, garage.ref, blocking, actor=STAFF
+        )
+        _, found = await stranded.list_stranded(
+            garage.app, garage.organization, garage.ref, garage.day(), garage.day()
+        )
+        assert list(blocked.stranded) == way
+        assert [each.commitment.booking_id for each in found] == way
+
+
+async def test_a_block_in_the_buffer_of_a_visit_strands_it(app: App, payments: Payments) -> None:
+    house = await open_house(app, payments, tables=(("T1", 1, 2),), joined=())
+    await set_times(house, replace(house.offering, buffer_after_minutes=30))
+    made = (await house.book(2)).booking
+    blocking = Blocking((), None, house.start(20, 45), house.start(21), "", strand=True)
+    blocked = await blocks.create_block(house.app, house.organization, house.ref, blocking, actor=STAFF)
+    _, found = await stranded.list_stranded(
+        house.app, house.organization, house.ref, house.day(), house.day()
+    )
+    assert list(blocked.stranded) == [each.commitment.booking_id for each in found] == [made.id]

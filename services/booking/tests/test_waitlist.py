@@ -110,7 +110,7 @@ async def test_one_contact_waits_once_and_joining_again_changes_the_wish_in_its_
     old = line.tokens["Anna"]
     await line.wait("ben")
     again = ask_of(house, "anna", days=8, flexible_days=1)
-    seen = await line.join(replace(again, guest=replace(again.guest, email=" ANNA@Example.org")))
+    seen = await line.join(replace(again, guest=replace(again.guest, email=" ANNA@Example.org")), proof=old)
     assert seen.entry.id == first.entry.id
     assert (seen.position, seen.entry.ask.flexible_days, seen.entry.version) == (1, 1, 2)
     assert seen.entry.ask.guest.name == "anna"
@@ -123,16 +123,16 @@ async def test_one_contact_waits_once_and_joining_again_changes_the_wish_in_its_
         assert list(names) == ["anna"]
 
 
-async def test_a_wish_that_comprises_two_entries_leaves_one(line: Line) -> None:
+async def test_the_link_of_one_entry_does_not_change_another_of_the_same_address(line: Line) -> None:
     house = line.house
     for days in (6, 7, 8):
         await house.book(2, house.start(days=days))
     first, second = await line.wait("anna", days=6), await line.wait("anna", days=8)
     assert first.entry.id != second.entry.id
-    both = await line.wait("anna", days=7, flexible_days=1)
-    assert both.entry.id == first.entry.id
-    withdrawn = await waitlist.get_entry(house.app, house.organization, second.entry.id)
-    assert withdrawn.entry.status is EntryStatus.WITHDRAWN
+    await line.wait("anna", days=7, flexible_days=1)
+    for before in (first, second):
+        after = await waitlist.get_entry(house.app, house.organization, before.entry.id)
+        assert after.entry == before.entry
 
 
 async def test_an_offer_has_to_be_answered_before_the_wish_changes(line: Line) -> None:
@@ -306,3 +306,44 @@ async def test_a_link_dies_thirty_days_after_the_last_day(line: Line) -> None:
     for token in (line.tokens["anna"], "guess", ""):
         with pytest.raises(WaitlistTokenNotFound):
             await waitlist.open_link(house.app, token)
+
+
+async def test_an_address_alone_neither_changes_an_entry_nor_tells_that_there_is_one(line: Line) -> None:
+    """Somebody joins with an address that they know: the answer is a stranger's, and nothing else happens."""
+    house = line.house
+    made = await house.book()
+    await line.wait("anna")
+    secret, told = line.tokens["anna"], await line.told()
+    stranger, _ = await waitlist.join_waitlist(house.app, house.ref, ask_of(house, "ben"))
+    for proof in ("", "wrong", secret[::-1]):
+        answer, token = await waitlist.join_waitlist(
+            house.app, house.ref, ask_of(house, "anna", 1), proof=proof
+        )
+        shown = (answer.entry.status, answer.entry.version, answer.position, answer.entry.created_at is None)
+        assert shown == (stranger.entry.status, stranger.entry.version, 3, False)
+        seen, _ = await waitlist.get_entry_of_link(house.app, token)
+        assert seen.entry.id == answer.entry.id != line.entries["anna"]
+        assert seen.entry.ask.party_size == 1
+    kept, _ = await waitlist.get_entry_of_link(house.app, secret)
+    assert (kept.entry.id, kept.entry.ask.party_size, kept.position) == (line.entries["anna"], 2, 1)
+    assert (await line.told())[len(told) :] == ["WaitlistJoined"], "of the stranger alone"
+    await cancel(house, made.booking)
+    await line.sweep()
+    assert [offer.entry_id for offer in await line.pending()] == [line.entries["anna"]]
+    left = await waitlist.leave_waitlist(
+        house.app, house.organization, answer.entry.id, EntryStatus.WITHDRAWN
+    )
+    assert left.status is EntryStatus.WITHDRAWN
+    assert "WaitlistClosed" not in await line.told()
+
+
+async def test_an_offer_that_waits_is_not_told_to_whoever_knows_the_address(line: Line) -> None:
+    house = line.house
+    made = await house.book()
+    await line.wait("anna")
+    await cancel(house, made.booking)
+    await line.sweep()
+    answer, _ = await waitlist.join_waitlist(house.app, house.ref, ask_of(house, "anna"))
+    assert answer.entry.status is EntryStatus.WAITING
+    with pytest.raises(WaitlistOfferPending):
+        await line.wait("anna")

@@ -189,3 +189,11 @@ def test_asking_again_keeps_the_place_and_the_guests_row_and_says_when() -> None
 def test_notes_that_no_mail_would_show_are_refused() -> None:
     with pytest.raises(InvalidRequest):
         ask(notes="a\x00b")
+
+
+def test_a_wish_is_over_once_the_second_of_two_equal_times_has_begun() -> None:
+    """At 03:00 the clocks go back to 02:00: half past two comes twice."""
+    waiting = entry(best_date=_AUTUMN, earliest="01:00", latest="02:30")
+    last = datetime.fromtimestamp(instant(_AUTUMN, 2, 30, fold=1), UTC)
+    assert waiting.as_of(last).live
+    assert not waiting.as_of(last + timedelta(minutes=1)).live

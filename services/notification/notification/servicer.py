@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from google.api import httpbody_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from comptoir.notification.v1 import notification_pb2 as pb
@@ -12,7 +13,7 @@ from notification.app import App
 from notification.domain.errors import BookingNotFound, WebhookEndpointNotFound
 from notification.domain.mails import Mail, MailStatus
 from notification.domain.webhooks import Attempt, Delivery, DeliveryStatus, Endpoint
-from notification.usecases import mails, webhooks
+from notification.usecases import calendars, mails, webhooks
 from servicekit import identity, ids, paging
 from servicekit.rpc.server import Registration
 
@@ -46,6 +47,20 @@ class NotificationServicer(rpc.NotificationServiceServicer):
         booking = ids.parse("bkg", request.booking_id, BookingNotFound)
         found = await mails.list_mails(self._app, identity.caller().tenant, booking)
         return pb.ListNotificationsResponse(items=[_notification(mail) for mail in found])
+
+
+class GuestCalendarServicer(rpc.GuestCalendarServiceServicer):
+    """What a guest gets by the link of a booking."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def GetManagedCalendar(
+        self, request: pb.GetManagedCalendarRequest, _: _Context
+    ) -> httpbody_pb2.HttpBody:
+        """The booking for a calendar."""
+        content = await calendars.calendar_of_link(self._app, request.token)
+        return httpbody_pb2.HttpBody(content_type="text/calendar; charset=utf-8", data=content)
 
 
 class WebhookServicer(rpc.WebhookServiceServicer):
@@ -92,6 +107,7 @@ def servicers(app: App) -> Sequence[Registration]:
     """How to register everything this service serves."""
     return [
         lambda server: rpc.add_NotificationServiceServicer_to_server(NotificationServicer(app), server),
+        lambda server: rpc.add_GuestCalendarServiceServicer_to_server(GuestCalendarServicer(app), server),
         lambda server: rpc.add_WebhookServiceServicer_to_server(WebhookServicer(app), server),
     ]
 

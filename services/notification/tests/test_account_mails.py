@@ -17,7 +17,8 @@ from notification.tables import NOTIFICATIONS
 from servicekit import ids
 from testkit.events import event_of
 
-from .conftest import Desk, MailSink, Owners
+from .conftest import Desk, MailSink
+from .owners import Owners
 
 AT = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
 KINDS = sorted(load("en")["account"])

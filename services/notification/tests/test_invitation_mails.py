@@ -11,7 +11,8 @@ from notification.mails.texts import LANGUAGES
 from servicekit import ids
 from testkit.events import event_of
 
-from .conftest import Desk, MailSink, Owners
+from .conftest import Desk, MailSink
+from .owners import Owners
 
 
 def letter(language: str, *, inviter: str = "Paulette <b>") -> Letter:

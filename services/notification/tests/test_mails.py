@@ -28,7 +28,8 @@ from servicekit import ids
 from testkit.events import event_of
 from testkit.timers import scheduled
 
-from .conftest import Desk, MailSink, Owners
+from .conftest import Desk, MailSink
+from .owners import Owners
 
 
 async def test_a_confirmed_booking_is_mailed_with_link_and_invitation(desk: Desk, sink: MailSink) -> None:

@@ -20,7 +20,8 @@ from notification.usecases.facts import BOOKING_REMINDER, DELIVER_WEBHOOK
 from servicekit import ids
 from testkit.timers import scheduled
 
-from .conftest import Desk, MailSink, Owners, Partner
+from .conftest import Desk, MailSink, Partner
+from .owners import Owners
 
 ENTRY = ids.show("wle", ids.new())
 

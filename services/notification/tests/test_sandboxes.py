@@ -13,7 +13,8 @@ from servicekit import ids
 from testkit.events import event_of
 from testkit.timers import scheduled
 
-from .conftest import Desk, MailSink, Owners
+from .conftest import Desk, MailSink
+from .owners import Owners
 
 
 @pytest.fixture

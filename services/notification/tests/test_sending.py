@@ -21,7 +21,8 @@ from servicekit import timers
 from servicekit.errors import AppError, Kind, Unavailable
 from testkit.timers import scheduled
 
-from .conftest import Desk, MailSink, Owners
+from .conftest import Desk, MailSink
+from .owners import Owners
 
 
 def _ambiguous() -> float:

@@ -30,6 +30,7 @@ async def test_row_level_security_is_forced_on_every_table_of_ours(app: App) -> 
     assert set(ISOLATED) == set(METADATA.tables) - {
         "outbox",
         "relay_confirmations",
+        "consumer_positions",
         "inbox",
         "timers",
         "idempotency_keys",

@@ -25,6 +25,14 @@ async def on_booking_expired(app: App, event: Event) -> None:
     await _close(app, event, event.message, "booking expired")
 
 
+async def on_booking_missed(app: App, event: Event) -> None:
+    """A guest did not come."""
+    message: events_pb2.BookingNoShow = event.message
+    fee = Money(message.fee.amount, message.fee.currency) if message.HasField("fee") else None
+    booking_id = ids.parse("bkg", message.booking.booking_id, BookingUnreadable)
+    await refunds.settle_no_show(app, event, booking_id, fee=fee)
+
+
 async def _close(app: App, event: Event, message: _Closed, reason: str) -> None:
     booking = message.booking
     await refunds.close_booking(
@@ -46,5 +54,6 @@ HANDLERS = MappingProxyType(
     {
         events_pb2.BookingCancelled: on_booking_cancelled,
         events_pb2.BookingExpired: on_booking_expired,
+        events_pb2.BookingNoShow: on_booking_missed,
     }
 )

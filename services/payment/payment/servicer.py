@@ -135,6 +135,8 @@ def _payment(payment: Payment) -> pb.Payment:
         provider_reference=payment.provider_reference or "",
     )
     message.created_at.FromDatetime(payment.created_at)
+    if payment.no_show_fee is not None:
+        message.no_show_fee.CopyFrom(_money(payment.no_show_fee))
     return message
 
 

@@ -24,6 +24,8 @@ PAYMENTS = sa.Table(
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("refunded_amount", sa.BigInteger, nullable=False, server_default="0"),
+    # Of a guest who did not come; NULL while nobody said so.
+    sa.Column("no_show_fee", sa.BigInteger),
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("provider_reference", sa.Text),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
@@ -37,6 +39,7 @@ PAYMENTS = sa.Table(
         "status IN ('pending', 'succeeded', 'cancelled', 'refunded')", name="payments_status_known"
     ),
     sa.CheckConstraint("refunded_amount BETWEEN 0 AND amount", name="payments_refunded_at_most_paid"),
+    sa.CheckConstraint("no_show_fee BETWEEN 0 AND amount", name="payments_fee_at_most_paid"),
     sa.CheckConstraint(
         "(status = 'refunded') = (refunded_amount = amount)", name="payments_refunded_when_all_went_back"
     ),

@@ -77,4 +77,8 @@ def test_the_secrets_do_not_show(keys: Keys) -> None:
 
 def test_the_service_follows_the_topic_of_booking() -> None:
     assert topics.followed_by(SERVICE.name) == ("comptoir.booking.v1",)
-    assert set(SERVICE.handlers) == {events_pb2.BookingCancelled, events_pb2.BookingExpired}
+    assert set(SERVICE.handlers) == {
+        events_pb2.BookingCancelled,
+        events_pb2.BookingExpired,
+        events_pb2.BookingNoShow,
+    }

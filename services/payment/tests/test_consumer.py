@@ -18,6 +18,7 @@ from servicekit import ids
 from servicekit.errors import Unavailable
 from servicekit.events import Event
 from servicekit.inbox import AlreadyHandled
+from servicekit.money import Money
 from testkit import outbox, timers
 from testkit.events import event_of
 
@@ -213,3 +214,37 @@ def test_the_events_say_nothing_but_ids_and_amounts() -> None:
     for message in (payment_events_pb2.PaymentSucceeded, payment_events_pb2.PaymentRefunded):
         names = {field.name for field in message.DESCRIPTOR.fields}
         assert names <= {"payment_id", "booking_id", "amount", "refunded"}
+
+
+def missed(till: Till, booking: str, fee: int | None) -> Event:
+    kept = None if fee is None else values_pb2.Money(amount=fee, currency="EUR")
+    snapshot = events_pb2.BookingSnapshot(booking_id=booking)
+    return event_of(events_pb2.BookingNoShow(booking=snapshot, fee=kept), till.organization)
+
+
+@pytest.mark.parametrize(("fee", "back"), [(7000, []), (2500, [4500]), (0, [7000])])
+async def test_of_a_guest_who_did_not_come_the_fee_is_kept_and_the_rest_goes_back_once(
+    till: Till, fee: int, back: list[int]
+) -> None:
+    payment = await till.paid()
+    event = missed(till, of(payment), fee)
+    await handle(till, event)
+    with pytest.raises(AlreadyHandled):
+        await handle(till, event)
+    await handle(till, missed(till, of(payment), fee))
+    await finish(till)
+    assert await till.guest.refunds(reference(payment)) == back
+    kept = await till.payment(payment)
+    assert kept.no_show_fee == Money(fee, "EUR")
+    assert kept.refunded.amount == sum(back)
+
+
+async def test_a_fee_is_kept_of_nothing_but_a_paid_deposit_and_never_more_than_it(till: Till) -> None:
+    await handle(till, missed(till, ids.show("bkg", ids.new()), 2500))
+    payment = await till.paid()
+    with pytest.raises(RefundExceedsPayment):
+        await handle(till, missed(till, of(payment), 7001))
+    await handle(till, missed(till, of(payment), None))
+    await finish(till)
+    assert (await till.payment(payment)).no_show_fee is None
+    assert await till.guest.refunds(reference(payment)) == []

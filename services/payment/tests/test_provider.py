@@ -49,6 +49,13 @@ async def provider(stripe_url: str) -> AsyncIterator[StripeProvider]:
 
 
 @pytest.fixture
+async def patient(stand_in: StandIn) -> AsyncIterator[StripeProvider]:
+    made = StripeProvider(stripe_settings(stand_in.url, timeout_seconds=30))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
 async def impatient(stand_in: StandIn) -> AsyncIterator[StripeProvider]:
     made = StripeProvider(stripe_settings(stand_in.url, timeout_seconds=0.3))
     yield made
@@ -129,15 +136,15 @@ async def test_a_decline_leaves_the_intent_open_for_another_card(
 
 
 async def test_an_intent_paid_while_it_is_being_closed_is_paid(
-    impatient: StripeProvider, stand_in: StandIn
+    patient: StripeProvider, stand_in: StandIn
 ) -> None:
-    intent = await impatient.make_intent(due())
+    intent = await patient.make_intent(due())
     looked = stand_in.hold("GET /v1/payment_intents/{id}")
     # What the first look finds is computed here, before the guest pays; the cancellation comes after it.
     guest = Guest(stand_in.url)
 
     async with asyncio.TaskGroup() as group:
-        closing = group.create_task(impatient.close_intent(intent.reference))
+        closing = group.create_task(patient.close_intent(intent.reference))
         await looked.arrived.wait()
         assert await guest.pay(intent.reference)
         looked.opened.set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from .conftest import Desk
 
 TICKETS = ticket_pb2_grpc.TicketServiceStub
 DIRECTORY = ticket_pb2_grpc.TicketDirectoryServiceStub
-_UNKNOWN = ids.show("tkt", ids.new())
+_UNKNOWN = ids.show("tkt", UUID(int=1))
 
 FOR_MEMBERS: dict[str, Callable[[str], Message]] = {
     "GetTicket": lambda ticket: ticket_pb2.GetTicketRequest(ticket_id=ticket),

@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,18 +16,13 @@ from booking.domain.hours import Hours
 from booking.domain.occupancy import Occupied
 from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.pacing import Pace, PacingRule
-from booking.domain.placements import Placement, Taken
+from booking.domain.placements import Placement, PlacementsUnread, Taken
 from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
-from booking.domain.reseating import Budget, make_room
+from booking.domain.reseating import LIMITS, Limits, make_room
 from booking.domain.solver import Choice
 from booking.domain.venues import Combination, Resource
 from servicekit.money import Money
 
-COMMIT_STEPS = 20_000
-"""How many seatings a booking may look at to make room by moving others: some tens of milliseconds."""
-SEARCH_STEPS = 2_000
-"""The same for all starts of a search; one of them has a share of it."""
-_SHARES = 5
 _MOST_DEMANDS = 4_096
 
 
@@ -138,16 +134,17 @@ class Plan:
         return demands if possible else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A start of an offering and what becomes of it for a party."""
 
     start: int
     end: int
     offering: Offering
     refusal: Refusal | None
-    """None when it can be booked."""
+    """None when it can be booked, or asked for."""
     deposit: Money | None
+    asks_first: bool = False
+    """Whether a booking of it is a request that staff answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,39 +165,51 @@ def search(
     party: Party,
     taken: Taken,
     now: int,
-    steps: int = SEARCH_STEPS,
+    limits: Limits = LIMITS,
+    asking: bool = True,
 ) -> list[Slot]:
     """The starts of a service day by time.
 
-    Room that is there only when others move is found as well, as far as `steps` reach. A start may take a
-    fifth of them, which is less than a booking may: what is shown is had.
+    Room that is there only when others move is found as well, within `limits` for each start: within those of
+    `choose`, a start is shown if and only if it can be booked.
+
+    With `asking`, a party that has to ask first finds what it may ask for: where requests keep no room, every
+    start that the hours allow. Without, it finds where there is room for it.
+
+    Raises PlacementsUnread when `taken` has no placements, and they matter.
     """
     occupied = Occupied(taken.allocations)
-    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    if taken.placements is None and occupied.has_expired:  # a block may wait for such a hold to be cleared
+        raise PlacementsUnread
+    pace = _pace(plan, service_date, taken)
     crowd: Crowd | None = None
-    left = steps if plan.reseating else 0
     slots: list[Slot] = []
     for offering in offerings:
         starts = plan.starts(offering, service_date)
         stay = stay_seconds(offering, party.size, service_date)
-        takes = plan.takes(offering, party, service_date)
+        asks_first = party.channel is Channel.ONLINE and offering.terms.asks_first(party.size)
+        unkept = asking and asks_first and not offering.terms.keeps_room
+        takes = plan.takes(offering, replace(party, any_size=True) if unkept else party, service_date)
         free = _free(plan, offering, service_date, party=party, starts=starts, occupied=occupied, now=now)
         deposit = offering.deposit_for(party.size)
+        day = plan.hours.day(offering, service_date)
+        unhindered = day.unhindered_from(plan.zone, now)
         for number, start in enumerate(starts):
-            refusal = plan.hours.refusal(offering, service_date, start=start, end=start + stay, now=now)
+            refusal = None
+            if unhindered is None or start < unhindered:
+                refusal = next(day.refusals(plan.zone, start=start, end=start + stay, now=now), None)
             if refusal is None and not takes:
                 refusal = Refusal.NO_TABLE_FOR_PARTY
-            if refusal is None and not pace.admits(offering.id, start, party):
+            if refusal is None and not unkept and not pace.admits(offering.id, start, party):
                 refusal = Refusal.PACING
-            if refusal is None and not free >> number & 1:
-                budget = Budget(min(left, steps // _SHARES))
-                demands = plan.demands_at(offering, party, service_date, start=start, now=now)
-                if left and crowd is None:
-                    crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
-                if not left or not crowd or not make_room(demands, start, crowd, budget):
-                    refusal = Refusal.FULLY_BOOKED
-                left = max(0, left - budget.spent)
-            slots.append(Slot(start, start + stay, offering, refusal, deposit))
+            if refusal is None and not unkept and not free >> number & 1:
+                refusal = Refusal.FULLY_BOOKED
+                if plan.reseating:
+                    crowd = crowd or Crowd(occupied, _movables(plan, service_date, taken.known_placements))
+                    demands = plan.demands_at(offering, party, service_date, start=start, now=now)
+                    room = make_room(demands, start, crowd, limits)
+                    refusal = None if isinstance(room, Choice) else room
+            slots.append(Slot(start, start + stay, offering, refusal, deposit, asks_first))
     slots.sort(key=lambda slot: (slot.start, slot.offering.name))
     return slots
 
@@ -215,6 +224,7 @@ def choose(
     taken: Taken,
     now: int,
     reseat: bool = True,
+    limits: Limits = LIMITS,
 ) -> Choice | None:
     """Where a party sits from `start` (epoch seconds) on; None when there is no room.
 
@@ -223,17 +233,36 @@ def choose(
     occupied = Occupied(taken.allocations)
     demands = plan.demands_at(offering, party, service_date, start=start, now=now)
     choice = solver.choose(demands, start, occupied)
-    if choice is None and demands and reseat and plan.reseating:
-        crowd = Crowd(occupied, _movables(plan, service_date, taken.placements))
-        choice = make_room(demands, start, crowd, Budget(COMMIT_STEPS))
+    if choice is None and reseat:
+        choice = rearrange(plan, demands, service_date, start=start, taken=taken, limits=limits)
     return choice
+
+
+def rearrange(
+    plan: Plan,
+    demands: Sequence[Demand],
+    service_date: date,
+    *,
+    start: int,
+    taken: Taken,
+    limits: Limits = LIMITS,
+) -> Choice | None:
+    """Where a visit with these demands sits when others of its day move; None when that does not help.
+
+    Moves nobody where the venue does not want it.
+    """
+    if not demands or not plan.reseating:
+        return None
+    crowd = Crowd(Occupied(taken.allocations), _movables(plan, service_date, taken.known_placements))
+    room = make_room(demands, start, crowd, limits)
+    return room if isinstance(room, Choice) else None
 
 
 def is_paced(
     plan: Plan, offering: Offering, service_date: date, *, start: int, party: Party, taken: Taken
 ) -> bool:
     """Whether as many begin around a start already as the venue lets in at once."""
-    pace = Pace(plan.zone, service_date, plan.pacing, taken.placements)
+    pace = _pace(plan, service_date, taken)
     return not pace.admits(offering.id, start, party)
 
 
@@ -261,6 +290,11 @@ def bookable_service_date(
 def stay_seconds(offering: Offering, party_size: int, service_date: date) -> int:
     """How long a party stays. One larger than every turn time is shown with the longest; it cannot book."""
     return (offering.stay_minutes(party_size, service_date) or offering.stay_of_largest(service_date)) * 60
+
+
+def _pace(plan: Plan, service_date: date, taken: Taken) -> Pace:
+    placements = taken.known_placements if plan.pacing else ()
+    return Pace(plan.zone, service_date, plan.pacing, placements)
 
 
 def _free(

@@ -13,6 +13,8 @@ LAST_DAY = date(8999, 12, 31)
 """Service days outside are refused: their instants could not be shown in every zone."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY_SECONDS = 86_400
+_MOMENTS = 16_384
+"""The starts of a venue are the same ones all the time."""
 
 
 Start: TypeAlias = int | datetime
@@ -115,11 +117,13 @@ def minute_of(zone: ZoneInfo, day: date, instant: int) -> int:
     return (local.toordinal() - day.toordinal()) * 1440 + local.hour * 60 + local.minute
 
 
+@lru_cache(maxsize=_MOMENTS)
 def local_date(zone: ZoneInfo, instant: int) -> date:
     """The calendar day of an instant (epoch seconds) in the zone."""
     return datetime.fromtimestamp(instant, zone).date()
 
 
+@lru_cache(maxsize=_MOMENTS)
 def offset_minutes(zone: ZoneInfo, instant: int) -> int:
     """Minutes east of UTC that the zone shows at an instant (epoch seconds)."""
     offset = datetime.fromtimestamp(instant, zone).utcoffset() or timedelta()

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +21,15 @@ class Movable:
     demands: tuple[Demand, ...]
 
 
+class Hope(IntEnum):
+    """Whether bookings may find other seats while only so many more leave theirs. NOW promises nothing."""
+
+    NEVER = 0
+    LATER = 1
+    """Not unless more leave."""
+    NOW = 2
+
+
 class Option(NamedTuple):
     """A seating that a demand can have once its holders have left. None of them is one who stays."""
 
@@ -28,7 +40,7 @@ class Option(NamedTuple):
     """A bit for each booking."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Item:
     """A demand of a newcomer (no booking) or of a booking, at its times."""
 
@@ -38,6 +50,19 @@ class Item:
     """Best fit first."""
     looked_at: int
     """How many seatings it has, with those that nobody leaves."""
+
+    def held_by(self, bookings: int) -> list[Option]:
+        """What only these have, or nobody; best fit first."""
+        found = [each for part in _parts_of(bookings) for each in self._by_holders.get(part, ())]
+        return [option for _, option in sorted(found, key=itemgetter(0))]
+
+    @cached_property
+    def _by_holders(self) -> dict[int, list[tuple[int, Option]]]:
+        """With their places in the order of preference."""
+        found: dict[int, list[tuple[int, Option]]] = {}
+        for place, option in enumerate(self.options):
+            found.setdefault(option.holders, []).append((place, option))
+        return found
 
     def meets(self, other: "Item") -> bool:
         """Whether both need something at the same time, and so not the same."""
@@ -66,6 +91,10 @@ class Crowd:
         self._seatings: dict[int, tuple[Demand, list[tuple[Seating, list[int], int]]]] = {}
         """By identity of the demand: its candidates, the numbers of their resources, and these as bits."""
         self._items: dict[int, tuple[Item, ...]] = {}
+        self._options: dict[tuple[int, int], tuple[Option, ...]] = {}
+        """By identity of the demand, and start."""
+        self._elsewhere: dict[int, tuple[frozenset[int], ...]] = {}
+        self._hopes: dict[tuple[int, int, int], Hope] = {}
 
     def newcomer(self, demands: Sequence[Demand], start: int) -> list[Item]:
         """What a visit from `start` (epoch seconds) on needs."""
@@ -74,9 +103,50 @@ class Crowd:
     def displaced(self, leaving: int) -> Iterator[Item]:
         """What bookings need that have to leave, by their ids."""
         for number in _numbers_of(leaving):
-            if number not in self._items:
-                self._items[number] = self._items_of(self._bookings[number])
-            yield from self._items[number]
+            yield from self._needed_by(number)
+
+    def ways(self, leaving: int) -> int:
+        """How many ways there are for bookings that have to leave."""
+        return sum(len(ways) for number in _numbers_of(leaving) for ways in self.elsewhere(number))
+
+    def elsewhere(self, number: int) -> tuple[frozenset[int], ...]:
+        """For each thing that a booking needs: who would have to leave, itself included, in each way.
+
+        Where it is now is no way for one that needs one thing: somebody takes that.
+        """
+        ways = self._elsewhere.get(number)
+        if ways is None:
+            items, own = self._needed_by(number), 0
+            if len(items) == 1:
+                held = self.occupied.of_booking(self._bookings[number])
+                for each in held:
+                    own |= 1 << self._number(each.resource_id)
+            ways = self._elsewhere[number] = tuple(
+                frozenset(option.holders for option in item.options if option.resources != own)
+                for item in items
+            )
+        return ways
+
+    def hope(self, leaving: int, driven_out: int, left: int) -> Hope:
+        """Whether each of those `leaving` may find seats when `driven_out`, they included, have left theirs.
+
+        At most `left` more, none or one, may leave then. That others want the same seats is not looked at, so
+        this is known for a whole day.
+        """
+        key = leaving, driven_out, left
+        hope = self._hopes.get(key)
+        if hope is None:
+            hope = self._hopes[key] = min(
+                _hope_for(self, ways, driven_out, left)
+                for number in _numbers_of(leaving)
+                for ways in self.elsewhere(number)
+            )
+        return hope
+
+    def _needed_by(self, number: int) -> tuple[Item, ...]:
+        if number not in self._items:
+            self._items[number] = self._items_of(self._bookings[number])
+        return self._items[number]
 
     def booking(self, number: int) -> Movable | None:
         """What a booking needs; None when it stays where it is."""
@@ -105,16 +175,20 @@ class Crowd:
         return tuple(self._item(booking_id, demand, booking.start) for demand in booking.demands)
 
     def _item(self, booking_id: UUID | None, demand: Demand, start: int) -> Item:
-        times = demand.at(start)
+        options = self._options.get((id(demand), start))
+        if options is None:  # mostly somebody of that size comes at that time already
+            options = self._options[id(demand), start] = tuple(self._ways_to_have(demand, demand.at(start)))
+        return Item(booking_id, demand.at(start), options, len(demand.candidates))
+
+    def _ways_to_have(self, demand: Demand, times: Spans) -> Iterator[Option]:
         holders_of = self._holders(times)
-        options: list[Option] = []
+        staying = self._staying
         for seating, numbers, resources in self._candidates(demand):
             holders = 0
             for number in numbers:
                 holders |= holders_of.get(number, 0)
-            if not holders & self._staying:
-                options.append(Option(seating, resources, holders))
-        return Item(booking_id, times, tuple(options), len(demand.candidates))
+            if not holders & staying:
+                yield Option(seating, resources, holders)
 
     def _candidates(self, demand: Demand) -> list[tuple[Seating, list[int], int]]:
         entry = self._seatings.get(id(demand))
@@ -143,6 +217,28 @@ class Crowd:
                 self._staying |= 1 << number
         self._asked |= everybody
         return found
+
+
+def _hope_for(crowd: Crowd, ways: frozenset[int], driven_out: int, left: int) -> Hope:
+    if any(part in ways for part in _parts_of(driven_out)):
+        return Hope.NOW
+    best = Hope.LATER if ways and not left else Hope.NEVER
+    for holders in ways if left else ():
+        further = holders & ~driven_out
+        alone = not further & (further - 1)
+        best = max(best, crowd.hope(further, driven_out | further, 0) if alone else Hope.LATER)
+        if best is Hope.NOW:
+            break
+    return best
+
+
+def _parts_of(bits: int) -> Iterator[int]:
+    """Every selection of the bits that are set: all of them first, none last."""
+    part = bits
+    while part:
+        yield part
+        part = (part - 1) & bits
+    yield 0
 
 
 def _numbers_of(bits: int) -> Iterator[int]:

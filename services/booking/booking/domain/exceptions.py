@@ -115,16 +115,20 @@ def seating_of(
         ResourceNotFound: the venue does not have one of them, or it is out of service.
         NoTableForParty: their seats are too few, and that was not set aside.
     """
-    alone = {each.resource_ids[0]: each for each in plan.seatings if len(each.resource_ids) == 1}
-    if not alone.keys() >= set(resource_ids):
+    wanted = set(resource_ids)
+    # Lengths first: ids are dear to compare, and a change of a venue asks this for every booking to come.
+    alone = [each for each in plan.seatings if len(each.resource_ids) == 1 and each.resource_ids[0] in wanted]
+    if len(alone) < len(wanted):
         raise ResourceNotFound
-    together = [each for each in plan.seatings if set(each.resource_ids) == set(resource_ids)]
-    seats = max(
-        [each.max_party for each in together] + [sum(alone[each].max_party for each in set(resource_ids))]
-    )
+    together = [
+        each.max_party
+        for each in plan.seatings
+        if len(each.resource_ids) == len(wanted) and wanted.issuperset(each.resource_ids)
+    ]
+    seats = max([*together, sum(each.max_party for each in alone)])
     if seats < party_size and not any_size:
         raise NoTableForParty
-    return Seating(tuple(sorted(set(resource_ids))), 1, seats, "")
+    return Seating(tuple(sorted(wanted)), 1, seats, "")
 
 
 def lasting_until(

@@ -48,6 +48,18 @@ class ServiceDay:
         minute = calendar.minute_of(zone, self.service_date, start)
         return any(window.admits(minute) for window in self.windows)
 
+    def unhindered_from(self, zone: ZoneInfo, now: int) -> int | None:
+        """From which start on time forbids no stay. None when it takes a look at each: see `refusals`."""
+        hindered = (
+            self.closed
+            or self.closed_spans
+            or self.finish_by
+            or self.last_notice is not None
+            or self.released_at is not None
+            or self._too_far_ahead(zone, now)
+        )
+        return None if hindered else now + self.offering.min_notice_minutes * 60
+
     def refusals(self, zone: ZoneInfo, *, start: int, end: int, now: int) -> Iterator[Refusal]:
         """The rules of time that forbid a stay from one of the starts, in the order of `Refusal`."""
         if self.closed or any(start < until and begin < end for begin, until in self.closed_spans):
@@ -63,8 +75,12 @@ class ServiceDay:
         if self.released_at is not None:
             if now < self.released_at:
                 yield Refusal.NOT_RELEASED
-        elif (self.service_date - calendar.local_date(zone, now)).days > self.offering.max_advance_days:
+        elif self._too_far_ahead(zone, now):
             yield Refusal.TOO_FAR_AHEAD
+
+    def _too_far_ahead(self, zone: ZoneInfo, now: int) -> bool:
+        ahead = self.service_date - calendar.local_date(zone, now)
+        return ahead.days > self.offering.max_advance_days
 
 
 @dataclass(frozen=True, slots=True)

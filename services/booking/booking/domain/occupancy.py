@@ -3,16 +3,18 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 Spans: TypeAlias = tuple[tuple[int, int], ...]
 """Some times of one resource: [from, to), in order, relative to the start of a visit or absolute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """A resource that is occupied from `start` up to, not including, `end`."""
+class Allocation(NamedTuple):
+    """A resource that is occupied from `start` up to, not including, `end`.
+
+    A tuple, because a month of them is made at a time.
+    """
 
     resource_id: UUID
     start: int
@@ -44,6 +46,11 @@ class Occupied:
             if each.booking_id not in without:
                 kept = self._live if each.live else self._expired
                 kept.setdefault(each.resource_id, []).append(each)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether there is a hold that ran out."""
+        return bool(self._expired)
 
     def is_free(self, resource_ids: Iterable[UUID], spans: Spans) -> bool:
         """Whether nobody has any of the resources at any of these times."""

@@ -36,6 +36,18 @@ class DepositNotPayable(AppError):
     detail = "No guest could pay this deposit; see errors."
 
 
+class DepositWouldGrow(AppError):
+    """A guest makes the party of a booking so large that it owes a larger deposit than it was asked for.
+
+    Metadata: what it would owe, `deposit`, of which `missing` is asked for by nobody yet, in minor units of
+    `currency`.
+    """
+
+    kind = Kind.REFUSED
+    reason = "DEPOSIT_WOULD_GROW"
+    detail = "A party of this size owes a larger deposit; see metadata. Ask the venue."
+
+
 @dataclass(frozen=True, slots=True)
 class DepositRule:
     """What is paid ahead by parties of `from_party` and more, and until when it is given back in full."""
@@ -248,6 +260,25 @@ class Offering:
         if self.deposit is None or party_size < self.deposit.from_party:
             return None
         return self.deposit.per_person * party_size
+
+    def refuse_growth(self, before: int, after: int, *, promised: Money | None) -> None:
+        """Lets a guest change the party of a booking for which a deposit of `promised` was asked.
+
+        Raises:
+            PartyAsksFirst: it grows into a size that is asked for.
+            DepositWouldGrow: it grows, and would owe more by the rule of today.
+        """
+        self.terms.refuse_growth(before, after)
+        owed = self.deposit_for(after) if after > before else None
+        asked = promised.amount if promised else 0
+        if owed is not None and owed.amount > asked:
+            raise DepositWouldGrow(
+                metadata={
+                    "deposit": str(owed.amount),
+                    "missing": str(owed.amount - asked),
+                    "currency": owed.currency,
+                }
+            )
 
 
 def _refuse_price(price: Money, *, currency: str) -> None:

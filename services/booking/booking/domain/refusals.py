@@ -17,6 +17,9 @@ class Refusal(StrEnum):
     NO_TABLE_FOR_PARTY = "no_table_for_party"
     PACING = "pacing"
     FULLY_BOOKED = "fully_booked"
+    """Nothing is free, and it is proved that nobody who may move lets the party in."""
+    OCCUPIED = "occupied"
+    """Nothing is free, and no way to move others was found; there may be one that moves several."""
 
 
 class SlotClosed(AppError):
@@ -94,4 +97,5 @@ REFUSED_AS: Mapping[Refusal, type[AppError]] = {
     Refusal.NO_TABLE_FOR_PARTY: NoTableForParty,
     Refusal.PACING: SlotPaced,
     Refusal.FULLY_BOOKED: SlotTaken,
+    Refusal.OCCUPIED: SlotTaken,
 }

@@ -4,41 +4,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from booking.domain.crowd import Crowd, Item, Option
+from booking.domain.crowd import Crowd, Hope, Item, Option
 from booking.domain.demands import Demand
 from booking.domain.floor import Seating
 from booking.domain.occupancy import Occupation, Spans
+from booking.domain.refusals import Refusal
 from booking.domain.solver import Choice, Relocation, occupations_of, resources_of
 
 
-@dataclass(slots=True)
-class Budget:
-    """How much may still be tried. A seating that is looked at is a step."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a search goes for one start. The same for who asks and who books: both get the same answer."""
 
-    steps: int
-    spent: int = 0
+    few: int = 20_000
+    """Seatings that may be looked at to move one or two: far more than a visit of one resource needs."""
+    many: int = 200
+    """The same to move more: some tenths of a millisecond."""
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether a search ended before it knew."""
-        return self.spent > self.steps
 
-    def spend(self, steps: int) -> None:
-        """Counts what is looked at now, and ends the search at the first step that is too many."""
-        self.spent = min(self.spent + steps, self.steps + 1)
-        if self.exhausted:
-            raise _Exhausted
+LIMITS = Limits()
+_FEW = 2
 
 
 class _Exhausted(Exception):  # unwinds a search that may go on no longer
-    """The budget is spent."""
+    """Nothing more may be looked at."""
 
 
-def make_room(demands: Sequence[Demand], start: int, crowd: Crowd, budget: Budget) -> Choice | None:
-    """What a visit from `start` (epoch seconds) on occupies when others may move; None when nothing helps.
+def make_room(
+    demands: Sequence[Demand], start: int, crowd: Crowd, limits: Limits = LIMITS
+) -> Choice | Refusal:
+    """What a visit from `start` (epoch seconds) on occupies when others may move; or that nothing helps.
 
-    Moves as few bookings as possible. None, too, when the budget is spent before the search knows:
-    `budget.exhausted` tells.
+    Moves as few bookings as possible. FULLY_BOOKED is proved: nobody who moves, however many, lets it in, and
+    no further booking changes that. OCCUPIED is not: a way to move several may have been missed. Depends on
+    nothing but the visit and the crowd, whoever asks and whatever was asked before.
 
     Whoever is moved, is moved for somebody who takes the seat: from the newcomer on, each placed visit drives
     out those in its way, and they are placed in turn. Every rearrangement in which nobody is moved for
@@ -46,17 +45,19 @@ def make_room(demands: Sequence[Demand], start: int, crowd: Crowd, budget: Budge
     until no branch has met the limit, which proves that there is none.
     """
     if not demands or is_hopeless(demands, start, crowd):
-        return None
-    search = _Search(crowd, budget, crowd.newcomer(demands, start))
+        return Refusal.FULLY_BOOKED
+    search = _Search(crowd, crowd.newcomer(demands, start), limits.few)
     try:
         limit = 1
         while search.attempt(limit):
             if search.solved:
                 return search.choice()
             limit += 1
+            if limit == _FEW + 1:
+                search.steps = limits.many
     except _Exhausted:
-        return None
-    return None
+        return Refusal.OCCUPIED
+    return Refusal.FULLY_BOOKED
 
 
 def is_hopeless(demands: Sequence[Demand], start: int, crowd: Crowd) -> bool:
@@ -101,8 +102,9 @@ def _too_full(wanted: int, moment: int, crowd: Crowd) -> bool:
 @dataclass(slots=True)
 class _Search:
     crowd: Crowd
-    budget: Budget
     newcomer: Sequence[Item]
+    steps: int
+    """How many seatings may still be looked at."""
     solved: bool = False
     _placed: list[tuple[Item, Option]] = field(default_factory=list)
     _limit: int = 0
@@ -145,19 +147,41 @@ class _Search:
 
     def _options(self, item: Item, driven_out: int) -> list[Option]:
         """Where an item can sit beside those who are placed, without driving out too many."""
-        self.budget.spend(item.looked_at)
+        self._spend(item.looked_at)
         kept = 0
         for placed, option in self._placed:
             if item.meets(placed):
                 kept |= option.resources
+        if (
+            driven_out.bit_count() == self._limit
+        ):  # nobody else may leave: most of what there is, is out of reach
+            within = item.held_by(driven_out)
+            self._cut |= len(within) < len(item.options)
+            return [option for option in within if not option.resources & kept]
         found: list[Option] = []
         for option in item.options:
             if not option.resources & kept:
-                if (driven_out | option.holders).bit_count() > self._limit:
-                    self._cut = True
-                else:
+                left = self._limit - (driven_out | option.holders).bit_count()
+                hope = self._hope(option, driven_out, left) if left >= 0 else Hope.LATER
+                if hope is Hope.NOW:
                     found.append(option)
+                elif hope is Hope.LATER:
+                    self._cut = True
         return found
+
+    def _hope(self, option: Option, driven_out: int, left: int) -> Hope:
+        """Whether those whom an option drives out may find seats. Costs the same whatever came before."""
+        leaving = option.holders & ~driven_out
+        if not leaving or left > 1:
+            return Hope.NOW
+        if self._limit > _FEW:
+            self._spend(1 + left * self.crowd.ways(leaving))
+        return self.crowd.hope(leaving, driven_out | leaving, left)
+
+    def _spend(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise _Exhausted
 
 
 def _seated(visit: Sequence[tuple[Seating, Spans]]) -> tuple[tuple[UUID, ...], tuple[Occupation, ...]]:

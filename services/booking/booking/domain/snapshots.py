@@ -1,8 +1,11 @@
 """A venue and some of its service days at one moment, searched day by day. Pure; searches like any search."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from operator import attrgetter
 from uuid import UUID
 
 from booking.domain import availability
@@ -11,7 +14,7 @@ from booking.domain.floor import Party
 from booking.domain.occupancy import Allocation
 from booking.domain.placements import Placement, Taken
 
-_DAY = 86_400
+_START = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def find(plan: Plan, inquiry: Inquiry, *, taken: Taken, now: int) -> Found:
 
     `taken` has to hold what touches `reach` of the day; what lies beyond changes nothing.
 
-    Raises OfferingNotFound.
+    Raises OfferingNotFound, PlacementsUnread.
     """
     asked = inquiry.offering_id
     offerings = [plan.offering(asked)] if asked else list(plan.offerings.values())
@@ -56,7 +59,7 @@ def reach(plan: Plan, first: date, last: date) -> tuple[int, int]:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """Some service days of a venue, read at one moment."""
 
@@ -64,34 +67,35 @@ class Snapshot:
     now: int
     """Epoch seconds."""
     allocations: Sequence[Allocation]
-    placements: Sequence[Placement]
-    _allocations: dict[int, list[Allocation]] = field(default_factory=dict, init=False, repr=False)
-    """By day of UTC; one that lasts into others, in each of them."""
+    placements: Sequence[Placement] | None
+    """None when they were not read."""
+    _ordered: list[Allocation] = field(default_factory=list, init=False, repr=False)
+    """The allocations by start; and their starts."""
+    _starts: list[int] = field(default_factory=list, init=False, repr=False)
     _placements: dict[date, list[Placement]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Sorts everything by day once, so that no search goes through all of it."""
-        for each in self.allocations:
-            for number in range(each.start // _DAY, (each.end - 1) // _DAY + 1):
-                self._allocations.setdefault(number, []).append(each)
-        for placement in self.placements:
+        """Sorts everything once, so that no search goes through all of it."""
+        self._ordered.extend(sorted(self.allocations, key=_START))
+        self._starts.extend(map(_START, self._ordered))
+        for placement in self.placements or ():
             self._placements.setdefault(placement.service_date, []).append(placement)
 
     def taken(self, service_date: date) -> Taken:
         """What others have of the time that a service day can touch."""
         start, end = reach(self.plan, service_date, service_date)
-        first = start // _DAY
+        first = bisect_right(self._starts, start - self._longest)
+        after = bisect_left(self._starts, end)
         return Taken(
-            [
-                each
-                for number in range(first, end // _DAY + 1)
-                for each in self._allocations.get(number, ())
-                # In the first of the days that it is kept under, and not again in the others.
-                if number == max(first, each.start // _DAY) and each.start < end and start < each.end
-            ],
-            self._placements.get(service_date, ()),
+            [each for each in self._ordered[first:after] if start < each.end],
+            None if self.placements is None else self._placements.get(service_date, ()),
         )
 
+    @cached_property
+    def _longest(self) -> int:
+        """How long an allocation lasts at most, in seconds."""
+        return max((each.end - each.start for each in self._ordered), default=0)
+
     def find(self, inquiry: Inquiry) -> Found:
-        """What becomes of every start of a service day. Raises OfferingNotFound."""
+        """What becomes of every start of a service day. Raises OfferingNotFound, PlacementsUnread."""
         return find(self.plan, inquiry, taken=self.taken(inquiry.service_date), now=self.now)

@@ -32,6 +32,14 @@ class Choice:
     moved: tuple[Relocation, ...] = ()
     """Bookings that sit elsewhere then."""
 
+    def meets(self, other: "Choice") -> bool:
+        """Whether both want the same resource at the same time."""
+        return any(
+            one.resource_id == each.resource_id and one.start < each.end and each.start < one.end
+            for one in self.occupations
+            for each in other.occupations
+        )
+
 
 def free_starts(starts: Sequence[int], demands: Sequence[Demand], occupied: Occupied) -> int:
     """A bit for each of the rising `starts` at which everything that a visit needs is free.

@@ -62,6 +62,8 @@ class Terms:
     requests: RequestRule | None = None
     grace_minutes: int | None = _DEFAULT_GRACE_MINUTES
     """After the start, before a guest who did not arrive counts as missed; None leaves that to staff."""
+    no_show_percent: int | None = None
+    """How much of a paid deposit is kept of a guest who does not come; None for all of it."""
 
     @classmethod
     def of(
@@ -71,6 +73,7 @@ class Terms:
         policy: str,
         requests: RequestRule | None,
         grace_minutes: int | None,
+        no_show_percent: int | None = None,
     ) -> "Terms":
         """Terms as an owner sets them up; a grace of 0 means 30 minutes.
 
@@ -78,11 +81,16 @@ class Terms:
             InvalidRequest: the policy holds control characters.
         """
         grace = grace_minutes or _DEFAULT_GRACE_MINUTES if grace_minutes is not None else None
-        return cls(price_per_person, texts.several_lines("/policy", policy), requests, grace)
+        return cls(price_per_person, texts.several_lines("/policy", policy), requests, grace, no_show_percent)
 
     def asks_first(self, party_size: int) -> bool:
         """Whether a party of this size is asked for instead of booked."""
         return self.requests is not None and party_size >= self.requests.from_party
+
+    @property
+    def keeps_room(self) -> bool:
+        """Whether the room of a request is kept while staff think about it."""
+        return self.requests is not None and self.requests.holds_capacity
 
     def refuse_growth(self, before: int, after: int) -> None:
         """Raises PartyAsksFirst when a party grows into a size that is asked for."""

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from booking.domain import texts
+from booking.domain import calendar, texts
 from booking.domain.availability import Slot
 from booking.domain.bookings import Guest
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
@@ -114,6 +114,10 @@ class Ask:
     earliest: int
     latest: int
     notes: str
+    booking_id: UUID | None = None
+    """The booking by whose link the guest asks; None for none."""
+    instead: bool = False
+    """Whether that booking is given up once an offer is confirmed."""
 
     @classmethod
     def of(
@@ -139,6 +143,10 @@ class Ask:
             last += DAY_MINUTES
         lines = texts.several_lines("/notes", notes)
         return cls(offering_id, party_size, guest, best_date, flexible_days, first, last, lines)
+
+    def beside(self, booking_id: UUID, *, instead: bool) -> "Ask":
+        """The same by the link of a booking, or instead of it."""
+        return replace(self, booking_id=booking_id, instead=instead)
 
     @property
     def first_date(self) -> date:
@@ -171,19 +179,19 @@ class Ask:
     def choose(
         self, zone: ZoneInfo, service_date: date, slots: Sequence[Slot], *, declined: Collection[int] = ()
     ) -> list[Slot]:
-        """Those of a day's starts that suit and were not declined before, in their order."""
+        """Those of a day's starts that suit, in their order, without what overlaps a declined stay."""
         if not self.first_date <= service_date <= self.last_date:
             return []
         return [
             slot
             for slot in slots
-            if slot.start not in declined and self.suits(zone, service_date, slot.start)
+            if self.suits(zone, service_date, slot.start)
+            and not any(abs(slot.start - start) < slot.end - slot.start for start in declined)
         ]
 
     def over_at(self, zone: ZoneInfo) -> datetime:
         """When the last start that suits has begun."""
-        midnight = datetime.combine(self.last_date, time(), zone)
-        return midnight + timedelta(minutes=self.latest + 1)
+        return datetime.fromtimestamp(calendar.end_of(zone, self.last_date, self.latest + 1), zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,9 @@ class Entry:
     asked_at: datetime
     """When the guest last said what they wait for."""
     version: int = 1
+    unproven: bool = False
+    """Whether its address waits already, by an entry whose link was not shown. It looks like any other to
+    whoever made it, so that nobody learns who waits, and is offered nothing: the earlier one is untouched."""
 
     @classmethod
     def join(cls, id: UUID, ask: Ask, *, venue_id: UUID, time_zone: str, now: datetime) -> "Entry":  # noqa: A002
@@ -277,6 +288,8 @@ class Offer:
     start: datetime
     expires_at: datetime
     outcome: Outcome = Outcome.PENDING
+    made_at: datetime | None = None
+    """None before it is kept."""
 
 
 def contact_of(email: str) -> bytes:

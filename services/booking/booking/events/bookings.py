@@ -90,8 +90,9 @@ async def booking_completed(tx: Transaction, booking: Booking) -> None:
 
 
 async def booking_missed(tx: Transaction, booking: Booking) -> None:
-    """The guest did not come."""
-    await _tell(tx, booking, events_pb2.BookingNoShow(booking=_snapshot(booking)))
+    """The guest did not come; payment keeps the fee of the deposit, and gives back the rest."""
+    fee = money(booking.no_show_fee)
+    await _tell(tx, booking, events_pb2.BookingNoShow(booking=_snapshot(booking), fee=fee))
 
 
 async def link_requested(tx: Transaction, booking: Booking) -> None:

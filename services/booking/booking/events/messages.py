@@ -148,6 +148,7 @@ def offering_message(offering: Offering) -> venue_pb2.Offering:
         else None,
         no_show_minutes=terms.grace_minutes or 0,
         no_show_by_staff=terms.grace_minutes is None,
+        no_show_percent=terms.no_show_percent,
     )
 
 

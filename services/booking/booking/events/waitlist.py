@@ -78,6 +78,8 @@ def entry_message(
         booking_id=ids.show("bkg", booking_id) if booking_id else "",
         created_at=moment(zone, entry.created_at),
         version=entry.version,
+        joined_by_booking_id=ids.show("bkg", ask.booking_id) if ask.booking_id else "",
+        instead_of_booking=ask.instead,
     )
 
 
@@ -93,7 +95,8 @@ def _offer(zone: ZoneInfo, booking: Booking) -> waitlist_pb2.WaitlistOffer:
 
 
 async def _tell(tx: Transaction, entry: Entry, message: Message) -> None:
-    await outbox.add(tx, message, key=entry.id)
+    if not entry.unproven:  # nobody but whoever made it is to know of it
+        await outbox.add(tx, message, key=entry.id)
 
 
 def _snapshot(entry: Entry) -> events_pb2.WaitlistSnapshot:

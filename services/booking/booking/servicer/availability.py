@@ -34,6 +34,7 @@ _REASONS = {
     Refusal.PACING: booking_pb2.REFUSAL_REASON_PACING,
     Refusal.NO_TABLE_FOR_PARTY: booking_pb2.REFUSAL_REASON_NO_TABLE_FOR_PARTY,
     Refusal.FULLY_BOOKED: booking_pb2.REFUSAL_REASON_FULLY_BOOKED,
+    Refusal.OCCUPIED: booking_pb2.REFUSAL_REASON_OCCUPIED,
 }
 
 
@@ -141,6 +142,7 @@ def _slot(zone: ZoneInfo, slot: Slot) -> booking_pb2.Slot:
         bookable=slot.refusal is None,
         reason=_REASONS[slot.refusal],
         deposit=money(slot.deposit),
+        asks_first=slot.asks_first,
     )
 
 
@@ -176,6 +178,7 @@ def _verdict(verdict: Verdict) -> pb.StartAvailability:
         bookable=verdict.refusal is None,
         reason=_REASONS[verdict.refusal],
         deposit=money(slot.deposit) if slot else None,
+        asks_first=bool(slot and slot.asks_first),
     )
 
 

@@ -230,4 +230,5 @@ def _terms(request: venue_pb2.CreateOfferingRequest) -> Terms:
         if request.HasField("request")
         else None,
         grace_minutes=None if request.no_show_by_staff else request.no_show_minutes,
+        no_show_percent=request.no_show_percent if request.HasField("no_show_percent") else None,
     )

@@ -11,7 +11,8 @@ from booking.domain.waitlist import Ask, EntryStatus, WaitlistEntryNotFound
 from booking.events.messages import booking_message, payment_message, venue_message
 from booking.events.waitlist import entry_message
 from booking.servicer.reading import calendar_day, guest, member, page_by_id, venue_ref
-from booking.usecases import offers, sweeps, waitlist
+from booking.usecases import links, offers, sweeps, waitlist
+from booking.usecases.links import Window
 from booking.usecases.waitlist import Seen
 from comptoir.booking.v1 import waitlist_pb2, waitlist_pb2_grpc
 from servicekit import identity, ids
@@ -39,7 +40,9 @@ class WaitlistServicer(waitlist_pb2_grpc.WaitlistServiceServicer):
             latest=request.latest,
             notes=request.notes,
         )
-        seen, token = await waitlist.join_waitlist(self._app, venue_ref(request.venue_id), ask)
+        seen, token = await waitlist.join_waitlist(
+            self._app, venue_ref(request.venue_id), ask, proof=request.waitlist_token
+        )
         return waitlist_pb2.JoinWaitlistResponse(entry=_message(seen), waitlist_token=token)
 
     async def ListWaitlist(
@@ -87,6 +90,19 @@ class GuestWaitlistServicer(waitlist_pb2_grpc.GuestWaitlistServiceServicer):
 
     def __init__(self, app: App) -> None:
         self._app = app
+
+    async def JoinManagedWaitlist(
+        self, request: waitlist_pb2.JoinManagedWaitlistRequest, _context: _Context
+    ) -> waitlist_pb2.JoinManagedWaitlistResponse:
+        """Puts the guest of a booking in line."""
+        seen, token = await links.join_waitlist(
+            self._app,
+            request.token,
+            Window(calendar_day(request.date), request.flexible_days, request.earliest, request.latest),
+            party_size=request.party_size,
+            instead=request.instead_of_booking,
+        )
+        return waitlist_pb2.JoinManagedWaitlistResponse(entry=_message(seen), waitlist_token=token)
 
     async def GetWaitlistEntry(
         self, request: waitlist_pb2.GetWaitlistEntryRequest, _context: _Context

@@ -16,7 +16,6 @@ from booking.domain.bookings import (
     CancelledBy,
     Change,
     ChangeKind,
-    Guest,
     Reason,
     Status,
     Visit,
@@ -27,8 +26,8 @@ from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Override, Rule
 from booking.store.blocks import fill_gaps
 from booking.store.days import Lost
+from booking.store.guests import GUEST_COLUMNS, guest_of
 from booking.store.sweeps import room_appeared
-from booking.store.terms import preferences_of
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
 from servicekit.database import Transaction
 from servicekit.money import Money
@@ -43,12 +42,7 @@ _SELECT = (
     sa.select(
         BOOKINGS,
         VENUES.c.time_zone,
-        GUESTS.c.name.label("guest_name"),
-        GUESTS.c.email.label("guest_email"),
-        GUESTS.c.phone.label("guest_phone"),
-        GUESTS.c.language.label("guest_language"),
-        GUESTS.c.preferences.label("guest_preferences"),
-        GUESTS.c.marketing_consent_at.is_not(None).label("guest_consented"),
+        *GUEST_COLUMNS,
     )
     .join(VENUES, VENUES.c.id == BOOKINGS.c.venue_id)
     .join(GUESTS, GUESTS.c.id == BOOKINGS.c.guest_id)
@@ -174,6 +168,7 @@ async def save_booking(
             "arrived_at": visit.arrived_at,
             "seated_at": visit.seated_at,
             "completed_at": visit.completed_at,
+            "free_until": booking.kept_free_until,
         },
     )
     changed = dict(differences(before, booking)) if before else {}
@@ -290,14 +285,7 @@ def _of(row: sa.RowMapping) -> Booking:
         venue_id=row["venue_id"],
         time_zone=row["time_zone"],
         offering_id=row["offering_id"],
-        guest=Guest(
-            row["guest_id"],
-            row["guest_name"],
-            row["guest_email"],
-            row["guest_phone"],
-            row["guest_language"],
-            preferences_of(row["guest_preferences"], marketing_consent=row["guest_consented"]),
-        ),
+        guest=guest_of(row),
         status=Status(row["status"]),
         party_size=row["party_size"],
         start=row["start_at"],
@@ -315,6 +303,7 @@ def _of(row: sa.RowMapping) -> Booking:
         price=None if row["price_amount"] is None else Money(row["price_amount"], row["price_currency"]),
         policy=row["policy"],
         grace_minutes=row["grace_minutes"],
+        no_show_percent=row["no_show_percent"],
         overridden=frozenset(map(Rule, row["overridden"])),
         pinned=row["pinned"],
         ending=Reason(row["reason_code"], row["reason"]),
@@ -324,4 +313,5 @@ def _of(row: sa.RowMapping) -> Booking:
         attributes=frozenset(row["attributes"]),
         series_id=row["series_id"],
         series_date=row["series_date"],
+        kept_free_until=row["free_until"],
     )

@@ -15,7 +15,7 @@ from booking.domain.bookings import Actor, Booking, Fact
 from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Override
 from booking.store.days import Days, Lost, compiled, parameters
-from booking.store.terms import preferences_document
+from booking.store.guests import preferences_document
 from servicekit import idempotency, ids, telemetry
 from servicekit.database import Database, Transaction
 
@@ -190,6 +190,7 @@ def _more(draft: Draft) -> dict[str, Any]:
         "price_currency": booking.price.currency if booking.price else None,
         "policy": booking.policy,
         "grace_minutes": booking.grace_minutes,
+        "no_show_percent": booking.no_show_percent,
         "pinned": booking.pinned,
         "overridden": sorted(booking.overridden),
         "occupations": _occupations(draft),

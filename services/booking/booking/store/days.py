@@ -162,10 +162,11 @@ async def read_days(
         VenueNotFound: the organization has no such venue.
         IdempotencyKeyReused: the key made something else before.
     """
-    values = _read_values(plans, organization, venue_id, window, key)
+    known = plans.get(venue_id)
+    values = _read_values(known, organization, venue_id, window, key)
     async with db.driver() as connection:
         row = await connection.fetchrow(_BARE_READ, *(values[name] for name in _READ_ORDER))
-    return _days(plans, venue_id, row, key)
+    return _days(plans, known, venue_id, row, key)
 
 
 async def read_days_in(
@@ -173,9 +174,10 @@ async def read_days_in(
 ) -> Days:
     """The same inside a transaction, whose locks make it stay true. Raises like `read_days`."""
     assert tx.organization is not None  # noqa: S101
-    values = _read_values(plans, tx.organization, venue_id, window, key)
+    known = plans.get(venue_id)
+    values = _read_values(known, tx.organization, venue_id, window, key)
     row = (await tx.execute(_READ, values)).mappings().one_or_none()
-    return _days(plans, venue_id, dict(row) if row else None, key)
+    return _days(plans, known, venue_id, dict(row) if row else None, key)
 
 
 async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
@@ -206,9 +208,8 @@ async def lock_venue(tx: Transaction, venue_id: UUID) -> None:
 
 
 def _read_values(
-    plans: Plans, organization: UUID, venue_id: UUID, window: Window, key: idempotency.Key | None
+    known: Plan | None, organization: UUID, venue_id: UUID, window: Window, key: idempotency.Key | None
 ) -> dict[str, Any]:
-    known = plans.get(venue_id)
     return {
         "organization": organization,
         "venue": venue_id,
@@ -222,12 +223,19 @@ def _read_values(
     }
 
 
-def _days(plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idempotency.Key | None) -> Days:
+def _days(
+    plans: Plans,
+    known: Plan | None,
+    venue_id: UUID,
+    row: Mapping[str, Any] | None,
+    key: idempotency.Key | None,
+) -> Days:
+    """What a row says. `known`: the plan whose version was told; by now another may be kept, even older."""
     if row is None:
         raise VenueNotFound
     if key and row["earlier_booking"] and row["earlier_fingerprint"] != key.fingerprint:
         raise IdempotencyKeyReused
-    plan = plans.get(venue_id)
+    plan = known if row["plan"] is None else plans.get(venue_id)
     if row["plan"] is not None and (plan is None or plan.version != row["venue_version"]):
         plan = _plan(row["venue_version"], json.loads(row["plan"]))
         plans.put(venue_id, plan)
@@ -237,18 +245,26 @@ def _days(plans: Plans, venue_id: UUID, row: Mapping[str, Any] | None, key: idem
         now=row["now"],
         plan=plan,
         versions=dict(zip(row["day_dates"] or (), row["day_versions"] or (), strict=True)),
-        allocations=[
-            Allocation(resource_id, start, end, booking_id, live)
-            for resource_id, start, end, booking_id, live in zip(*columns, strict=True)
-        ],
+        allocations=list(map(Allocation._make, zip(*columns, strict=True))),
         placements=_placements(row),
         earlier_booking=row["earlier_booking"],
     )
 
 
 def _placements(row: Mapping[str, Any]) -> list[Placement]:
+    """The bookings of a row. Parties that are alike are one: a month has thousands, and few sizes."""
     if not row["placed_ids"]:
         return []
+    parties: dict[tuple[Any, ...], Party] = {}
+
+    def party(*asked: Any) -> Party:
+        if asked not in parties:
+            size, channel, area_id, attributes, any_size = asked
+            parties[asked] = Party(
+                size, Channel(channel), area_id, frozenset(attributes.split()), any_size=any_size
+            )
+        return parties[asked]
+
     columns = (
         row[f"placed_{name}"]
         for name in (
@@ -272,7 +288,7 @@ def _placements(row: Mapping[str, Any]) -> list[Placement]:
             service_date=service_date,
             start=start,
             end=end,
-            party=Party(size, Channel(channel), area_id, frozenset(attributes.split()), any_size=size_waived),
+            party=party(size, channel, area_id, attributes, size_waived),
             movable=movable,
         )
         for (

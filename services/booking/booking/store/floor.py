@@ -1,13 +1,10 @@
 """Resources and combinations of venues, and who counts on a resource."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.exc import IntegrityError
 
 from booking.domain.venues import (
     Adjacency,
@@ -18,8 +15,9 @@ from booking.domain.venues import (
     ResourceKind,
     ResourceNotFound,
 )
+from booking.store.refusals import refusing
 from booking.tables import ALLOCATIONS, BLOCKS, COMBINATION_MEMBERS, COMBINATIONS, RESOURCES
-from servicekit.database import Transaction, constraint
+from servicekit.database import Transaction
 from servicekit.errors import AppError
 
 _REFUSALS: dict[str, type[AppError]] = {
@@ -110,13 +108,13 @@ async def list_combinations(tx: Transaction, venue_id: UUID) -> list[Combination
 async def insert_resource(tx: Transaction, venue_id: UUID, resource: Resource) -> None:
     """Raises NameTaken, AreaNotFound."""
     row = {"organization_id": tx.organization, "venue_id": venue_id, **_resource_row(resource)}
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(RESOURCES), {"id": resource.id, **row})
 
 
 async def save_resource(tx: Transaction, resource: Resource) -> None:
     """Keeps a changed resource. Raises NameTaken, AreaNotFound."""
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(_SAVE_RESOURCE, {"key": resource.id, **_resource_row(resource)})
 
 
@@ -139,14 +137,14 @@ async def list_uses(tx: Transaction, venue_id: UUID, resource_id: UUID) -> dict[
 async def insert_combination(tx: Transaction, venue_id: UUID, combination: Combination) -> None:
     """Raises NameTaken, ResourceNotFound."""
     row = {"organization_id": tx.organization, "venue_id": venue_id, **_combination_row(combination)}
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(COMBINATIONS), {"id": combination.id, **row})
         await tx.execute(sa.insert(COMBINATION_MEMBERS), _members(tx, venue_id, combination))
 
 
 async def save_combination(tx: Transaction, venue_id: UUID, combination: Combination) -> None:
     """Keeps a changed combination. Raises NameTaken, ResourceNotFound."""
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(_SAVE_COMBINATION, {"key": combination.id, **_combination_row(combination)})
         await tx.execute(_DELETE_MEMBERS, {"key": combination.id})
         await tx.execute(sa.insert(COMBINATION_MEMBERS), _members(tx, venue_id, combination))
@@ -165,17 +163,6 @@ def adjacency_of(
     if max_joined is None or seats_lost_per_joint is None or min_party is None:
         return None
     return Adjacency(max_joined, seats_lost_per_joint, min_party)
-
-
-@contextmanager
-def _named_refusals() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        refusal = _REFUSALS.get(constraint(error))
-        if refusal is None:
-            raise
-        raise refusal from error
 
 
 def _resource_row(resource: Resource) -> dict[str, Any]:

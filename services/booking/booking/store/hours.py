@@ -1,14 +1,12 @@
 """Hours of venues: shifts, date exceptions, closures, and what else the time of an offering obeys."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from booking.domain.clock import Lead
 from booking.domain.closures import Closure
@@ -16,8 +14,9 @@ from booking.domain.hours import Hours
 from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.shifts import Shift
 from booking.domain.windows import DateException, DateExceptionTaken, Window
+from booking.store.refusals import refusing
 from booking.tables import CLOSURES, DATE_EXCEPTIONS, OFFERINGS, SHIFTS
-from servicekit.database import Transaction, constraint
+from servicekit.database import Transaction
 from servicekit.errors import AppError
 
 _REFUSALS: dict[str, type[AppError]] = {
@@ -204,24 +203,13 @@ def times_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _insert(tx: Transaction, table: sa.Table, venue_id: UUID, row: Mapping[str, Any]) -> None:
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(table), {"organization_id": tx.organization, "venue_id": venue_id, **row})
 
 
 async def _save(tx: Transaction, table: sa.Table, key: UUID, row: Mapping[str, Any]) -> None:
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.update(table).where(table.c.id == _key), {"key": key, **row})
-
-
-@contextmanager
-def _named_refusals() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        refusal = _REFUSALS.get(constraint(error))
-        if refusal is None:
-            raise
-        raise refusal from error
 
 
 def _shift_row(shift: Shift) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from booking.domain.offerings import OfferingNotFound
 from booking.domain.pacing import PacingRule
+from booking.store.refusals import refusing
 from booking.tables import PACING_RULES
-from servicekit.database import Transaction, constraint
+from servicekit.database import Transaction
+
+_REFUSALS = {"pacing_rules_of_offering": OfferingNotFound}
 
 _key = sa.bindparam("key", type_=sa.Uuid)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
@@ -51,12 +53,8 @@ async def delete_rule(tx: Transaction, rule_id: UUID) -> None:
 
 
 async def _write(tx: Transaction, statement: sa.Insert | sa.Update, values: dict[str, Any]) -> None:
-    try:
+    with refusing(_REFUSALS):
         await tx.execute(statement, values)
-    except IntegrityError as error:
-        if constraint(error) == "pacing_rules_of_offering":
-            raise OfferingNotFound from error
-        raise
 
 
 def _limits(rule: PacingRule) -> dict[str, Any]:

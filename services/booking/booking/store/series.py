@@ -7,10 +7,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from booking.domain.bookings import Booking, Guest
+from booking.domain.bookings import Booking
 from booking.domain.recurrence import Recurrence
 from booking.domain.series import Conflict, Schedule, Series
-from booking.store.terms import preferences_document, preferences_of
+from booking.store.guests import GUEST_COLUMNS, guest_of
 from booking.tables import BOOKINGS, GUESTS, SERIES, SERIES_SKIPS, VENUES
 from servicekit.database import Transaction
 from servicekit.paging import Page
@@ -23,12 +23,7 @@ _SELECT = (
     sa.select(
         SERIES,
         VENUES.c.time_zone,
-        GUESTS.c.name.label("guest_name"),
-        GUESTS.c.email.label("guest_email"),
-        GUESTS.c.phone.label("guest_phone"),
-        GUESTS.c.language.label("guest_language"),
-        GUESTS.c.preferences.label("guest_preferences"),
-        GUESTS.c.marketing_consent_at.is_not(None).label("guest_consented"),
+        *GUEST_COLUMNS,
     )
     .join(VENUES, VENUES.c.id == _S.venue_id)
     .join(GUESTS, GUESTS.c.id == _S.guest_id)
@@ -82,24 +77,6 @@ async def list_series(tx: Transaction, venue_id: UUID, page: Page) -> list[Serie
 async def list_skips(tx: Transaction, series_id: UUID) -> list[Conflict]:
     """The occurrences that were left out, by day."""
     return [Conflict(row.date, row.reason) for row in await tx.execute(_SKIPS, {"series": series_id})]
-
-
-async def insert_guest(tx: Transaction, series: Series) -> None:
-    """The guest of a new series that was split from none."""
-    guest = series.guest
-    await tx.execute(
-        sa.insert(GUESTS),
-        {
-            "organization_id": tx.organization,
-            "id": guest.id,
-            "name": guest.name,
-            "email": guest.email,
-            "phone": guest.phone,
-            "language": guest.language,
-            "preferences": preferences_document(guest.preferences),
-            "marketing_consent_at": series.created_at if guest.preferences.marketing_consent else None,
-        },
-    )
 
 
 async def insert_series(tx: Transaction, series: Series) -> None:
@@ -164,20 +141,12 @@ def _one(row: sa.RowMapping | None) -> Series | None:
 
 
 def _of(row: sa.RowMapping) -> Series:
-    guest = Guest(
-        row["guest_id"],
-        row["guest_name"],
-        row["guest_email"],
-        row["guest_phone"],
-        row["guest_language"],
-        preferences_of(row["guest_preferences"], marketing_consent=row["guest_consented"]),
-    )
     return Series(
         id=row["id"],
         venue_id=row["venue_id"],
         time_zone=row["time_zone"],
         offering_id=row["offering_id"],
-        guest=guest,
+        guest=guest_of(row),
         schedule=Schedule(
             rule=Recurrence.read(row["rule"]),
             first=row["first_date"],

@@ -1,12 +1,10 @@
 """Venues and what they have. A change takes the venue's row first, so that changes of one venue queue."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from booking.domain.offerings import (
     DepositRule,
@@ -19,6 +17,7 @@ from booking.domain.venues import (
     VenueSlugTaken,
 )
 from booking.store.hours import times_document, times_of
+from booking.store.refusals import refusing
 from booking.store.sweeps import venue_changed
 from booking.store.terms import terms_document, terms_of
 from booking.store.visits import turns_document, turns_of, visit_document, visit_of
@@ -27,7 +26,7 @@ from booking.tables import (
     OFFERINGS,
     VENUES,
 )
-from servicekit.database import Transaction, constraint
+from servicekit.database import Transaction
 from servicekit.errors import AppError
 from servicekit.money import Money
 from servicekit.paging import Page
@@ -67,17 +66,6 @@ _OFFERINGS = (
 _SAVE_VISIT = sa.update(OFFERINGS).where(
     OFFERINGS.c.venue_id == _venue, OFFERINGS.c.id == sa.bindparam("key", type_=sa.Uuid)
 )
-
-
-@contextmanager
-def _named_refusals() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        refusal = _REFUSALS.get(constraint(error))
-        if refusal is None:
-            raise
-        raise refusal from error
 
 
 async def find_in_directory(tx: Transaction, *, venue_id: UUID | None, slug: str) -> tuple[UUID, UUID] | None:
@@ -142,7 +130,7 @@ async def list_others(tx: Transaction, venue_id: UUID, *, most: int) -> list[Ven
 
 async def insert_venue(tx: Transaction, venue: Venue) -> None:
     """Raises VenueSlugTaken."""
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(
             sa.insert(VENUES),
             {
@@ -160,7 +148,7 @@ async def insert_venue(tx: Transaction, venue: Venue) -> None:
 
 async def insert_area(tx: Transaction, venue_id: UUID, area: Area) -> None:
     """Raises NameTaken."""
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(AREAS), _of(tx, venue_id, id=area.id, name=area.name))
 
 
@@ -183,7 +171,7 @@ async def insert_offering(tx: Transaction, venue_id: UUID, offering: Offering) -
         times=times_document(offering),
         visit=visit_document(offering),
     )
-    with _named_refusals():
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(OFFERINGS), row)
 
 

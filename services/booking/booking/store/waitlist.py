@@ -6,12 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from booking.domain.bookings import Guest
 from booking.domain.waitlist import Ask, Entry, EntryStatus, Offer, Outcome
 from booking.store.days import Lost
-from booking.store.terms import preferences_document, preferences_of
+from booking.store.guests import GUEST_COLUMNS, guest_of, insert_guest
+from booking.store.refusals import refusing
 from booking.tables import (
     ALLOCATIONS,
     GUESTS,
@@ -20,11 +19,10 @@ from booking.tables import (
     WAITLIST_OFFERS,
     WAITLIST_TOKENS,
 )
-from servicekit.database import Transaction, constraint
+from servicekit.database import Transaction
 from servicekit.paging import Page
 
-_ONE_OF_CONTACT = "waitlist_entries_one_of_contact"
-_ONE_PENDING = "waitlist_offers_one_pending"
+_REFUSALS = {"waitlist_entries_one_of_contact": Lost, "waitlist_offers_one_pending": Lost}
 _LONGEST = timedelta(days=14)
 """Between the first and the last day of an entry."""
 _E = WAITLIST_ENTRIES.c
@@ -41,12 +39,7 @@ _SELECT = (
     sa.select(
         WAITLIST_ENTRIES,
         VENUES.c.time_zone,
-        GUESTS.c.name.label("guest_name"),
-        GUESTS.c.email.label("guest_email"),
-        GUESTS.c.phone.label("guest_phone"),
-        GUESTS.c.language.label("guest_language"),
-        GUESTS.c.preferences.label("guest_preferences"),
-        GUESTS.c.marketing_consent_at.is_not(None).label("guest_consented"),
+        *GUEST_COLUMNS,
     )
     .join(VENUES, VENUES.c.id == _E.venue_id)
     .join(GUESTS, GUESTS.c.id == _E.guest_id)
@@ -63,18 +56,25 @@ _OF_CONTACT = _SELECT.where(
 ).order_by(_E.id)
 _LOCK_OF_CONTACT = _OF_CONTACT.with_for_update(of=WAITLIST_ENTRIES)
 _OF_DAY = (
-    _SELECT.where(_E.venue_id == _venue, _E.first_date >= _since, _E.first_date <= _day, _E.last_date >= _day)
+    _SELECT.where(
+        ~_E.unproven,
+        _E.venue_id == _venue,
+        _E.first_date >= _since,
+        _E.first_date <= _day,
+        _E.last_date >= _day,
+    )
     .order_by(_E.id)
     .limit(_size)
 )
 _WAITING = _OF_DAY.where(_waiting, _E.id > sa.bindparam("after", type_=sa.Uuid)).limit(None)
 _RANGES = sa.select(_E.first_date, _E.last_date).where(
-    _E.venue_id == _venue, _waiting, _E.first_date <= _last, _E.last_date >= _first
+    _E.venue_id == _venue, _waiting, ~_E.unproven, _E.first_date <= _last, _E.last_date >= _first
 ).distinct()  # fmt: skip
 _other = WAITLIST_ENTRIES.alias()
 _BEFORE = sa.select(sa.func.count()).where(
     _other.c.venue_id == _E.venue_id,
     _other.c.status == EntryStatus.WAITING.value,
+    ~_other.c.unproven,
     _other.c.id < _E.id,
     _other.c.first_date >= _E.first_date - sa.text("14"),
     _other.c.first_date <= _E.last_date,
@@ -86,7 +86,6 @@ _POSITION = sa.select(1 + _BEFORE.correlate(WAITLIST_ENTRIES).scalar_subquery())
     _E.id == _entry, _waiting
 )
 _SAVE = sa.update(WAITLIST_ENTRIES).where(_E.id == _entry)
-_SAVE_GUEST = sa.update(GUESTS).where(GUESTS.c.id == sa.bindparam("guest", type_=sa.Uuid))
 _OFFERS = (
     sa.select(WAITLIST_OFFERS)
     .where(WAITLIST_OFFERS.c.entry_id == sa.any_(sa.bindparam("entries", type_=sa.ARRAY(sa.Uuid))))
@@ -172,8 +171,7 @@ async def position(tx: Transaction, entry_id: UUID) -> int:
 async def insert_entry(tx: Transaction, entry: Entry) -> None:
     """A new entry with its guest. Raises Lost when the contact has joined for one of the days meanwhile."""
     ask = entry.ask
-    guest = _guest_values(ask.guest, entry.asked_at) | {"id": ask.guest.id}
-    await tx.execute(sa.insert(GUESTS), guest | {"organization_id": tx.organization})
+    await insert_guest(tx, ask.guest, now=entry.asked_at)
     fixed = {
         "organization_id": tx.organization,
         "id": entry.id,
@@ -181,27 +179,14 @@ async def insert_entry(tx: Transaction, entry: Entry) -> None:
         "guest_id": ask.guest.id,
         "created_at": entry.created_at,
     }
-    try:
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(WAITLIST_ENTRIES), fixed | _values(entry))
-    except IntegrityError as error:
-        if constraint(error) == _ONE_OF_CONTACT:
-            raise Lost from error
-        raise
 
 
 async def save_entry(tx: Transaction, entry: Entry) -> None:
     """Keeps a changed entry. Raises Lost when the contact has joined for one of the days meanwhile."""
-    try:
+    with refusing(_REFUSALS):
         await tx.execute(_SAVE, {"entry": entry.id} | _values(entry))
-    except IntegrityError as error:
-        if constraint(error) == _ONE_OF_CONTACT:
-            raise Lost from error
-        raise
-
-
-async def save_guest(tx: Transaction, guest: Guest, *, now: datetime) -> None:
-    """What a guest told about themselves anew."""
-    await tx.execute(_SAVE_GUEST, {"guest": guest.id} | _guest_values(guest, now))
 
 
 async def insert_offer(tx: Transaction, offer: Offer) -> None:
@@ -214,12 +199,8 @@ async def insert_offer(tx: Transaction, offer: Offer) -> None:
         "expires_at": offer.expires_at,
         "outcome": offer.outcome.value,
     }
-    try:
+    with refusing(_REFUSALS):
         await tx.execute(sa.insert(WAITLIST_OFFERS), row)
-    except IntegrityError as error:
-        if constraint(error) == _ONE_PENDING:
-            raise Lost from error
-        raise
 
 
 async def list_offers(tx: Transaction, entry_ids: Collection[UUID]) -> list[Offer]:
@@ -264,7 +245,8 @@ def _values(entry: Entry) -> dict[str, Any]:
     ask = entry.ask
     return {
         "offering_id": ask.offering_id,
-        "contact": ask.contact,
+        "contact": entry.id.bytes if entry.unproven else ask.contact,
+        "unproven": entry.unproven,
         "status": entry.status.value,
         "party_size": ask.party_size,
         "best_date": ask.best_date,
@@ -274,20 +256,10 @@ def _values(entry: Entry) -> dict[str, Any]:
         "earliest": ask.earliest,
         "latest": ask.latest,
         "notes": ask.notes,
+        "booking_id": ask.booking_id,
+        "instead_of_booking": ask.instead,
         "asked_at": entry.asked_at,
         "version": entry.version,
-    }
-
-
-def _guest_values(guest: Guest, now: datetime) -> dict[str, Any]:
-    told = guest.preferences
-    return {
-        "name": guest.name,
-        "email": guest.email,
-        "phone": guest.phone,
-        "language": guest.language,
-        "preferences": preferences_document(told),
-        "marketing_consent_at": now if told.marketing_consent else None,
     }
 
 
@@ -296,23 +268,17 @@ def _one(row: sa.RowMapping | None) -> Entry | None:
 
 
 def _of(row: sa.RowMapping) -> Entry:
-    guest = Guest(
-        row["guest_id"],
-        row["guest_name"],
-        row["guest_email"],
-        row["guest_phone"],
-        row["guest_language"],
-        preferences_of(row["guest_preferences"], marketing_consent=row["guest_consented"]),
-    )
     ask = Ask(
         offering_id=row["offering_id"],
         party_size=row["party_size"],
-        guest=guest,
+        guest=guest_of(row),
         best_date=row["best_date"],
         flexible_days=row["flexible_days"],
         earliest=row["earliest"],
         latest=row["latest"],
         notes=row["notes"],
+        booking_id=row["booking_id"],
+        instead=row["instead_of_booking"],
     )
     return Entry(
         id=row["id"],
@@ -323,8 +289,11 @@ def _of(row: sa.RowMapping) -> Entry:
         created_at=row["created_at"],
         asked_at=row["asked_at"],
         version=row["version"],
+        unproven=row["unproven"],
     )
 
 
 def _offer(row: sa.Row[Any]) -> Offer:
-    return Offer(row.entry_id, row.booking_id, row.start_at, row.expires_at, Outcome(row.outcome))
+    return Offer(
+        row.entry_id, row.booking_id, row.start_at, row.expires_at, Outcome(row.outcome), row.made_at
+    )

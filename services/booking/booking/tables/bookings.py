@@ -61,6 +61,8 @@ BOOKINGS = sa.Table(
     sa.Column("policy", sa.Text, nullable=False, server_default=""),
     # After the start, before it counts as missed; NULL leaves that to staff.
     sa.Column("grace_minutes", sa.Integer),
+    # Of the paid deposit, kept if the guest does not come; NULL for all of it.
+    sa.Column("no_show_percent", sa.Integer),
     sa.Column("overridden", sa.ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
     sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
     # Why it was cancelled or declined.
@@ -77,6 +79,8 @@ BOOKINGS = sa.Table(
     # The series that it is of, and by which day that knows it, wherever it was moved to.
     sa.Column("series_id", sa.Uuid),
     sa.Column("series_date", sa.Date),
+    # Until when cancelling cost nothing before the guest moved it; NULL while its start says so.
+    sa.Column("free_until", MOMENT),
     # The offering stands for the venue too.
     sa.ForeignKeyConstraint(
         ["organization_id", "venue_id", "offering_id"],
@@ -91,6 +95,7 @@ BOOKINGS = sa.Table(
     ),
     sa.CheckConstraint("(series_id IS NULL) = (series_date IS NULL)", name="bookings_of_series_are_dated"),
     sa.CheckConstraint("party_size > 0", name="bookings_party_positive"),
+    sa.CheckConstraint("no_show_percent BETWEEN 0 AND 100", name="bookings_no_show_percent"),
     sa.CheckConstraint("start_at < end_at", name="bookings_take_time"),
     sa.CheckConstraint(
         "status IN ('requested', 'held', 'confirmed', 'arrived', 'seated', 'completed', 'cancelled',"

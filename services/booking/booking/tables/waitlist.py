@@ -30,6 +30,16 @@ WAITLIST_ENTRIES = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("asked_at", MOMENT, nullable=False),
+    # Joined with an address that waits already, without its link: only whoever joined sees it.
+    sa.Column("unproven", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The booking by whose link it was joined, and whether that is cancelled once an offer is confirmed.
+    sa.Column("booking_id", sa.Uuid),
+    sa.Column("instead_of_booking", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "booking_id"],
+        ["bookings.organization_id", "bookings.id"],
+        name="waitlist_entries_of_booking",
+    ),
     sa.ForeignKeyConstraint(
         ["organization_id", "venue_id", "offering_id"],
         ["offerings.organization_id", "offerings.venue_id", "offerings.id"],

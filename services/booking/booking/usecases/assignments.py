@@ -62,7 +62,7 @@ async def assign(
 async def pin(
     app: App, organization: UUID, booking_id: UUID, *, pinned: bool, actor: Actor, expected_version: int = 0
 ) -> Booking:
-    """Leaves a booking where it is, or lets the engine move it again. The same answer when it was so before.
+    """Leaves a booking where it is, or lets the engine move it again. The same answer when it is so already.
 
     Raises:
         BookingNotFound, BookingStateConflict, VersionMismatch, Busy
@@ -71,6 +71,7 @@ async def pin(
     async def attempt() -> Booking:
         async with app.db.begin(organization) as tx:
             booking = await holds.lock_with_day(tx, await holds.see_booking(tx, booking_id))
+            booking.refuse_unless(Step.ASSIGN, tx.now)
             if booking.pinned == pinned:
                 return booking
             booking.refuse_unless_version(expected_version)
@@ -91,7 +92,8 @@ async def swap(
         Inconsistent: they are the same, or of two venues.
         BookingNotFound, BookingStateConflict, VersionMismatch: of either.
         NoTableForParty: one party does not fit where the other was.
-        SlotTaken: one stays longer than there is room; both stay where they were.
+        SlotTaken: one stays longer than there is room, or they would meet, as they can when buffers grew
+            since; both stay where they were.
         Busy: too many others change the same days.
     """
     if one[0] == other[0]:
@@ -117,6 +119,8 @@ async def _swap(
             wanted = Wanted(each.resource_ids, each.overridden)
             choice = await seating.choose(tx, days, each, wanted, leaving={first.id, second.id})
             if choice is None:
+                raise SlotTaken
+            if any(choice.meets(other) for other in choices):
                 raise SlotTaken
             await holds.make_room(tx, choice, now=days.now)
             choices.append(choice)

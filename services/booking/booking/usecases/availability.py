@@ -1,12 +1,14 @@
 """Finding a time. Reads one snapshot; what it shows may be gone the next moment."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from uuid import UUID
 
 from booking.app import App
 from booking.domain.availability import Found
 from booking.domain.floor import Channel, Party
+from booking.domain.placements import PlacementsUnread
 from booking.domain.snapshots import Inquiry
 from booking.domain.venues import (
     VenueRef,
@@ -47,6 +49,9 @@ async def search_availability(
         known = app.searches.get(asked, versions)
         if known is not None:
             return known
+    with suppress(PlacementsUnread):
+        reading = await snapshots.read_days(app, place, service_date, service_date, slight=True)
+        return await reading.find(inquiry)
     reading = await snapshots.read_days(app, place, service_date, service_date)
     return await reading.find(inquiry)
 

@@ -48,7 +48,8 @@ async def move_booking(
 ) -> Booking:
     """Moves a booking to another start, gives it another party size, or both: all of it or nothing.
 
-    What it promised and cost stays, also for a party that grew.
+    What it promised and cost stays, also for a party that grew. Others who are to come are moved to other
+    seats where that makes room.
 
     Raises:
         BookingNotFound, BookingNotMovable: there is none, or it has begun, or is over.
@@ -57,6 +58,7 @@ async def move_booking(
         SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: it cannot
             be booked by anybody.
         PartyAsksFirst: a guest makes a party so large that it has to be asked for.
+        DepositWouldGrow: a guest makes a party so large that it would owe a larger deposit.
         SlotPaced: too many others begin around then.
         SlotTaken: everything is occupied then; the booking stays where it was.
         Busy: too many others change the same days.
@@ -103,7 +105,9 @@ async def _move(app: App, organization: UUID, booking_id: UUID, move: Move, acto
         start = int(seen.start.timestamp())
         if move.start is not None:
             start = calendar.resolve(ZoneInfo(seen.time_zone), move.start)
-        service_date, _ = _target(await seating.read(app, tx, seen, start), seen, start, move)
+        seen_days = await seating.read(app, tx, seen, start)
+        _refuse_growth(seen_days, seen, move, actor)
+        service_date, _ = _target(seen_days, seen, start, move)
         days = {seen.service_date, service_date}
         await day_store.lock_days(tx, seen.venue_id, days)
         booking = await store.lock_booking(tx, booking_id)
@@ -126,15 +130,13 @@ async def move_locked(
     """Moves a locked booking to `start` (epoch seconds). When it is refused, nothing was written.
 
     Raises:
-        BookingNotMovable, PartyAsksFirst, and the refusals of a start: see `move_booking`.
+        BookingNotMovable, PartyAsksFirst, DepositWouldGrow, and the refusals of a start: see `move_booking`.
         Lost: it would be on a service day that is not `locked`, or somebody was quicker.
     """
     if start == int(booking.start.timestamp()) and move.party_size in (0, booking.party_size):
         return booking
     days = await seating.read(app, tx, booking, start)
-    if actor.kind is ActorKind.GUEST:
-        terms = days.plan.offering(booking.offering_id).terms
-        terms.refuse_growth(booking.party_size, move.party_size)
+    _refuse_growth(days, booking, move, actor)
     service_date, end = _target(days, booking, start, move)
     if service_date not in locked:
         raise Lost
@@ -143,13 +145,15 @@ async def move_locked(
         datetime.fromtimestamp(end, UTC),
         service_date,
         now=days.now,
+        by=actor.kind,
         party_size=move.party_size,
         waived=move.override.rules if move.override else (),
     )
     if booking.live:
         if move.override is None or Rule.PACING not in move.override.rules:
             _refuse_if_paced(days, moved, booking)
-        moved = await seating.seat(tx, days, moved, Wanted(waived=moved.overridden))
+        wanted = Wanted(waived=moved.overridden)
+        moved = await seating.seat(tx, days, moved, wanted, others_may_move=app)
     await store.save_booking(tx, moved, ChangeKind.MOVED, actor, before=booking, override=move.override)
     await deadlines.watch(tx, moved)
     await _tell(tx, moved, booking)
@@ -174,6 +178,13 @@ async def _tell(tx: Transaction, moved: Booking, before: Booking) -> None:
         await events.booking_requested(tx, moved)
     else:
         await events.booking_moved(tx, moved, before=before)
+
+
+def _refuse_growth(days: Days, booking: Booking, move: Move, actor: Actor) -> None:
+    """Guests grow within what they paid for, and where nobody asks first. Staff decide for themselves."""
+    if actor.kind is ActorKind.GUEST:
+        offering = days.plan.offering(booking.offering_id)
+        offering.refuse_growth(booking.party_size, move.party_size, promised=booking.deposit)
 
 
 def _target(days: Days, booking: Booking, start: int, move: Move) -> tuple[date, int]:

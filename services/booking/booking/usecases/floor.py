@@ -88,7 +88,8 @@ async def update_resource(
         )
         await store.save_resource(tx, resource)
         await capacity.publish(tx, venue)
-        return Changed(resource, await stranded.after_change(tx, venue.id))
+        left = await stranded.after_change(tx, venue.id, resource_ids=(resource_id,))
+        return Changed(resource, left)
 
 
 async def delete_resource(app: App, organization: UUID, ref: VenueRef, resource_id: UUID) -> None:
@@ -131,10 +132,11 @@ async def update_combination(
     )
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
-        await _combination(tx, venue, combination_id)
+        before = await _combination(tx, venue, combination_id)
         await store.save_combination(tx, venue.id, combination)
         await capacity.publish(tx, venue)
-        return Changed(combination, await stranded.after_change(tx, venue.id))
+        left = await stranded.after_change(tx, venue.id, resource_ids=before.resource_ids)
+        return Changed(combination, left)
 
 
 async def delete_combination(
@@ -146,7 +148,8 @@ async def delete_combination(
         combination = await _combination(tx, venue, combination_id)
         await store.delete_combination(tx, combination_id)
         await capacity.publish(tx, venue)
-        return Changed(combination, await stranded.after_change(tx, venue.id))
+        left = await stranded.after_change(tx, venue.id, resource_ids=combination.resource_ids)
+        return Changed(combination, left)
 
 
 async def update_visit(

@@ -1,15 +1,18 @@
 """What the secret of a link opens: one booking, for its guest and for services that write to the guest."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from uuid import UUID
 
 from booking.app import App
+from booking.domain import texts
 from booking.domain.bookings import (
     NO_REASON,
     Actor,
     ActorKind,
     Booking,
+    BookingNotCancellable,
+    BookingStateConflict,
     CancelledBy,
     DepositPayment,
     ManageTokenNotFound,
@@ -22,13 +25,16 @@ from booking.domain.venues import (
     Venue,
     VenueRef,
 )
+from booking.domain.waitlist import Ask
 from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store import venues as venue_store
-from booking.usecases import changes, holds
+from booking.usecases import changes, holds, waitlist
 from booking.usecases.changes import Move
 from booking.usecases.directory import find_own_venue
 from booking.usecases.requests import ask_deposit
+from booking.usecases.waitlist import Seen
+from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.money import Money
 
@@ -47,6 +53,16 @@ class Managed:
     free_until: datetime | None
     movable: bool
     cancellable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a guest would like to come: local times "HH:MM", empty for any."""
+
+    date: date
+    flexible_days: int
+    earliest: str
+    latest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +144,45 @@ async def pay_managed_deposit(app: App, token: str) -> DepositPayment:
         booking = await holds.see_booking(tx, booking_id)
         booking.refuse_unless(Step.PAY, tx.now)
     payment = await ask_deposit(app, organization, booking)
-    assert payment is not None  # noqa: S101  # a hold without a deposit cannot be
+    if payment is None:  # what is only offered to somebody who waits
+        raise BookingStateConflict(metadata={"status": booking.status.value, "step": Step.PAY.value})
     return payment
+
+
+async def join_waitlist(
+    app: App, token: str, window: Window, *, party_size: int, instead: bool
+) -> tuple[Seen, str]:
+    """Puts the guest of a link's booking in line for another time or more people, with its offering.
+
+    `party_size` 0: as many as the booking has. With `instead`, the booking is cancelled once an offer is
+    confirmed. Answers what `waitlist.join_waitlist` does.
+
+    Raises:
+        ManageTokenNotFound: the link is not valid.
+        BookingNotCancellable: it cannot be cancelled any more, so nothing takes its place.
+        Inconsistent: nobody could be told of an offer, for want of an e-mail address.
+        SlotAvailable, SlotNotReleased, SlotTooFarAhead, NoTableForParty, SlotEndsTooLate, SlotTooSoon,
+            SlotClosed, WaitlistOfferPending, Busy: see `waitlist.join_waitlist`.
+    """
+    organization, booking_id = await _open(app, token)
+    async with app.db.begin(organization) as tx:
+        booking = await _still_open(tx, booking_id)
+        if instead and not booking.follows(Step.CANCEL, tx.now):
+            raise BookingNotCancellable
+    if not booking.guest.email:
+        texts.refuse("/token", "must be of a booking whose guest has an e-mail address")
+    ask = Ask.of(
+        replace(booking.guest, id=ids.new()),
+        offering_id=booking.offering_id,
+        party_size=party_size or booking.party_size,
+        best_date=window.date,
+        flexible_days=window.flexible_days,
+        earliest=window.earliest,
+        latest=window.latest,
+        notes=booking.notes,
+    )
+    ask = ask.beside(booking_id, instead=instead)
+    return await waitlist.join_waitlist(app, VenueRef(booking.venue_id), ask)
 
 
 async def resolve_manage_token(app: App, token: str) -> tuple[UUID, Booking]:

@@ -1,6 +1,7 @@
 """Whether many single starts can be booked. Reads one snapshot, however many starts."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from booking.domain import lookups, texts
 from booking.domain.calendar import FIRST_DAY
 from booking.domain.lookups import Verdict, Wanted
 from booking.domain.overviews import MOST_DAYS
+from booking.domain.placements import PlacementsUnread
 from booking.domain.snapshots import Inquiry
 from booking.domain.venues import VenueRef
 from booking.usecases import snapshots
@@ -18,7 +20,7 @@ from booking.usecases.snapshots import Reading
 from servicekit.errors import Busy
 from servicekit.identity import Caller
 
-_ATTEMPTS = 3
+_ATTEMPTS = 4
 _DAY = 86_400
 
 
@@ -50,24 +52,27 @@ async def look_up(
         texts.refuse("/items", f"must lie within {MOST_DAYS} days")
     place = await find_place(app, ref)
     wanted = [wanted_by(place, each, caller) for each in questions]
+    slight = True
     for _ in range(_ATTEMPTS):
         plan = await snapshots.read_plan(app, place)
         inquiries = [lookups.inquiry_of(plan, each) for each in wanted]
-        reading = await _read(app, place, inquiries)
+        reading = await _read(app, place, inquiries, slight=slight)
         if reading.plan is plan:
-            return [
-                lookups.verdict(
-                    plan.zone, each, await reading.find(inquiry) if inquiry else None, now=reading.now
-                )
-                for each, inquiry in zip(wanted, inquiries, strict=True)
-            ]
+            with suppress(PlacementsUnread):
+                return [
+                    lookups.verdict(
+                        plan.zone, each, await reading.find(inquiry) if inquiry else None, now=reading.now
+                    )
+                    for each, inquiry in zip(wanted, inquiries, strict=True)
+                ]
+            slight = False
     raise Busy
 
 
-async def _read(app: App, place: Place, inquiries: Iterable[Inquiry | None]) -> Reading:
+async def _read(app: App, place: Place, inquiries: Iterable[Inquiry | None], *, slight: bool) -> Reading:
     # Where no start is any, nothing is searched, and whatever is read tells the plan and the time.
     days = [each.service_date for each in inquiries if each] or [FIRST_DAY]
-    return await snapshots.read_days(app, place, min(days), max(days))
+    return await snapshots.read_days(app, place, min(days), max(days), slight=slight)
 
 
 def wanted_by(place: Place, question: Question, caller: Caller | None) -> Wanted:

@@ -28,7 +28,7 @@ from booking.store import bookings as booking_store
 from booking.store import days as day_store
 from booking.store import waitlist as store
 from booking.store.days import Lost
-from booking.usecases import deadlines, holds
+from booking.usecases import deadlines, holds, rebookings
 from booking.usecases.requests import ask_deposit
 from booking.usecases.retries import until_first
 from servicekit import timers
@@ -63,10 +63,15 @@ class Locked:
 
     entry: Entry
     held: Booking | None
+    replaced: Booking | None = None
+    """What the guest gives up by accepting; None for nothing, and where it was not asked for."""
 
 
 async def accept_offer(app: App, organization: UUID, entry_id: UUID) -> Accepted:
     """Makes the offer the guest's booking: confirmed, or held until its deposit is paid.
+
+    The booking that it takes the place of, if that was wished, is cancelled in the same transaction; where a
+    deposit is due, once that is paid.
 
     The same booking, with a further link, when it was accepted before. The payment is asked for after the
     booking is safe; when payment is down, the hold stays and a repeated call asks again.
@@ -143,27 +148,33 @@ async def see_entry(tx: Transaction, entry_id: UUID) -> Entry:
     return entry
 
 
-async def lock(tx: Transaction, entry_id: UUID) -> Locked:
+async def lock(tx: Transaction, entry_id: UUID, *, accepting: bool = False) -> Locked:
     """An entry and what is held for it, for a change of both: day, entry and booking, in this order.
+
+    `accepting`: and the booking whose place the offer takes.
 
     Raises:
         WaitlistEntryNotFound
         Lost: somebody has changed it meanwhile.
     """
     seen = await see_entry(tx, entry_id)
-    held = None
+    held = replaced = None
     if seen.status is EntryStatus.OFFERED:
         held = await holds.see_booking(tx, await _pending(tx, entry_id))
-        await day_store.lock_days(tx, held.venue_id, {held.service_date})
+        if accepting and seen.ask.instead and seen.ask.booking_id:
+            replaced = await holds.see_booking(tx, seen.ask.booking_id)
+        days = {each.service_date for each in (held, replaced) if each}
+        await day_store.lock_days(tx, held.venue_id, days)
     entry = await store.lock_entry(tx, entry_id)
     if entry is None or entry.version != seen.version:
         raise Lost
-    if held:
-        booking = await booking_store.lock_booking(tx, held.id)
-        if booking is None or booking.service_date != held.service_date:
+    locked: dict[UUID, Booking] = {}
+    for each in sorted(filter(None, (held, replaced)), key=lambda booking: booking.id):
+        booking = await booking_store.lock_booking(tx, each.id)
+        if booking is None or booking.service_date != each.service_date:
             raise Lost
-        held = booking
-    return Locked(entry, held)
+        locked[each.id] = booking
+    return Locked(entry, held and locked[held.id], replaced and locked[replaced.id])
 
 
 async def end(
@@ -192,7 +203,7 @@ async def let_go(tx: Transaction, held: Booking, outcome: Outcome, actor: Actor)
 async def _accept(app: App, organization: UUID, entry_id: UUID) -> tuple[Booking, str]:
     token = new_token()
     async with app.db.begin(organization) as tx:
-        locked = await lock(tx, entry_id)
+        locked = await lock(tx, entry_id, accepting=True)
         booking = await _accepted_before(tx, locked.entry)
         if booking is None:
             held = _open_offer(locked, tx.now)
@@ -207,6 +218,8 @@ async def _accept(app: App, organization: UUID, entry_id: UUID) -> tuple[Booking
                 await booking_events.booking_held(tx, booking)
             else:
                 await booking_events.booking_confirmed(tx, booking)
+                if locked.replaced:
+                    await rebookings.give_up(tx, locked.replaced)
             accepted = locked.entry.accept()
             await store.end_offer(tx, booking.id, Outcome.ACCEPTED)
             await store.save_entry(tx, accepted)

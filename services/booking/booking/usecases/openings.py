@@ -18,7 +18,7 @@ from servicekit.database import Transaction
 
 _BEFORE, _AFTER = timedelta(days=1), timedelta(days=4)
 """In whatever zone: a service day's starts reach into the second night, and a stay lasts a day at most."""
-_SOLD_OUT = (Refusal.FULLY_BOOKED, Refusal.PACING)
+_SOLD_OUT = (Refusal.FULLY_BOOKED, Refusal.OCCUPIED, Refusal.PACING)
 _NOT_ON_SALE = (Refusal.NOT_RELEASED, Refusal.TOO_FAR_AHEAD)
 _HOPELESS = (Refusal.NO_TABLE_FOR_PARTY, Refusal.MUST_FINISH, Refusal.NOTICE, Refusal.CLOSED)
 
@@ -54,8 +54,8 @@ def first_opening(
 ) -> Opening | None:
     """The first of `entries` that fits on a service day, at the first start that suits it; or at `start`.
 
-    A party that would have to ask first gets its answer from staff, and no offer by itself. Starts that an
-    entry has `declined` are not offered to it again.
+    A party that would have to ask first gets its answer from staff, and no offer by itself. What overlaps
+    a stay that an entry has `declined`, by its start, is not offered to it: the next in line has it.
     """
     searched: dict[tuple[UUID, int], list[Slot]] = {}
     for entry in entries:
@@ -118,4 +118,5 @@ def _slots(days: Days, ask: Ask, service_date: date) -> list[Slot]:
         party=Party(ask.party_size),
         taken=days.taken,
         now=int(days.now.timestamp()),
+        asking=False,
     )

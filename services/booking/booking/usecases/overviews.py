@@ -1,6 +1,7 @@
-"""The calendar of a venue: many service days at once. Reads one snapshot, however many days."""
+"""The calendar of a venue: many service days at once. Reads only what is not known, in few statements."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from booking.app import App
 from booking.domain import texts
 from booking.domain.overviews import MOST_DAYS, Overview
+from booking.domain.placements import PlacementsUnread
 from booking.domain.snapshots import Inquiry
 from booking.domain.venues import VenueRef
 from booking.store import searches
@@ -32,6 +34,8 @@ async def get_calendar(
 ) -> list[Overview]:
     """What the search of each service day from `first` to `last` would show, counted; in order, at most 62.
 
+    Each day is as it was at a moment of this call; days that are full may be of a later one than others.
+
     Raises:
         VenueNotFound, OfferingNotFound
         Inconsistent: the days are upside down, or too many.
@@ -42,21 +46,31 @@ async def get_calendar(
     party = party_of(place, caller, party_size, area_id=area_id, attributes=attributes)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     inquiries = [Inquiry(day, party, offering_id) for day in days]
-    known = await _known(app, place, inquiries)
-    if known is not None:
-        return known
-    reading = await snapshots.read_days(app, place, first, last)
-    return [
-        await reading.answer(each, app.overviews, partial(Overview.of, each.service_date))
-        for each in inquiries
-    ]
+    told = await _known(app, place, inquiries)
+    for slight in (True, False):
+        unknown = [each for each in inquiries if each.service_date not in told]
+        if unknown:
+            told |= await _read(app, place, unknown, slight=slight)
+    return [told[each] for each in days]
 
 
-async def _known(app: App, place: Place, inquiries: list[Inquiry]) -> list[Overview] | None:
-    """All of it from memory, if nothing has changed since; one statement."""
-    keys = [(place.venue_id, each) for each in inquiries]
-    if not all(map(app.overviews.has, keys)):
-        return None
+async def _read(app: App, place: Place, inquiries: list[Inquiry], *, slight: bool) -> dict[date, Overview]:
+    """What one statement tells; after a slight one, that is not all."""
+    first, last = inquiries[0].service_date, inquiries[-1].service_date
+    reading = await snapshots.read_days(app, place, first, last, slight=slight)
+    told: dict[date, Overview] = {}
+    for each in inquiries:
+        day = each.service_date
+        with suppress(PlacementsUnread):
+            told[day] = await reading.answer(each, app.overviews, partial(Overview.of, day))
+    return told
+
+
+async def _known(app: App, place: Place, inquiries: list[Inquiry]) -> dict[date, Overview]:
+    """The days that are remembered, if nothing has changed since; one small statement."""
+    inquiries = [each for each in inquiries if app.overviews.has((place.venue_id, each))]
+    if not inquiries:
+        return {}
     first, last = inquiries[0].service_date, inquiries[-1].service_date
     versions = await searches.read_versions(
         app.db,
@@ -66,7 +80,9 @@ async def _known(app: App, place: Place, inquiries: list[Inquiry]) -> list[Overv
         last + timedelta(days=NEIGHBOURS),
     )
     if versions is None:
-        return None
-    known = [app.overviews.get(key, snapshots.about(versions, key[1].service_date)) for key in keys]
-    complete = [each for each in known if each is not None]
-    return complete if len(complete) == len(keys) else None
+        return {}
+    known = (
+        app.overviews.get((place.venue_id, each), snapshots.about(versions, each.service_date))
+        for each in inquiries
+    )
+    return {each.service_date: each for each in known if each is not None}

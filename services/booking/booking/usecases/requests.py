@@ -40,8 +40,9 @@ async def confirm_request(
 ) -> Booking:
     """Says yes to a request: it has its room from now on, and is held where a deposit is due.
 
-    The same answer when staff said yes before. The payment is asked for after the hold is safe; when payment
-    is down, the hold stays and a repeated call asks again.
+    The same answer when staff said yes before, also once it is paid. Others who are to come are moved to
+    other seats where that makes room. The payment is asked for after the hold is safe; when payment is down,
+    the hold stays and a repeated call asks again.
 
     Raises:
         BookingNotFound, BookingStateConflict: there is none, or it is no request, or ran out.
@@ -118,7 +119,7 @@ async def _confirm(app: App, organization: UUID, booking_id: UUID, answer: Answe
         pay_by = rule.pay_by(start=booking.start, now=days.now)
         confirmed = booking.confirm(pay_by=pay_by, now=days.now, waived=waived)
         wanted = Wanted(answer.resource_ids or booking.resource_ids, waived)
-        confirmed = await seating.seat(tx, days, confirmed, wanted)
+        confirmed = await seating.seat(tx, days, confirmed, wanted, others_may_move=app)
         kind = ChangeKind.HELD if confirmed.status is Status.HELD else ChangeKind.CONFIRMED
         await store.save_booking(tx, confirmed, kind, actor, before=booking, override=answer.override)
         await deadlines.watch(tx, confirmed)
@@ -130,10 +131,12 @@ async def _confirm(app: App, organization: UUID, booking_id: UUID, answer: Answe
 
 
 async def _said_yes(tx: Transaction, booking: Booking) -> bool:
-    """Whether the last that happened to it is that a member confirmed a request: this is a retry."""
-    last = (await store.list_changes(tx, booking.id))[-1]
-    return (
-        last.actor.kind is ActorKind.MEMBER
-        and last.version > 1
-        and last.kind in (ChangeKind.HELD, ChangeKind.CONFIRMED)
+    """Whether a member confirmed the request before, and it stands since: held, paid or not, moved or not."""
+    if booking.status not in (Status.HELD, Status.CONFIRMED):
+        return False
+    return any(
+        each.actor.kind is ActorKind.MEMBER
+        and each.version > 1
+        and each.kind in (ChangeKind.HELD, ChangeKind.CONFIRMED)
+        for each in await store.list_changes(tx, booking.id)
     )

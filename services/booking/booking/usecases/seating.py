@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from booking.app import App
-from booking.domain import exceptions, solver
+from booking.domain import availability, exceptions, solver
 from booking.domain.blocks import Block
 from booking.domain.bookings import Booking
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
@@ -18,8 +18,9 @@ from booking.domain.solver import Choice
 from booking.store import blocks as block_store
 from booking.store import bookings as store
 from booking.store import days as day_store
-from booking.store.days import Days, Window
+from booking.store.days import Days, Lost, Window
 from booking.usecases import holds
+from booking.usecases.windows import window_of_day
 from servicekit.database import Transaction
 
 _DAY = 86_400
@@ -54,8 +55,18 @@ async def read(app: App, tx: Transaction, booking: Booking, start: int) -> Days:
     return await day_store.read_days_in(tx, app.plans, booking.venue_id, window)
 
 
-async def seat(tx: Transaction, days: Days, booking: Booking, wanted: Wanted = ANYWHERE) -> Booking:
+async def seat(
+    tx: Transaction,
+    days: Days,
+    booking: Booking,
+    wanted: Wanted = ANYWHERE,
+    *,
+    others_may_move: App | None = None,
+) -> Booking:
     """Leaves what the booking occupies and takes what is free in its time. A pinned one keeps its resources.
+
+    With `others_may_move`, where nothing is free and the engine may choose, others who are to come make room
+    as for a new booking.
 
     Raises:
         SlotTaken: it is occupied; nothing was written.
@@ -63,10 +74,12 @@ async def seat(tx: Transaction, days: Days, booking: Booking, wanted: Wanted = A
         Lost: somebody was quicker.
     """
     choice = await choose(tx, days, booking, wanted, leaving={booking.id})
+    if choice is None and others_may_move and days.plan.reseating and not _chosen(booking, wanted):
+        choice = await _with_others_moved(others_may_move, tx, days, booking, wanted)
     if choice is None:
         raise SlotTaken
+    await store.release(tx, booking.id)  # first: whoever is moved may have its seats
     await holds.make_room(tx, choice, now=days.now)
-    await store.release(tx, booking.id)
     booking = booking.seated_at(choice.resource_ids)
     await store.occupy(tx, booking, choice.occupations)
     return booking
@@ -101,13 +114,41 @@ async def choose(
     )
 
 
+async def _with_others_moved(
+    app: App, tx: Transaction, days: Days, booking: Booking, wanted: Wanted
+) -> Choice | None:
+    """The same with others of its service day at other seats; None when that does not help either.
+
+    Raises:
+        Lost: the venue has changed since `days` was read.
+    """
+    whole = window_of_day(days.plan, booking.service_date)
+    start = int(booking.start.timestamp())
+    window = replace(whole, start=min(whole.start, start - _DAY), end=max(whole.end, start + _DAY))
+    day = await day_store.read_days_in(tx, app.plans, booking.venue_id, window)
+    if day.plan is not days.plan:
+        raise Lost
+    return availability.rearrange(
+        day.plan,
+        _demands(day, booking, wanted),
+        booking.service_date,
+        start=start,
+        taken=day.taken.without(booking.id),
+    )
+
+
+def _chosen(booking: Booking, wanted: Wanted) -> tuple[UUID, ...]:
+    """The resources that it has to have; none where the engine may choose."""
+    return wanted.resource_ids or (booking.resource_ids if booking.pinned else ())
+
+
 def _demands(days: Days, booking: Booking, wanted: Wanted) -> Sequence[Demand]:
     """What the booking needs where it is to sit, for as long as it stays."""
     plan, start = days.plan, int(booking.start.timestamp())
     offering = plan.offering(booking.offering_id)
     any_size = booking.party.any_size or Rule.PARTY_SIZE in wanted.waived
     party = replace(booking.party, any_size=any_size)
-    chosen = wanted.resource_ids or (booking.resource_ids if booking.pinned else ())
+    chosen = _chosen(booking, wanted)
     if chosen:
         demands = exceptions.chosen_demands(plan, offering, chosen, party, booking.service_date)
     else:

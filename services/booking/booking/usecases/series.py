@@ -29,6 +29,7 @@ from booking.store import commits
 from booking.store import days as day_store
 from booking.store import series as store
 from booking.store.days import Days, Lost
+from booking.store.guests import insert_guest
 from booking.usecases import holds
 from booking.usecases.directory import Place, find_own_venue
 from booking.usecases.drafts import draft_booking, window_of_day_of, window_of_stay
@@ -135,7 +136,7 @@ async def _create(app: App, organization: UUID, ref: VenueRef, order: Order, act
         conflicting += refused
         if conflicting and (not booked or not order.skip):
             raise conflicts(conflicting)
-        await store.insert_guest(tx, series)
+        await insert_guest(tx, series.guest, now=series.created_at)
         await store.insert_series(tx, series)
         await store.insert_skips(tx, series.id, conflicting)
         await store.attach(tx, booked)

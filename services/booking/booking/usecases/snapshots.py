@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -41,16 +41,20 @@ class Reading:
         return self.snapshot.now
 
     async def find(self, inquiry: Inquiry) -> Found:
-        """The search of a day, made before if nothing has changed since. Raises OfferingNotFound."""
+        """The search of a day, made before if nothing has changed since. Raises as `answer`."""
         found = self._made.get(inquiry)
         if found is None:
             found = self._made[inquiry] = await self.answer(inquiry, self.app.searches, lambda found: found)
         return found
 
     async def answer(self, inquiry: Inquiry, kept: Searches[T], make: Callable[[Found], T]) -> T:
-        """What is made of the search of a day, kept for whoever asks next. Raises OfferingNotFound.
+        """What is made of the search of a day, kept for whoever asks next.
 
         Many searches take long: between two, others have their turn.
+
+        Raises:
+            OfferingNotFound
+            PlacementsUnread: the reading was a slight one, and that is not enough for this day.
         """
         asked, versions = (self.place.venue_id, inquiry), about(self.versions, inquiry.service_date)
         known = kept.get(asked, versions)
@@ -62,13 +66,15 @@ class Reading:
         return answer
 
 
-async def read_days(app: App, place: Place, first: date, last: date) -> Reading:
+async def read_days(app: App, place: Place, first: date, last: date, *, slight: bool = False) -> Reading:
     """Some service days in a row on one snapshot: one statement as a rule, again when the venue just changed.
 
-    Raises VenueNotFound.
+    `slight`: who has what, without the bookings, which are most of the work and matter only where something
+    is full. Raises VenueNotFound.
     """
-    days = await _read(app, place, first, last)
-    snapshot = Snapshot(days.plan, int(days.now.timestamp()), days.allocations, days.placements)
+    days, placed = await _read(app, place, first, last, slight=slight)
+    placements = days.placements if placed else None
+    snapshot = Snapshot(days.plan, int(days.now.timestamp()), days.allocations, placements)
     return Reading(app, place, snapshot, Versions(days.plan.version, days.versions))
 
 
@@ -87,12 +93,15 @@ def about(versions: Versions, service_date: date) -> Versions:
     return Versions(versions.venue, {day: versions.days[day] for day in around if day in versions.days})
 
 
-async def _read(app: App, place: Place, first: date, last: date) -> Days:
+async def _read(app: App, place: Place, first: date, last: date, *, slight: bool) -> tuple[Days, bool]:
+    """The days, and whether their bookings were read, too."""
     known = app.plans.get(place.venue_id)
     for _ in range(_READS):
         window = window_of_days(known, first, last)
+        if known is not None:
+            window = replace(window, placements=not slight or bool(known.pacing))
         days = await day_store.read_days(app.db, app.plans, place.organization, place.venue_id, window)
         if known is None or days.plan is known:
             break
         known = days.plan
-    return days
+    return days, window.placements

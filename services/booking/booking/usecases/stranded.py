@@ -1,5 +1,7 @@
 """Which future bookings hours or capacity do not allow any more. Reads; people act on what it finds."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -8,6 +10,7 @@ from zoneinfo import ZoneInfo
 from booking.app import App
 from booking.domain import texts
 from booking.domain.availability import Plan
+from booking.domain.blocks import Block
 from booking.domain.calendar import LAST_DAY
 from booking.domain.stranded import Commitment, Stranding, stranding
 from booking.domain.venues import VenueRef
@@ -22,6 +25,10 @@ from servicekit.database import Transaction
 
 MOST_DAYS = 366
 _MOST_NAMED = 500
+_AT_ONCE = 50
+"""How many bookings are looked at before others have their turn: some milliseconds."""
+_BUFFER = timedelta(days=1)
+"""No visit reaches further beyond its start and end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +61,58 @@ async def after_change(
     venue_id: UUID,
     *,
     offering_ids: tuple[UUID, ...] = (),
+    resource_ids: tuple[UUID, ...] = (),
     first: date | None = None,
     last: date | None = None,
 ) -> list[UUID]:
     """The bookings that stand stranded after a change in `tx`, by start. At most 500.
 
-    Of all service days to come and all offerings, unless the change touches some only. In a transaction that
-    `capacity.begin_change` began, no booking in flight is missed.
+    Of all service days to come, all offerings and all resources, unless the change touches some only. In a
+    transaction that `capacity.begin_change` began, no booking in flight is missed.
     """
     since = capacity.today(tx)
-    scope = Scope(max(first or since, since), last or LAST_DAY, offering_ids)
+    scope = Scope(max(first or since, since), last or LAST_DAY, offering_ids, resource_ids)
     return [each.commitment.booking_id for each in await find_stranded(tx, venue_id, scope)]
 
 
 async def list_live(tx: Transaction, venue_id: UUID) -> list[UUID]:
     """All live bookings that are to come, by start."""
     scope = Scope(capacity.today(tx), LAST_DAY)
-    return [each.booking_id for each in await store.list_commitments(tx, venue_id, scope)]
+    chunks = store.list_commitments(tx, venue_id, scope)
+    return [each.booking_id async for chunk in chunks for each in chunk]
 
 
 async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[Stranded]:
-    """The stranded bookings of a scope as things stand in `tx`, by start. At most 500."""
-    commitments = await store.list_commitments(tx, venue_id, scope)
-    if not commitments:
-        return []
-    plan = await _plan(tx, venue_id)
-    blocks = await block_store.list_touching(
-        tx,
-        venue_id,
-        datetime.fromtimestamp(commitments[0].start, UTC),
-        datetime.fromtimestamp(max(each.end for each in commitments), UTC),
-    )
+    """The stranded bookings of a scope as things stand in `tx`, by start. At most 500.
+
+    Looks at some of them at a time: in between, others have their turn.
+    """
     found: list[Stranded] = []
-    for commitment in commitments:
+    plan: Plan | None = None
+    async for chunk in store.list_commitments(tx, venue_id, scope):
+        plan = plan or await _plan(tx, venue_id)
+        blocks = await block_store.list_touching(
+            tx,
+            venue_id,
+            datetime.fromtimestamp(chunk[0].start, UTC) - _BUFFER,
+            datetime.fromtimestamp(max(each.end for each in chunk), UTC) + _BUFFER,
+        )
+        found += await judge(plan, chunk, blocks)
+        if len(found) >= _MOST_NAMED:
+            break
+    return found[:_MOST_NAMED]
+
+
+async def judge(plan: Plan, commitments: Sequence[Commitment], blocks: Sequence[Block]) -> list[Stranded]:
+    """Those of some bookings that the plan, or a block, does not allow. Others have turns."""
+    found: list[Stranded] = []
+    for number, commitment in enumerate(commitments):
+        if not number % _AT_ONCE:
+            await asyncio.sleep(0)
         reason = stranding(plan, commitment, blocks)
         if reason is not None:
             found.append(Stranded(commitment, reason))
-    return found[:_MOST_NAMED]
+    return found
 
 
 async def _plan(tx: Transaction, venue_id: UUID) -> Plan:

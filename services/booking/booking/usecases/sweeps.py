@@ -123,7 +123,7 @@ async def _look(
     if not waiting:
         return None
     days = await openings.read(app, tx, venue_id, day, day)
-    declined = await _declined(tx, [entry.id for entry in waiting])
+    declined = await _declined(tx, waiting)
     opening = openings.first_opening(days, waiting, day, declined=declined)
     return (days, opening) if opening else None
 
@@ -189,10 +189,11 @@ async def _offer(app: App, tx: Transaction, days: Days, opening: Opening, actor:
     return offered
 
 
-async def _declined(tx: Transaction, entry_ids: list[UUID]) -> dict[UUID, set[int]]:
-    """The starts that entries have declined, in epoch seconds."""
+async def _declined(tx: Transaction, waiting: list[Entry]) -> dict[UUID, set[int]]:
+    """The starts that entries have declined since they last said what they wait for, in epoch seconds."""
+    asked_at = {entry.id: entry.asked_at for entry in waiting}
     declined: dict[UUID, set[int]] = {}
-    for offer in await store.list_offers(tx, entry_ids):
-        if offer.outcome is Outcome.DECLINED:
+    for offer in await store.list_offers(tx, asked_at.keys()):
+        if offer.outcome is Outcome.DECLINED and (offer.made_at or tx.now) >= asked_at[offer.entry_id]:
             declined.setdefault(offer.entry_id, set()).add(int(offer.start.timestamp()))
     return declined

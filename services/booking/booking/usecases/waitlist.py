@@ -12,7 +12,8 @@ from booking.events import waitlist as events
 from booking.store import sweeps
 from booking.store import venues as venue_store
 from booking.store import waitlist as store
-from booking.usecases import holds, offers, openings
+from booking.store.guests import save_guest
+from booking.usecases import holds, offers, openings, rebookings
 from booking.usecases.directory import find_own_venue, find_place
 from booking.usecases.offers import GUEST, see_entry
 from booking.usecases.retries import until_first
@@ -49,12 +50,14 @@ class Described:
     """Empty unless asked for."""
 
 
-async def join_waitlist(app: App, ref: VenueRef, ask: Ask) -> tuple[Seen, str]:
+async def join_waitlist(app: App, ref: VenueRef, ask: Ask, *, proof: str = "") -> tuple[Seen, str]:
     """Puts a party in line, and answers the secret of its link.
 
-    Whoever waits for one of the days already, by e-mail address, changes what they wait for and keeps their
-    place; earlier links stop working, so that nobody goes on reading what somebody else typed in later. The
-    same entry again, with a further link, for the same Idempotency-Key.
+    Whoever waits for one of the days already, by e-mail address, and shows the secret of that entry's link as
+    `proof`, changes what they wait for and keeps their place; earlier links stop working. Whoever shows none
+    is answered as if the address were new, by an entry that is offered nothing: an address is no secret, and
+    nobody learns or changes by it who waits for what. The same entry again, with a further link, for the same
+    Idempotency-Key.
 
     Raises:
         VenueNotFound, OfferingNotFound: nobody offers that.
@@ -65,7 +68,7 @@ async def join_waitlist(app: App, ref: VenueRef, ask: Ask) -> tuple[Seen, str]:
         Busy: the same guest joins several times at once.
     """
     place = await find_place(app, ref)
-    return await until_first(lambda: _join(app, place.organization, place.venue_id, ask))
+    return await until_first(lambda: _join(app, place.organization, place.venue_id, ask, proof))
 
 
 async def list_waitlist(
@@ -144,7 +147,8 @@ async def end_entry(app: App, timer: Timer) -> None:
 async def close_for_booking(app: App, event: Event, booking_id: UUID) -> None:
     """A guest has booked: who waited for that day at that venue waits no more, and is offered nothing.
 
-    What was asked for after the booking was confirmed is another wish, and stays.
+    What was asked for after the booking was confirmed, or by its own link, is another wish, and stays. What
+    the booking takes the place of is given up.
 
     Raises:
         BookingNotFound: the tenant has no such booking.
@@ -158,7 +162,8 @@ async def close_for_booking(app: App, event: Event, booking_id: UUID) -> None:
             entry = await store.find_of_contact(
                 tx, booking.venue_id, contact_of(booking.guest.email), booking.service_date
             )
-            if entry is None or entry.asked_at > event.time:
+            await rebookings.give_up_soon(tx, booking_id)
+            if entry is None or entry.asked_at > event.time or entry.ask.booking_id == booking_id:
                 return
             locked = await offers.lock(tx, entry.id)
             if locked.entry.live:
@@ -182,11 +187,14 @@ async def describe_entry(app: App, organization: UUID, entry_id: UUID, *, issue_
     return Described(seen, venue, name, token)
 
 
-async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask) -> tuple[Seen, str]:
+async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask, proof: str) -> tuple[Seen, str]:
     token, key = new_token(), idempotency.key()
     async with app.db.begin(organization) as tx:
         first, last = ask.first_date, ask.last_date
         mine = await store.lock_of_contact(tx, venue_id, ask.contact, first=first, last=last)
+        known = bool(mine)
+        if known and not await _is_of(tx, proof, mine):
+            mine = []
         entry_id = mine[0].id if mine else ids.new()
         earlier = await idempotency.claim(tx, key, entry_id)
         if earlier:
@@ -195,9 +203,10 @@ async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask) -> tuple
             days = await openings.read(app, tx, venue_id, first, last)
             openings.refuse_unless_sold_out(days, ask)
             if mine:
-                entry = await _ask_again(tx, mine, ask)
+                entry = await _ask_again(tx, mine[0], ask)
             else:
                 entry = Entry.join(entry_id, ask, venue_id=venue_id, time_zone=days.plan.zone.key, now=tx.now)
+                entry = replace(entry, unproven=known)
                 await store.insert_entry(tx, entry)
             await timers.schedule(tx, WAITLIST_END, str(entry.id), ask.over_at(days.plan.zone))
             # Room that appeared since `days` was read was swept before this entry could be seen.
@@ -207,16 +216,17 @@ async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask) -> tuple
         return await _see(tx, entry), token
 
 
-async def _ask_again(tx: Transaction, mine: list[Entry], ask: Ask) -> Entry:
-    """The oldest entry with the new wish. Others that it now comprises are withdrawn, earlier links void."""
-    again = mine[0].ask_again(ask, now=tx.now)
-    for other in mine[1:]:
-        other.ask_again(ask, now=tx.now)
-        withdrawn = other.end(EntryStatus.WITHDRAWN)
-        await store.save_entry(tx, withdrawn)
-        await events.waitlist_closed(tx, withdrawn)
+async def _is_of(tx: Transaction, proof: str, entries: list[Entry]) -> bool:
+    """Whether a secret is that of the link of the only one of some entries: of another, it proves nothing."""
+    found = await store.find_token(tx, token_hash(proof)) if proof else None
+    return found is not None and {each.id for each in entries} == {found[1]}
+
+
+async def _ask_again(tx: Transaction, before: Entry, ask: Ask) -> Entry:
+    """The same entry with the new wish, earlier links void."""
+    again = before.ask_again(ask, now=tx.now)
     await store.save_entry(tx, again)
-    await store.save_guest(tx, again.ask.guest, now=tx.now)
+    await save_guest(tx, again.ask.guest, now=tx.now)
     await store.forget_tokens(tx, again.id)
     return again
 

@@ -92,6 +92,21 @@ class Directory:
         answer = await self._booking.call(self._bookings.DescribeBooking, request, organization=organization)
         return _booking(answer)
 
+    async def describe_booking_of_link(self, token: str) -> Booking:
+        """The booking of a guest's link, without a fresh token.
+
+        Raises:
+            AppError: the refusal of the booking service, MANAGE_TOKEN_NOT_FOUND among them, or that it did
+                not answer.
+        """
+        opened = await self._booking.call(
+            self._bookings.ResolveManageToken, booking_pb2.ResolveManageTokenRequest(token=token)
+        )
+        organization = ids.parse("org", opened.organization_id, UnreadableEvent)
+        request = booking_pb2.DescribeBookingRequest(booking_id=opened.booking.id)
+        answer = await self._booking.call(self._bookings.DescribeBooking, request, organization=organization)
+        return _booking(answer)
+
     async def describe_offer(self, organization: UUID, entry: UUID) -> Booking | None:
         """What a waitlist entry is offered, as a held booking with a fresh token of the entry; or None.
 

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 
-from notification.domain.bookings import Booking
+from notification.domain.bookings import Booking, BookingStatus
 
 _AROUND = timedelta(days=400)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+_UNDECIDED = (BookingStatus.REQUESTED, BookingStatus.HELD)
+_CALLED_OFF = (BookingStatus.CANCELLED, BookingStatus.DECLINED, BookingStatus.EXPIRED)
 
 
 class Method(StrEnum):
@@ -34,12 +36,13 @@ def render(booking: Booking, method: Method, *, organizer: str, now: datetime) -
     event.add("dtend", end)
     event.add("summary", f"{booking.venue}: {booking.offering}" if booking.offering else booking.venue)
     event.add("location", ", ".join(part for part in (booking.venue, booking.venue_address) if part))
-    event.add("status", "CANCELLED" if method is Method.CANCEL else "CONFIRMED")
+    event.add("status", "CANCELLED" if method is Method.CANCEL else _standing(booking))
     event.add("transp", "TRANSPARENT" if method is Method.CANCEL else "OPAQUE")
     event.add("organizer", _person(organizer, booking.venue))
-    guest = _person(booking.guest_email, booking.guest_name)
-    guest.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
-    event.add("attendee", guest)
+    if booking.guest_email:  # who was booked in by telephone may have none
+        guest = _person(booking.guest_email, booking.guest_name)
+        guest.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
+        event.add("attendee", guest)
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//Comptoir//Bookings//EN")
     calendar.add("version", "2.0")
@@ -50,6 +53,15 @@ def render(booking: Booking, method: Method, *, organizer: str, now: datetime) -
     calendar.add_component(event)
     content: bytes = calendar.to_ical()
     return content
+
+
+def method_for(booking: Booking) -> Method:
+    """What a calendar does with a booking as it stands."""
+    return Method.CANCEL if booking.status in _CALLED_OFF else Method.REQUEST
+
+
+def _standing(booking: Booking) -> str:
+    return "TENTATIVE" if booking.status in _UNDECIDED else "CONFIRMED"
 
 
 def _local(moment: datetime, zone: str) -> datetime:

@@ -40,6 +40,8 @@ class Payment:
     provider_reference: str | None
     """The intent that counts; None until the provider has made one and we have written it down."""
     created_at: datetime
+    no_show_fee: Money | None = None
+    """What is kept because the guest did not come; None while nobody said so."""
 
     @classmethod
     def due(
@@ -136,6 +138,16 @@ class Payment:
             state=RefundState.DUE,
             provider_reference=None,
         )
+
+    def keep_fee(self, fee: Money) -> "Payment":
+        """The guest did not come, and the venue keeps so much; the rest is to go back.
+
+        Raises:
+            RefundExceedsPayment: more than the deposit, or in another currency.
+        """
+        if fee.currency != self.amount.currency or not 0 <= fee.amount <= self.amount.amount:
+            raise RefundExceedsPayment
+        return replace(self, no_show_fee=fee)
 
     def give_back(self, amount: Money) -> "Payment":
         """Money went back to the guest.

@@ -11,6 +11,9 @@ from servicekit.money import Money
 BOOKING_CLOSED = "booking_closed"
 """The cause of a refund whose booking was called off or ran out. A payment is refunded once per cause."""
 
+NO_SHOW = "no_show"
+"""The cause of a refund of what is left of a deposit once the fee of a guest who did not come is kept."""
+
 
 class RefundState(StrEnum):
     """Where a refund stands: owed, given back, or refused by the provider for good."""

@@ -39,6 +39,7 @@ _SAVE = (
         status=sa.bindparam("new_status", type_=sa.Text),
         refunded_amount=sa.bindparam("new_refunded", type_=sa.BigInteger),
         provider_reference=sa.bindparam("new_reference", type_=sa.Text),
+        no_show_fee=sa.bindparam("new_fee", type_=sa.BigInteger),
     )
 )
 
@@ -98,6 +99,7 @@ async def save_payment(tx: Transaction, payment: Payment) -> None:
             "new_status": payment.status.value,
             "new_refunded": payment.refunded.amount,
             "new_reference": payment.provider_reference,
+            "new_fee": payment.no_show_fee.amount if payment.no_show_fee else None,
         },
     )
 
@@ -144,4 +146,5 @@ def _payment(row: sa.RowMapping) -> Payment:
         provider=row["provider"],
         provider_reference=row["provider_reference"],
         created_at=row["created_at"],
+        no_show_fee=None if row["no_show_fee"] is None else Money(row["no_show_fee"], row["currency"]),
     )

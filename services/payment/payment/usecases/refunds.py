@@ -4,7 +4,7 @@ from uuid import UUID
 
 from payment.app import App
 from payment.domain.payments import Payment
-from payment.domain.refunds import BOOKING_CLOSED
+from payment.domain.refunds import BOOKING_CLOSED, NO_SHOW
 from payment.store import payments, refunds
 from servicekit import ids, inbox, telemetry, timers
 from servicekit.database import Transaction
@@ -48,13 +48,36 @@ async def close_booking(
             await timers.schedule(tx, CLOSE_DEPOSIT, str(payment.id), tx.now)
 
 
-async def owe_refund(tx: Transaction, payment: Payment, amount: Money, reason: str) -> None:
+async def settle_no_show(app: App, event: Event, booking_id: UUID, *, fee: Money | None) -> None:
+    """A guest did not come: the fee is kept of the deposit and put on record, and the rest goes back once.
+
+    Nothing is charged beyond the deposit. Without a fee nothing was paid, and nothing happens.
+
+    Raises:
+        AlreadyHandled: the event was handled before.
+        RefundExceedsPayment: the fee is more than the deposit.
+    """
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        payment = await payments.lock_payment_of_booking(tx, event.tenant, booking_id)
+        if payment is None or fee is None or payment.no_show_fee is not None:
+            return
+        kept = payment.keep_fee(fee)
+        await payments.save_payment(tx, kept)
+        rest = Money(payment.amount.amount - fee.amount, fee.currency)
+        if rest.amount:
+            await owe_refund(tx, kept, rest, "no show", cause=NO_SHOW)
+
+
+async def owe_refund(
+    tx: Transaction, payment: Payment, amount: Money, reason: str, *, cause: str = BOOKING_CLOSED
+) -> None:
     """Has money of a locked payment go back once, as soon as it is there, whoever else asks for it.
 
     Raises:
         RefundExceedsPayment: more than the deposit.
     """
-    refund = payment.owe(ids.new(), amount, cause=BOOKING_CLOSED, reason=reason)
+    refund = payment.owe(ids.new(), amount, cause=cause, reason=reason)
     if not await refunds.insert_refund(tx, refund):
         return
     if payment.holds_money:

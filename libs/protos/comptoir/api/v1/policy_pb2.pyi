@@ -101,6 +101,7 @@ class Policy(_message.Message):
     SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
     VENUE_FIELD_FIELD_NUMBER: _builtins.int
     VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
@@ -118,6 +119,8 @@ class Policy(_message.Message):
     """The HTTP status of success; 0 means 200."""
     idempotent: _builtins.bool
     """Whether repeating the call has no further effect, so that clients may retry it."""
+    media_type: _builtins.str
+    """The media type of an answer that is no JSON, like "text/calendar": the response is a google.api.HttpBody of it."""
     fresh: _builtins.bool
     """Whether the caller must have given credentials within the last hour: for what a stolen access token must not do."""
     venue_field: _builtins.str
@@ -145,13 +148,14 @@ class Policy(_message.Message):
         success_status: _builtins.int = ...,
         callers: _abc.Iterable[_builtins.str] | None = ...,
         idempotent: _builtins.bool = ...,
+        media_type: _builtins.str = ...,
         fresh: _builtins.bool = ...,
         venue_field: _builtins.str = ...,
         venue_in_service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

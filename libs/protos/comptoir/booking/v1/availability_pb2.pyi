@@ -252,6 +252,7 @@ class StartAvailability(_message.Message):
     BOOKABLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DEPOSIT_FIELD_NUMBER: _builtins.int
+    ASKS_FIRST_FIELD_NUMBER: _builtins.int
     offering_id: _builtins.str
     """The offering."""
     party_size: _builtins.int
@@ -260,6 +261,8 @@ class StartAvailability(_message.Message):
     """Whether it can be booked."""
     reason: _booking_pb2.RefusalReason.ValueType
     """Why not; absent when bookable. What is no start of the offering is closed, or too soon when it is over."""
+    asks_first: _builtins.bool
+    """Whether a party of this size asks first: bookable then means that it can be asked for."""
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
         """The start, in the venue's offset."""
@@ -282,10 +285,11 @@ class StartAvailability(_message.Message):
         bookable: _builtins.bool = ...,
         reason: _booking_pb2.RefusalReason.ValueType = ...,
         deposit: _values_pb2.Money | None = ...,
+        asks_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookable", b"bookable", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "party_size", b"party_size", "reason", b"reason", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_first", b"asks_first", "bookable", b"bookable", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "party_size", b"party_size", "reason", b"reason", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

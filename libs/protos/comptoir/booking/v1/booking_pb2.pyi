@@ -38,13 +38,19 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_NO_TABLE_FOR_PARTY: _RefusalReason.ValueType  # 4
     """No table or combination takes a party of this size."""
     REFUSAL_REASON_FULLY_BOOKED: _RefusalReason.ValueType  # 5
-    """Everything that would take the party is occupied."""
+    """Everything that would take the party is occupied, and it is proved that nobody who may sit elsewhere makes room: only
+    a cancellation or a change helps.
+    """
     REFUSAL_REASON_MUST_FINISH: _RefusalReason.ValueType  # 6
     """The visit would last beyond the closing, by which it has to be over."""
     REFUSAL_REASON_NOT_RELEASED: _RefusalReason.ValueType  # 7
     """It is not on sale yet."""
     REFUSAL_REASON_PACING: _RefusalReason.ValueType  # 8
     """Too many others begin around this time."""
+    REFUSAL_REASON_OCCUPIED: _RefusalReason.ValueType  # 9
+    """Everything that would take the party is occupied. No way to seat others elsewhere was found, and a booking finds none
+    either; a way that moves several of them may exist, so another booking or a cancellation can open it.
+    """
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a start cannot be booked."""
@@ -60,13 +66,19 @@ REFUSAL_REASON_TOO_FAR_AHEAD: RefusalReason.ValueType  # 3
 REFUSAL_REASON_NO_TABLE_FOR_PARTY: RefusalReason.ValueType  # 4
 """No table or combination takes a party of this size."""
 REFUSAL_REASON_FULLY_BOOKED: RefusalReason.ValueType  # 5
-"""Everything that would take the party is occupied."""
+"""Everything that would take the party is occupied, and it is proved that nobody who may sit elsewhere makes room: only
+a cancellation or a change helps.
+"""
 REFUSAL_REASON_MUST_FINISH: RefusalReason.ValueType  # 6
 """The visit would last beyond the closing, by which it has to be over."""
 REFUSAL_REASON_NOT_RELEASED: RefusalReason.ValueType  # 7
 """It is not on sale yet."""
 REFUSAL_REASON_PACING: RefusalReason.ValueType  # 8
 """Too many others begin around this time."""
+REFUSAL_REASON_OCCUPIED: RefusalReason.ValueType  # 9
+"""Everything that would take the party is occupied. No way to seat others elsewhere was found, and a booking finds none
+either; a way that moves several of them may exist, so another booking or a cancellation can open it.
+"""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _BookingStatus:
@@ -283,12 +295,17 @@ class Slot(_message.Message):
     BOOKABLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DEPOSIT_FIELD_NUMBER: _builtins.int
+    ASKS_FIRST_FIELD_NUMBER: _builtins.int
     offering_id: _builtins.str
     """The offering."""
     bookable: _builtins.bool
-    """Whether it can be booked."""
+    """Whether it can be booked; where asks_first is true, whether it can be asked for."""
     reason: Global___RefusalReason.ValueType
     """Why not; absent when bookable."""
+    asks_first: _builtins.bool
+    """Whether a party of this size asks first: the booking is a request that staff answer. Where the room of requests is not
+    kept, it can be asked for even if it is taken, or larger than any table.
+    """
     @_builtins.property
     def start(self) -> _values_pb2.OffsetDateTime:
         """In the venue's offset."""
@@ -310,10 +327,11 @@ class Slot(_message.Message):
         bookable: _builtins.bool = ...,
         reason: Global___RefusalReason.ValueType = ...,
         deposit: _values_pb2.Money | None = ...,
+        asks_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookable", b"bookable", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "reason", b"reason", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_first", b"asks_first", "bookable", b"bookable", "deposit", b"deposit", "end", b"end", "offering_id", b"offering_id", "reason", b"reason", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1028,7 +1046,7 @@ class GetManagedBookingResponse(_message.Message):
 
     @_builtins.property
     def free_until(self) -> _values_pb2.OffsetDateTime:
-        """Until when cancelling costs nothing; absent when there is nothing to lose."""
+        """Until when cancelling costs nothing, whatever the guest moved it to afterwards; absent when there is nothing to lose."""
 
     def __init__(
         self,

@@ -238,15 +238,15 @@ class BookingServiceServicer:
 
     def MoveBooking(self, request, context):
         """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-        what they were, also for a party that grew.
+        what they were, also for a party that grew. Others who are to come move where that makes room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmBooking(self, request, context):
-        """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
-        held until it is paid.
+        """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
+        makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -977,7 +977,9 @@ class GuestBookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveManagedBooking(self, request, context):
-        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing.
+        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
+        does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
+        that after the move, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,11 +76,11 @@ class BookingServiceStub:
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]
     """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-    what they were, also for a party that grew.
+    what they were, also for a party that grew. Others who are to come move where that makes room.
     """
     ConfirmBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]
-    """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
-    held until it is paid.
+    """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
+    makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
     """
     DeclineBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]
     """Says no to a request."""
@@ -124,11 +124,11 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]  # type: ignore[assignment]
     """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-    what they were, also for a party that grew.
+    what they were, also for a party that grew. Others who are to come move where that makes room.
     """
     ConfirmBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]  # type: ignore[assignment]
-    """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
-    held until it is paid.
+    """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
+    makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
     """
     DeclineBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]  # type: ignore[assignment]
     """Says no to a request."""
@@ -199,7 +199,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveBookingResponse, _abc.Awaitable[_booking_pb2.MoveBookingResponse]]:
         """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-        what they were, also for a party that grew.
+        what they were, also for a party that grew. Others who are to come move where that makes room.
         """
 
     @_abc_1.abstractmethod
@@ -208,8 +208,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.ConfirmBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.ConfirmBookingResponse, _abc.Awaitable[_booking_pb2.ConfirmBookingResponse]]:
-        """Says yes to a request: its resources are taken now, unless they were kept. Where a deposit is due, the booking is
-        held until it is paid.
+        """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
+        makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
         """
 
     @_abc_1.abstractmethod
@@ -320,7 +320,10 @@ class GuestBookingServiceStub:
     GetManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]
     """Reads the booking of the link."""
     MoveManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]
-    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
+    does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
+    that after the move, too.
+    """
     RequestManagedDeposit: _grpc.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]
     """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
     ResendManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ResendManagedBookingRequest, _booking_pb2.ResendManagedBookingResponse]
@@ -336,7 +339,10 @@ class GuestBookingServiceAsyncStub(GuestBookingServiceStub):
     GetManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetManagedBookingRequest, _booking_pb2.GetManagedBookingResponse]  # type: ignore[assignment]
     """Reads the booking of the link."""
     MoveManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]  # type: ignore[assignment]
-    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+    """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
+    does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
+    that after the move, too.
+    """
     RequestManagedDeposit: _aio.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]  # type: ignore[assignment]
     """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
     ResendManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ResendManagedBookingRequest, _booking_pb2.ResendManagedBookingResponse]  # type: ignore[assignment]
@@ -361,7 +367,10 @@ class GuestBookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.MoveManagedBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveManagedBookingResponse, _abc.Awaitable[_booking_pb2.MoveManagedBookingResponse]]:
-        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing."""
+        """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
+        does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
+        that after the move, too.
+        """
 
     @_abc_1.abstractmethod
     def RequestManagedDeposit(

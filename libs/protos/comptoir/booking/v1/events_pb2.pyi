@@ -547,18 +547,26 @@ class BookingNoShow(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKING_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
         """As it stands."""
+
+    @_builtins.property
+    def fee(self) -> _values_pb2.Money:
+        """What payment keeps of the paid deposit, by the terms that stood when it was booked; the rest goes back. Absent when
+        nothing was paid: no card is charged.
+        """
 
     def __init__(
         self,
         *,
         booking: Global___BookingSnapshot | None = ...,
+        fee: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee", b"fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee", b"fee"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

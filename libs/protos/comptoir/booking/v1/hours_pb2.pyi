@@ -37,6 +37,10 @@ class _StrandedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Strand
     """A resource that it occupies is out of service, or blocked."""
     STRANDED_REASON_NO_TABLE_FOR_PARTY: _StrandedReason.ValueType  # 4
     """What it occupies does not take its party any more."""
+    STRANDED_REASON_NOT_JOINED: _StrandedReason.ValueType  # 5
+    """What it occupies can be joined no more: the combination was deleted, or changed. Not told where staff chose the resources."""
+    STRANDED_REASON_NOT_AS_ASKED: _StrandedReason.ValueType  # 6
+    """What it occupies is not in the area, or lacks an attribute, that the guest asked for. Not told where staff chose it."""
 
 class StrandedReason(_StrandedReason, metaclass=_StrandedReasonEnumTypeWrapper):
     """Why a booking is stranded."""
@@ -51,6 +55,10 @@ STRANDED_REASON_RESOURCE_OUT_OF_SERVICE: StrandedReason.ValueType  # 3
 """A resource that it occupies is out of service, or blocked."""
 STRANDED_REASON_NO_TABLE_FOR_PARTY: StrandedReason.ValueType  # 4
 """What it occupies does not take its party any more."""
+STRANDED_REASON_NOT_JOINED: StrandedReason.ValueType  # 5
+"""What it occupies can be joined no more: the combination was deleted, or changed. Not told where staff chose the resources."""
+STRANDED_REASON_NOT_AS_ASKED: StrandedReason.ValueType  # 6
+"""What it occupies is not in the area, or lacks an attribute, that the guest asked for. Not told where staff chose it."""
 Global___StrandedReason: _TypeAlias = StrandedReason  # noqa: Y015
 
 @_typing.final

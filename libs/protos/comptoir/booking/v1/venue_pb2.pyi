@@ -524,6 +524,7 @@ class Offering(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
     NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
+    NO_SHOW_PERCENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "off_…"."""
     name: _builtins.str
@@ -550,6 +551,8 @@ class Offering(_message.Message):
     """Minutes after the start until a guest who did not arrive counts as missed."""
     no_show_by_staff: _builtins.bool
     """Whether only staff decide who counts as missed."""
+    no_show_percent: _builtins.int
+    """How much of a paid deposit is kept of a guest who does not come; absent for all of it. Kept with each booking."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
         """How long a party stays: the first entry whose max_party is enough. Also for operations without their own."""
@@ -605,14 +608,20 @@ class Offering(_message.Message):
         request: Global___RequestRule | None = ...,
         no_show_minutes: _builtins.int = ...,
         no_show_by_staff: _builtins.bool = ...,
+        no_show_percent: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "id", b"id", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "id", b"id", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
     _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
+    _WhichOneofReturnType__no_show_percent: _TypeAlias = _typing.Literal["no_show_percent"]  # noqa: Y015
+    _WhichOneofArgType__no_show_percent: _TypeAlias = _typing.Literal["_no_show_percent", b"_no_show_percent"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_empty_seats) -> _WhichOneofReturnType__max_empty_seats | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_show_percent) -> _WhichOneofReturnType__no_show_percent | None: ...
 
 Global___Offering: _TypeAlias = Offering  # noqa: Y015
 
@@ -1271,6 +1280,7 @@ class CreateOfferingRequest(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
     NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
+    NO_SHOW_PERCENT_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     name: _builtins.str
@@ -1297,6 +1307,8 @@ class CreateOfferingRequest(_message.Message):
     """Minutes after the start until a guest who did not arrive counts as missed; 0 means 30."""
     no_show_by_staff: _builtins.bool
     """Whether only staff decide who counts as missed."""
+    no_show_percent: _builtins.int
+    """How much of a paid deposit is kept of a guest who does not come; absent for all of it. The rest goes back."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
         """With rising max_party."""
@@ -1352,14 +1364,20 @@ class CreateOfferingRequest(_message.Message):
         request: Global___RequestRule | None = ...,
         no_show_minutes: _builtins.int = ...,
         no_show_by_staff: _builtins.bool = ...,
+        no_show_percent: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "venue_id", b"venue_id", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "venue_id", b"venue_id", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
     _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
+    _WhichOneofReturnType__no_show_percent: _TypeAlias = _typing.Literal["no_show_percent"]  # noqa: Y015
+    _WhichOneofArgType__no_show_percent: _TypeAlias = _typing.Literal["_no_show_percent", b"_no_show_percent"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_empty_seats) -> _WhichOneofReturnType__max_empty_seats | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_show_percent) -> _WhichOneofReturnType__no_show_percent | None: ...
 
 Global___CreateOfferingRequest: _TypeAlias = CreateOfferingRequest  # noqa: Y015
 

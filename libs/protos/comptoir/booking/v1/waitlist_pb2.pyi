@@ -93,6 +93,8 @@ class WaitlistEntry(_message.Message):
     BOOKING_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    JOINED_BY_BOOKING_ID_FIELD_NUMBER: _builtins.int
+    INSTEAD_OF_BOOKING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "wle_…"."""
     venue_id: _builtins.str
@@ -123,6 +125,10 @@ class WaitlistEntry(_message.Message):
     """The booking that was accepted; empty before."""
     version: _builtins.int
     """Rises with every change."""
+    joined_by_booking_id: _builtins.str
+    """The booking by whose link it was joined; empty for none."""
+    instead_of_booking: _builtins.bool
+    """Whether that booking is cancelled once an offer is confirmed."""
     @_builtins.property
     def guest(self) -> _booking_pb2.Guest:
         """Who waits."""
@@ -155,10 +161,12 @@ class WaitlistEntry(_message.Message):
         booking_id: _builtins.str = ...,
         created_at: _values_pb2.OffsetDateTime | None = ...,
         version: _builtins.int = ...,
+        joined_by_booking_id: _builtins.str = ...,
+        instead_of_booking: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "guest", b"guest", "offer", b"offer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "created_at", b"created_at", "date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "id", b"id", "latest", b"latest", "notes", b"notes", "offer", b"offer", "offering_id", b"offering_id", "party_size", b"party_size", "position", b"position", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "created_at", b"created_at", "date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "id", b"id", "instead_of_booking", b"instead_of_booking", "joined_by_booking_id", b"joined_by_booking_id", "latest", b"latest", "notes", b"notes", "offer", b"offer", "offering_id", b"offering_id", "party_size", b"party_size", "position", b"position", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,6 +233,7 @@ class JoinWaitlistRequest(_message.Message):
     LATEST_FIELD_NUMBER: _builtins.int
     GUEST_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    WAITLIST_TOKEN_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -241,9 +250,14 @@ class JoinWaitlistRequest(_message.Message):
     """The latest local start that suits, "21:30"; empty for any. It is after midnight when it is earlier than the earliest."""
     notes: _builtins.str
     """What the guest wishes."""
+    waitlist_token: _builtins.str
+    """The secret of the link of the entry that the address has for some of the days; empty for none."""
     @_builtins.property
     def guest(self) -> _booking_pb2.Guest:
-        """Who waits. One address waits once for a day."""
+        """Who waits. One address waits once for a day: who joins again with it and shows waitlist_token changes the wish and keeps
+        the place in line. Without it the answer looks the same, whether or not the address waits, and leaves an earlier entry
+        with its links alone: what is answered is then offered nothing.
+        """
 
     def __init__(
         self,
@@ -257,10 +271,11 @@ class JoinWaitlistRequest(_message.Message):
         latest: _builtins.str = ...,
         guest: _booking_pb2.Guest | None = ...,
         notes: _builtins.str = ...,
+        waitlist_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "latest", b"latest", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "latest", b"latest", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id", "waitlist_token", b"waitlist_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -293,6 +308,80 @@ class JoinWaitlistResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JoinWaitlistResponse: _TypeAlias = JoinWaitlistResponse  # noqa: Y015
+
+@_typing.final
+class JoinManagedWaitlistRequest(_message.Message):
+    """What the guest of which link waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    FLEXIBLE_DAYS_FIELD_NUMBER: _builtins.int
+    EARLIEST_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    PARTY_SIZE_FIELD_NUMBER: _builtins.int
+    INSTEAD_OF_BOOKING_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The secret of the booking's link."""
+    date: _builtins.str
+    """The service day that suits best, "2027-10-31"."""
+    flexible_days: _builtins.int
+    """How many days before and after it suit too."""
+    earliest: _builtins.str
+    """The earliest local start that suits, "18:00"; empty for any."""
+    latest: _builtins.str
+    """The latest local start that suits, "21:30"; empty for any. It is after midnight when it is earlier than the earliest."""
+    party_size: _builtins.int
+    """People; 0 for as many as the booking has."""
+    instead_of_booking: _builtins.bool
+    """Whether the booking is cancelled once an offer is confirmed in its place."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        date: _builtins.str = ...,
+        flexible_days: _builtins.int = ...,
+        earliest: _builtins.str = ...,
+        latest: _builtins.str = ...,
+        party_size: _builtins.int = ...,
+        instead_of_booking: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "instead_of_booking", b"instead_of_booking", "latest", b"latest", "party_size", b"party_size", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinManagedWaitlistRequest: _TypeAlias = JoinManagedWaitlistRequest  # noqa: Y015
+
+@_typing.final
+class JoinManagedWaitlistResponse(_message.Message):
+    """The entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    WAITLIST_TOKEN_FIELD_NUMBER: _builtins.int
+    waitlist_token: _builtins.str
+    """The secret of the entry's link."""
+    @_builtins.property
+    def entry(self) -> Global___WaitlistEntry:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___WaitlistEntry | None = ...,
+        waitlist_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "waitlist_token", b"waitlist_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinManagedWaitlistResponse: _TypeAlias = JoinManagedWaitlistResponse  # noqa: Y015
 
 @_typing.final
 class ListWaitlistRequest(_message.Message):
@@ -577,7 +666,7 @@ class DeclineWaitlistOfferRequest(_message.Message):
     token: _builtins.str
     """The secret of the link."""
     keep: _builtins.bool
-    """Whether to go on waiting, for anything but this start."""
+    """Whether to go on waiting, for anything that does not overlap the declined stay; joining again asks for that anew."""
     def __init__(
         self,
         *,

@@ -237,7 +237,7 @@ class WaitlistService:
 
 
 class GuestWaitlistServiceStub:
-    """What a guest does with the secret link of a waitlist entry, and nothing else.
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else.
     """
 
     def __init__(self, channel):
@@ -246,6 +246,11 @@ class GuestWaitlistServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.JoinManagedWaitlist = channel.unary_unary(
+                '/comptoir.booking.v1.GuestWaitlistService/JoinManagedWaitlist',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistResponse.FromString,
+                _registered_method=True)
         self.GetWaitlistEntry = channel.unary_unary(
                 '/comptoir.booking.v1.GuestWaitlistService/GetWaitlistEntry',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.GetWaitlistEntryRequest.SerializeToString,
@@ -269,8 +274,17 @@ class GuestWaitlistServiceStub:
 
 
 class GuestWaitlistServiceServicer:
-    """What a guest does with the secret link of a waitlist entry, and nothing else.
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else.
     """
+
+    def JoinManagedWaitlist(self, request, context):
+        """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
+        people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
+        cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetWaitlistEntry(self, request, context):
         """Reads the entry of the link, with its place in line and the offer that waits for an answer.
@@ -304,6 +318,11 @@ class GuestWaitlistServiceServicer:
 
 def add_GuestWaitlistServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'JoinManagedWaitlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinManagedWaitlist,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistResponse.SerializeToString,
+            ),
             'GetWaitlistEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWaitlistEntry,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_waitlist__pb2.GetWaitlistEntryRequest.FromString,
@@ -333,8 +352,35 @@ def add_GuestWaitlistServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GuestWaitlistService:
-    """What a guest does with the secret link of a waitlist entry, and nothing else.
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else.
     """
+
+    @staticmethod
+    def JoinManagedWaitlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.GuestWaitlistService/JoinManagedWaitlist',
+            comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_waitlist__pb2.JoinManagedWaitlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetWaitlistEntry(request,

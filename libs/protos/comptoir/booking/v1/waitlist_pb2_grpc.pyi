@@ -109,12 +109,17 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
 def add_WaitlistServiceServicer_to_server(servicer: WaitlistServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class GuestWaitlistServiceStub:
-    """What a guest does with the secret link of a waitlist entry, and nothing else."""
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GuestWaitlistServiceAsyncStub: ...
+    JoinManagedWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.JoinManagedWaitlistRequest, _waitlist_pb2.JoinManagedWaitlistResponse]
+    """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
+    people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
+    cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+    """
     GetWaitlistEntry: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.GetWaitlistEntryRequest, _waitlist_pb2.GetWaitlistEntryResponse]
     """Reads the entry of the link, with its place in line and the offer that waits for an answer."""
     AcceptWaitlistOffer: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.AcceptWaitlistOfferRequest, _waitlist_pb2.AcceptWaitlistOfferResponse]
@@ -128,9 +133,14 @@ class GuestWaitlistServiceStub:
 
 @_typing.type_check_only
 class GuestWaitlistServiceAsyncStub(GuestWaitlistServiceStub):
-    """What a guest does with the secret link of a waitlist entry, and nothing else."""
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    JoinManagedWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.JoinManagedWaitlistRequest, _waitlist_pb2.JoinManagedWaitlistResponse]  # type: ignore[assignment]
+    """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
+    people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
+    cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+    """
     GetWaitlistEntry: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.GetWaitlistEntryRequest, _waitlist_pb2.GetWaitlistEntryResponse]  # type: ignore[assignment]
     """Reads the entry of the link, with its place in line and the offer that waits for an answer."""
     AcceptWaitlistOffer: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.AcceptWaitlistOfferRequest, _waitlist_pb2.AcceptWaitlistOfferResponse]  # type: ignore[assignment]
@@ -143,7 +153,18 @@ class GuestWaitlistServiceAsyncStub(GuestWaitlistServiceStub):
     """Leaves the waitlist. Room that was offered is free at once."""
 
 class GuestWaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a guest does with the secret link of a waitlist entry, and nothing else."""
+    """What a guest does about the waitlist with the secret link of an entry, or of a booking, and nothing else."""
+
+    @_abc_1.abstractmethod
+    def JoinManagedWaitlist(
+        self,
+        request: _waitlist_pb2.JoinManagedWaitlistRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_waitlist_pb2.JoinManagedWaitlistResponse, _abc.Awaitable[_waitlist_pb2.JoinManagedWaitlistResponse]]:
+        """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
+        people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
+        cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+        """
 
     @_abc_1.abstractmethod
     def GetWaitlistEntry(

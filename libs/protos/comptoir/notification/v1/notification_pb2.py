@@ -26,16 +26,19 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+comptoir/notification/v1/notification.proto\x12\x18\x63omptoir.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12<\n\x06status\x18\x03 \x01(\x0e\x32,.comptoir.notification.v1.NotificationStatus\x12\x12\n\nbooking_id\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"9\n\x18ListNotificationsRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"R\n\x19ListNotificationsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.comptoir.notification.v1.Notification\"\x81\x01\n\x0fWebhookEndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x03\n\x1c\x43reateWebhookEndpointRequest\x12\x19\n\x03url\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd0\xbb\x18\x01\x12\xdd\x02\n\x0b\x65vent_types\x18\x02 \x03(\tB\xc7\x02\xbaH\xc3\x02\x92\x01\xbf\x02\x18\x01\"\xba\x02r\xb7\x02R\x11\x62ooking.requestedR\x10\x62ooking.declinedR\x0c\x62ooking.heldR\x11\x62ooking.confirmedR\rbooking.movedR\x11\x62ooking.cancelledR\x0f\x62ooking.expiredR\x0f\x62ooking.arrivedR\x0e\x62ooking.seatedR\x11\x62ooking.completedR\x0f\x62ooking.no_showR\x0fwaitlist.joinedR\x10waitlist.offeredR\x0fwaitlist.closedR\x11payment.succeededR\x10payment.refundedR\rticket.openedR\x0fticket.answered\"l\n\x1d\x43reateWebhookEndpointResponse\x12;\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"X\n\x1cListWebhookEndpointsResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\">\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1f\n\x1d\x44\x65leteWebhookEndpointResponse\"k\n\x0f\x44\x65liveryAttempt\x12\x30\n\x0c\x61ttempted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fresponse_status\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xd6\x01\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x38\n\x06status\x18\x03 \x01(\x0e\x32(.comptoir.notification.v1.DeliveryStatus\x12;\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32).comptoir.notification.v1.DeliveryAttempt\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x15ListDeliveriesRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"d\n\x16ListDeliveriesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.notification.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xe1\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dNOTIFICATION_STATUS_SCHEDULED\x10\x01\x12\x1c\n\x18NOTIFICATION_STATUS_SENT\x10\x02\x12!\n\x1dNOTIFICATION_STATUS_CANCELLED\x10\x03\x12\x1e\n\x1aNOTIFICATION_STATUS_FAILED\x10\x04\x12\"\n\x1eNOTIFICATION_STATUS_SUPPRESSED\x10\x05*\x89\x01\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATUS_FAILED\x10\x03\x32\xcd\x01\n\x13NotificationService\x12\xb5\x01\n\x11ListNotifications\x12\x32.comptoir.notification.v1.ListNotificationsRequest\x1a\x33.comptoir.notification.v1.ListNotificationsResponse\"7\xaa\xbb\x18\x1a\x08\x03\x12\x12notifications.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications2\xb4\x06\n\x0eWebhookService\x12\xc5\x01\n\x15\x43reateWebhookEndpoint\x12\x36.comptoir.notification.v1.CreateWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.CreateWebhookEndpointResponse\";\xaa\xbb\x18\x17\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\xbd\x01\n\x14ListWebhookEndpoints\x12\x35.comptoir.notification.v1.ListWebhookEndpointsRequest\x1a\x36.comptoir.notification.v1.ListWebhookEndpointsResponse\"6\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\xd2\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x36.comptoir.notification.v1.DeleteWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.DeleteWebhookEndpointResponse\"H\xaa\xbb\x18\x19\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02%*#/v1/webhook-endpoints/{endpoint_id}\x12\xc4\x01\n\x0eListDeliveries\x12/.comptoir.notification.v1.ListDeliveriesRequest\x1a\x30.comptoir.notification.v1.ListDeliveriesResponse\"O\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook-endpoints/{endpoint_id}/deliveriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+comptoir/notification/v1/notification.proto\x12\x18\x63omptoir.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12<\n\x06status\x18\x03 \x01(\x0e\x32,.comptoir.notification.v1.NotificationStatus\x12\x12\n\nbooking_id\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"5\n\x19GetManagedCalendarRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"9\n\x18ListNotificationsRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"R\n\x19ListNotificationsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.comptoir.notification.v1.Notification\"\x81\x01\n\x0fWebhookEndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12\x10\n\x08\x64isabled\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x03\n\x1c\x43reateWebhookEndpointRequest\x12\x19\n\x03url\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd0\xbb\x18\x01\x12\xdd\x02\n\x0b\x65vent_types\x18\x02 \x03(\tB\xc7\x02\xbaH\xc3\x02\x92\x01\xbf\x02\x18\x01\"\xba\x02r\xb7\x02R\x11\x62ooking.requestedR\x10\x62ooking.declinedR\x0c\x62ooking.heldR\x11\x62ooking.confirmedR\rbooking.movedR\x11\x62ooking.cancelledR\x0f\x62ooking.expiredR\x0f\x62ooking.arrivedR\x0e\x62ooking.seatedR\x11\x62ooking.completedR\x0f\x62ooking.no_showR\x0fwaitlist.joinedR\x10waitlist.offeredR\x0fwaitlist.closedR\x11payment.succeededR\x10payment.refundedR\rticket.openedR\x0fticket.answered\"l\n\x1d\x43reateWebhookEndpointResponse\x12;\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"X\n\x1cListWebhookEndpointsResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).comptoir.notification.v1.WebhookEndpoint\">\n\x1c\x44\x65leteWebhookEndpointRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1f\n\x1d\x44\x65leteWebhookEndpointResponse\"k\n\x0f\x44\x65liveryAttempt\x12\x30\n\x0c\x61ttempted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fresponse_status\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xd6\x01\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x38\n\x06status\x18\x03 \x01(\x0e\x32(.comptoir.notification.v1.DeliveryStatus\x12;\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32).comptoir.notification.v1.DeliveryAttempt\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x15ListDeliveriesRequest\x12\x1e\n\x0b\x65ndpoint_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"d\n\x16ListDeliveriesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.notification.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xe1\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dNOTIFICATION_STATUS_SCHEDULED\x10\x01\x12\x1c\n\x18NOTIFICATION_STATUS_SENT\x10\x02\x12!\n\x1dNOTIFICATION_STATUS_CANCELLED\x10\x03\x12\x1e\n\x1aNOTIFICATION_STATUS_FAILED\x10\x04\x12\"\n\x1eNOTIFICATION_STATUS_SUPPRESSED\x10\x05*\x89\x01\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATUS_FAILED\x10\x03\x32\xcd\x01\n\x13NotificationService\x12\xb5\x01\n\x11ListNotifications\x12\x32.comptoir.notification.v1.ListNotificationsRequest\x1a\x33.comptoir.notification.v1.ListNotificationsResponse\"7\xaa\xbb\x18\x1a\x08\x03\x12\x12notifications.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications2\xba\x01\n\x14GuestCalendarService\x12\xa1\x01\n\x12GetManagedCalendar\x12\x33.comptoir.notification.v1.GetManagedCalendarRequest\x1a\x14.google.api.HttpBody\"@\xaa\xbb\x18\x15\x08\x02\x18\x03@\x01J\rtext/calendar\x82\xd3\xe4\x93\x02!\x12\x1f/v1/manage/{token}/calendar.ics2\xb4\x06\n\x0eWebhookService\x12\xc5\x01\n\x15\x43reateWebhookEndpoint\x12\x36.comptoir.notification.v1.CreateWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.CreateWebhookEndpointResponse\";\xaa\xbb\x18\x17\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\xbd\x01\n\x14ListWebhookEndpoints\x12\x35.comptoir.notification.v1.ListWebhookEndpointsRequest\x1a\x36.comptoir.notification.v1.ListWebhookEndpointsResponse\"6\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\xd2\x01\n\x15\x44\x65leteWebhookEndpoint\x12\x36.comptoir.notification.v1.DeleteWebhookEndpointRequest\x1a\x37.comptoir.notification.v1.DeleteWebhookEndpointResponse\"H\xaa\xbb\x18\x19\x08\x03\x12\x0ewebhooks.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02%*#/v1/webhook-endpoints/{endpoint_id}\x12\xc4\x01\n\x0eListDeliveries\x12/.comptoir.notification.v1.ListDeliveriesRequest\x1a\x30.comptoir.notification.v1.ListDeliveriesResponse\"O\xaa\xbb\x18\x15\x08\x03\x12\rwebhooks.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/webhook-endpoints/{endpoint_id}/deliveriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'comptoir.notification.v1.notification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETMANAGEDCALENDARREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_GETMANAGEDCALENDARREQUEST'].fields_by_name['token']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['booking_id']._loaded_options = None
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['booking_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_CREATEWEBHOOKENDPOINTREQUEST'].fields_by_name['url']._loaded_options = None
@@ -52,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\364\003\330\273\030\001'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\252\273\030\032\010\003\022\022notifications.read\030\001@\001\202\323\344\223\002\023\022\021/v1/notifications'
+  _globals['_GUESTCALENDARSERVICE'].methods_by_name['GetManagedCalendar']._loaded_options = None
+  _globals['_GUESTCALENDARSERVICE'].methods_by_name['GetManagedCalendar']._serialized_options = b'\252\273\030\025\010\002\030\003@\001J\rtext/calendar\202\323\344\223\002!\022\037/v1/manage/{token}/calendar.ics'
   _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhookEndpoint']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhookEndpoint']._serialized_options = b'\252\273\030\027\010\003\022\016webhooks.write\030\0020\311\001\202\323\344\223\002\032\"\025/v1/webhook-endpoints:\001*'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookEndpoints']._loaded_options = None
@@ -60,40 +65,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhookEndpoint']._serialized_options = b'\252\273\030\031\010\003\022\016webhooks.write\030\0020\314\001@\001\202\323\344\223\002%*#/v1/webhook-endpoints/{endpoint_id}'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\252\273\030\025\010\003\022\rwebhooks.read\030\001@\001\202\323\344\223\0020\022./v1/webhook-endpoints/{endpoint_id}/deliveries'
-  _globals['_NOTIFICATIONSTATUS']._serialized_start=2019
-  _globals['_NOTIFICATIONSTATUS']._serialized_end=2244
-  _globals['_DELIVERYSTATUS']._serialized_start=2247
-  _globals['_DELIVERYSTATUS']._serialized_end=2384
-  _globals['_NOTIFICATION']._serialized_start=225
-  _globals['_NOTIFICATION']._serialized_end=454
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=456
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=513
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=515
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=597
-  _globals['_WEBHOOKENDPOINT']._serialized_start=600
-  _globals['_WEBHOOKENDPOINT']._serialized_end=729
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=732
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=1141
-  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_start=1143
-  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_end=1251
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=1253
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=1282
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=1284
-  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=1372
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=1374
-  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=1436
-  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_start=1438
-  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_end=1469
-  _globals['_DELIVERYATTEMPT']._serialized_start=1471
-  _globals['_DELIVERYATTEMPT']._serialized_end=1578
-  _globals['_DELIVERY']._serialized_start=1581
-  _globals['_DELIVERY']._serialized_end=1795
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1797
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1914
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1916
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2016
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=2387
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=2592
-  _globals['_WEBHOOKSERVICE']._serialized_start=2595
-  _globals['_WEBHOOKSERVICE']._serialized_end=3415
+  _globals['_NOTIFICATIONSTATUS']._serialized_start=2101
+  _globals['_NOTIFICATIONSTATUS']._serialized_end=2326
+  _globals['_DELIVERYSTATUS']._serialized_start=2329
+  _globals['_DELIVERYSTATUS']._serialized_end=2466
+  _globals['_NOTIFICATION']._serialized_start=252
+  _globals['_NOTIFICATION']._serialized_end=481
+  _globals['_GETMANAGEDCALENDARREQUEST']._serialized_start=483
+  _globals['_GETMANAGEDCALENDARREQUEST']._serialized_end=536
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=538
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=595
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=597
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=679
+  _globals['_WEBHOOKENDPOINT']._serialized_start=682
+  _globals['_WEBHOOKENDPOINT']._serialized_end=811
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=814
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=1223
+  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_start=1225
+  _globals['_CREATEWEBHOOKENDPOINTRESPONSE']._serialized_end=1333
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=1335
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=1364
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_start=1366
+  _globals['_LISTWEBHOOKENDPOINTSRESPONSE']._serialized_end=1454
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_start=1456
+  _globals['_DELETEWEBHOOKENDPOINTREQUEST']._serialized_end=1518
+  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_start=1520
+  _globals['_DELETEWEBHOOKENDPOINTRESPONSE']._serialized_end=1551
+  _globals['_DELIVERYATTEMPT']._serialized_start=1553
+  _globals['_DELIVERYATTEMPT']._serialized_end=1660
+  _globals['_DELIVERY']._serialized_start=1663
+  _globals['_DELIVERY']._serialized_end=1877
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1879
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1996
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1998
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2098
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=2469
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=2674
+  _globals['_GUESTCALENDARSERVICE']._serialized_start=2677
+  _globals['_GUESTCALENDARSERVICE']._serialized_end=2863
+  _globals['_WEBHOOKSERVICE']._serialized_start=2866
+  _globals['_WEBHOOKSERVICE']._serialized_end=3686
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from comptoir.notification.v1 import notification_pb2 as comptoir_dot_notification_dot_v1_dot_notification__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -90,6 +91,83 @@ class NotificationService:
             '/comptoir.notification.v1.NotificationService/ListNotifications',
             comptoir_dot_notification_dot_v1_dot_notification__pb2.ListNotificationsRequest.SerializeToString,
             comptoir_dot_notification_dot_v1_dot_notification__pb2.ListNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class GuestCalendarServiceStub:
+    """What a guest gets by the secret link of a booking.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetManagedCalendar = channel.unary_unary(
+                '/comptoir.notification.v1.GuestCalendarService/GetManagedCalendar',
+                request_serializer=comptoir_dot_notification_dot_v1_dot_notification__pb2.GetManagedCalendarRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+
+
+class GuestCalendarServiceServicer:
+    """What a guest gets by the secret link of a booking.
+    """
+
+    def GetManagedCalendar(self, request, context):
+        """The booking of the link as an iCalendar object (RFC 5545), the same that its mails carry: UID and SEQUENCE are theirs,
+        so that a calendar replaces what it has. What is not confirmed yet is tentative, what was called off is cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_GuestCalendarServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetManagedCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetManagedCalendar,
+                    request_deserializer=comptoir_dot_notification_dot_v1_dot_notification__pb2.GetManagedCalendarRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'comptoir.notification.v1.GuestCalendarService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('comptoir.notification.v1.GuestCalendarService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class GuestCalendarService:
+    """What a guest gets by the secret link of a booking.
+    """
+
+    @staticmethod
+    def GetManagedCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.notification.v1.GuestCalendarService/GetManagedCalendar',
+            comptoir_dot_notification_dot_v1_dot_notification__pb2.GetManagedCalendarRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Mails to guests and members, and webhooks to partners."""
 
 from collections import abc as _abc
 from comptoir.notification.v1 import notification_pb2 as _notification_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -56,6 +57,43 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the mails about a booking, newest first."""
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class GuestCalendarServiceStub:
+    """What a guest gets by the secret link of a booking."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> GuestCalendarServiceAsyncStub: ...
+    GetManagedCalendar: _grpc.UnaryUnaryMultiCallable[_notification_pb2.GetManagedCalendarRequest, _httpbody_pb2.HttpBody]
+    """The booking of the link as an iCalendar object (RFC 5545), the same that its mails carry: UID and SEQUENCE are theirs,
+    so that a calendar replaces what it has. What is not confirmed yet is tentative, what was called off is cancelled.
+    """
+
+@_typing.type_check_only
+class GuestCalendarServiceAsyncStub(GuestCalendarServiceStub):
+    """What a guest gets by the secret link of a booking."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetManagedCalendar: _aio.UnaryUnaryMultiCallable[_notification_pb2.GetManagedCalendarRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """The booking of the link as an iCalendar object (RFC 5545), the same that its mails carry: UID and SEQUENCE are theirs,
+    so that a calendar replaces what it has. What is not confirmed yet is tentative, what was called off is cancelled.
+    """
+
+class GuestCalendarServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What a guest gets by the secret link of a booking."""
+
+    @_abc_1.abstractmethod
+    def GetManagedCalendar(
+        self,
+        request: _notification_pb2.GetManagedCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """The booking of the link as an iCalendar object (RFC 5545), the same that its mails carry: UID and SEQUENCE are theirs,
+        so that a calendar replaces what it has. What is not confirmed yet is tentative, what was called off is cancelled.
+        """
+
+def add_GuestCalendarServiceServicer_to_server(servicer: GuestCalendarServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class WebhookServiceStub:
     """Where partners are told, signed per Standard Webhooks."""

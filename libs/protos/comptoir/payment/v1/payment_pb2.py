@@ -30,7 +30,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/payment/v1/payment.proto\x12\x13\x63omptoir.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x02\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".comptoir.payment.v1.PaymentStatus\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12+\n\x08refunded\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x11GetPaymentRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"C\n\x12GetPaymentResponse\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.comptoir.payment.v1.Payment\"\x94\x01\n\x13ListPaymentsRequest\x12?\n\nbooking_id\x18\x01 \x01(\tB+\xbaH(r&2$^(bkg_[0-7][0-9a-hjkmnp-tv-z]{25})?$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"\\\n\x14ListPaymentsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.comptoir.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x14\x43reateDepositRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x31\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"o\n\x15\x43reateDepositResponse\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.comptoir.payment.v1.Payment\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"5\n\x14SettleDepositRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"K\n\x15SettleDepositResponse\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".comptoir.payment.v1.PaymentStatus\"X\n\x19ReceiveStripeEventRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80@\x12\x1d\n\tsignature\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"\x1c\n\x1aReceiveStripeEventResponse*\xa4\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x1c\n\x18PAYMENT_STATUS_CANCELLED\x10\x03\x12\x1b\n\x17PAYMENT_STATUS_REFUNDED\x10\x04\x32\xca\x02\n\x0ePaymentService\x12\xa2\x01\n\nGetPayment\x12&.comptoir.payment.v1.GetPaymentRequest\x1a\'.comptoir.payment.v1.GetPaymentResponse\"C\xaa\xbb\x18\x15\x08\x03\x12\rpayments.read\x18\x01@\x01\x82\xd3\xe4\x93\x02$\x12\x19/v1/payments/{payment_id}b\x07payment\x12\x92\x01\n\x0cListPayments\x12(.comptoir.payment.v1.ListPaymentsRequest\x1a).comptoir.payment.v1.ListPaymentsResponse\"-\xaa\xbb\x18\x15\x08\x03\x12\rpayments.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/payments2\x91\x03\n\x0e\x44\x65positService\x12y\n\rCreateDeposit\x12).comptoir.payment.v1.CreateDepositRequest\x1a*.comptoir.payment.v1.CreateDepositResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07\x62ooking@\x01\x12y\n\rSettleDeposit\x12).comptoir.payment.v1.SettleDepositRequest\x1a*.comptoir.payment.v1.SettleDepositResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07\x62ooking@\x01\x12\x88\x01\n\x12ReceiveStripeEvent\x12..comptoir.payment.v1.ReceiveStripeEventRequest\x1a/.comptoir.payment.v1.ReceiveStripeEventResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/payment/v1/payment.proto\x12\x13\x63omptoir.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x02\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".comptoir.payment.v1.PaymentStatus\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12+\n\x08refunded\x18\x05 \x01(\x0b\x32\x19.comptoir.common.v1.Money\x12\x1a\n\x12provider_reference\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bno_show_fee\x18\x08 \x01(\x0b\x32\x19.comptoir.common.v1.Money\"2\n\x11GetPaymentRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"C\n\x12GetPaymentResponse\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.comptoir.payment.v1.Payment\"\x94\x01\n\x13ListPaymentsRequest\x12?\n\nbooking_id\x18\x01 \x01(\tB+\xbaH(r&2$^(bkg_[0-7][0-9a-hjkmnp-tv-z]{25})?$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"\\\n\x14ListPaymentsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.comptoir.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x14\x43reateDepositRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x31\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x19.comptoir.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"o\n\x15\x43reateDepositResponse\x12-\n\x07payment\x18\x01 \x01(\x0b\x32\x1c.comptoir.payment.v1.Payment\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\"5\n\x14SettleDepositRequest\x12\x1d\n\nbooking_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"K\n\x15SettleDepositResponse\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".comptoir.payment.v1.PaymentStatus\"X\n\x19ReceiveStripeEventRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80@\x12\x1d\n\tsignature\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"\x1c\n\x1aReceiveStripeEventResponse*\xa4\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x1c\n\x18PAYMENT_STATUS_CANCELLED\x10\x03\x12\x1b\n\x17PAYMENT_STATUS_REFUNDED\x10\x04\x32\xca\x02\n\x0ePaymentService\x12\xa2\x01\n\nGetPayment\x12&.comptoir.payment.v1.GetPaymentRequest\x1a\'.comptoir.payment.v1.GetPaymentResponse\"C\xaa\xbb\x18\x15\x08\x03\x12\rpayments.read\x18\x01@\x01\x82\xd3\xe4\x93\x02$\x12\x19/v1/payments/{payment_id}b\x07payment\x12\x92\x01\n\x0cListPayments\x12(.comptoir.payment.v1.ListPaymentsRequest\x1a).comptoir.payment.v1.ListPaymentsResponse\"-\xaa\xbb\x18\x15\x08\x03\x12\rpayments.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/payments2\x91\x03\n\x0e\x44\x65positService\x12y\n\rCreateDeposit\x12).comptoir.payment.v1.CreateDepositRequest\x1a*.comptoir.payment.v1.CreateDepositResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07\x62ooking@\x01\x12y\n\rSettleDeposit\x12).comptoir.payment.v1.SettleDepositRequest\x1a*.comptoir.payment.v1.SettleDepositResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07\x62ooking@\x01\x12\x88\x01\n\x12ReceiveStripeEvent\x12..comptoir.payment.v1.ReceiveStripeEventRequest\x1a/.comptoir.payment.v1.ReceiveStripeEventResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,32 +67,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPOSITSERVICE'].methods_by_name['SettleDeposit']._serialized_options = b'\252\273\030\r\010\005:\007booking@\001'
   _globals['_DEPOSITSERVICE'].methods_by_name['ReceiveStripeEvent']._loaded_options = None
   _globals['_DEPOSITSERVICE'].methods_by_name['ReceiveStripeEvent']._serialized_options = b'\252\273\030\r\010\005:\007gateway@\001'
-  _globals['_PAYMENTSTATUS']._serialized_start=1372
-  _globals['_PAYMENTSTATUS']._serialized_end=1536
+  _globals['_PAYMENTSTATUS']._serialized_start=1420
+  _globals['_PAYMENTSTATUS']._serialized_end=1584
   _globals['_PAYMENT']._serialized_start=243
-  _globals['_PAYMENT']._serialized_end=500
-  _globals['_GETPAYMENTREQUEST']._serialized_start=502
-  _globals['_GETPAYMENTREQUEST']._serialized_end=552
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=554
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=621
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=624
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=772
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=774
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=866
-  _globals['_CREATEDEPOSITREQUEST']._serialized_start=869
-  _globals['_CREATEDEPOSITREQUEST']._serialized_end=1004
-  _globals['_CREATEDEPOSITRESPONSE']._serialized_start=1006
-  _globals['_CREATEDEPOSITRESPONSE']._serialized_end=1117
-  _globals['_SETTLEDEPOSITREQUEST']._serialized_start=1119
-  _globals['_SETTLEDEPOSITREQUEST']._serialized_end=1172
-  _globals['_SETTLEDEPOSITRESPONSE']._serialized_start=1174
-  _globals['_SETTLEDEPOSITRESPONSE']._serialized_end=1249
-  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_start=1251
-  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_end=1339
-  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_start=1341
-  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_end=1369
-  _globals['_PAYMENTSERVICE']._serialized_start=1539
-  _globals['_PAYMENTSERVICE']._serialized_end=1869
-  _globals['_DEPOSITSERVICE']._serialized_start=1872
-  _globals['_DEPOSITSERVICE']._serialized_end=2273
+  _globals['_PAYMENT']._serialized_end=548
+  _globals['_GETPAYMENTREQUEST']._serialized_start=550
+  _globals['_GETPAYMENTREQUEST']._serialized_end=600
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=602
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=669
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=672
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=820
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=822
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=914
+  _globals['_CREATEDEPOSITREQUEST']._serialized_start=917
+  _globals['_CREATEDEPOSITREQUEST']._serialized_end=1052
+  _globals['_CREATEDEPOSITRESPONSE']._serialized_start=1054
+  _globals['_CREATEDEPOSITRESPONSE']._serialized_end=1165
+  _globals['_SETTLEDEPOSITREQUEST']._serialized_start=1167
+  _globals['_SETTLEDEPOSITREQUEST']._serialized_end=1220
+  _globals['_SETTLEDEPOSITRESPONSE']._serialized_start=1222
+  _globals['_SETTLEDEPOSITRESPONSE']._serialized_end=1297
+  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_start=1299
+  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_end=1387
+  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_start=1389
+  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_end=1417
+  _globals['_PAYMENTSERVICE']._serialized_start=1587
+  _globals['_PAYMENTSERVICE']._serialized_end=1917
+  _globals['_DEPOSITSERVICE']._serialized_start=1920
+  _globals['_DEPOSITSERVICE']._serialized_end=2321
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,7 @@ class Payment(_message.Message):
     REFUNDED_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    NO_SHOW_FEE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "pay_…"."""
     booking_id: _builtins.str
@@ -86,6 +87,10 @@ class Payment(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
+    @_builtins.property
+    def no_show_fee(self) -> _values_pb2.Money:
+        """What is kept because the guest did not come; absent while nobody said so. The rest goes back."""
+
     def __init__(
         self,
         *,
@@ -96,10 +101,11 @@ class Payment(_message.Message):
         refunded: _values_pb2.Money | None = ...,
         provider_reference: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        no_show_fee: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refunded", b"refunded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "no_show_fee", b"no_show_fee", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "created_at", b"created_at", "id", b"id", "provider_reference", b"provider_reference", "refunded", b"refunded", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "created_at", b"created_at", "id", b"id", "no_show_fee", b"no_show_fee", "provider_reference", b"provider_reference", "refunded", b"refunded", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

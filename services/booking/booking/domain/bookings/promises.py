@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from booking.domain.bookings.guests import Wish
-from booking.domain.bookings.history import NO_REASON, CancelledBy, Reason
+from booking.domain.bookings.history import NO_REASON, ActorKind, CancelledBy, Reason
 from booking.domain.bookings.life import (
     BookingNotCancellable,
     BookingNotDue,
@@ -78,6 +78,7 @@ class Booking(Standing):
             price=terms.price_for(wish.party_size),
             policy=terms.policy,
             grace_minutes=terms.grace_minutes,
+            no_show_percent=terms.no_show_percent,
             overridden=wish.waived,
             channel=channel,
             area_id=wish.area_id,
@@ -104,13 +105,15 @@ class Booking(Standing):
         service_date: date,
         *,
         now: datetime,
+        by: ActorKind,
         party_size: int = 0,
         waived: Collection[Rule] = (),
     ) -> "Booking":
         """At another time, for `party_size` people (0: as many as before). Seating comes separately.
 
         The promise stays: price and deposit are what they were, also for a party that grew, and so is the
-        deadline to pay. A request runs out by its new start.
+        deadline to pay. A request runs out by its new start. What costs its guest something to cancel costs
+        that after a move of the guest, too.
 
         Raises:
             BookingNotMovable: it has begun, or is over.
@@ -124,6 +127,7 @@ class Booking(Standing):
             party_size=party_size or self.party_size,
             hold_expires_at=min(expires, start) if expires and self.status is Status.REQUESTED else expires,
             overridden=self.overridden | frozenset(waived),
+            kept_free_until=self.free_until_after_move(by, now=now),
         )
 
     def seated_at(self, resource_ids: tuple[UUID, ...]) -> "Booking":

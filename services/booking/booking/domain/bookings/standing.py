@@ -6,7 +6,7 @@ from typing import Self
 from uuid import UUID
 
 from booking.domain.bookings.guests import Guest
-from booking.domain.bookings.history import NO_REASON, CancelledBy, Reason
+from booking.domain.bookings.history import NO_REASON, ActorKind, CancelledBy, Reason
 from booking.domain.bookings.life import (
     OCCUPYING,
     BookingNotDue,
@@ -59,6 +59,8 @@ class Standing:
     policy: str = ""
     grace_minutes: int | None = None
     """After the start, before it counts as missed; None leaves that to staff."""
+    no_show_percent: int | None = None
+    """How much of its paid deposit is kept if the guest does not come; None for all of it."""
     overridden: frozenset[Rule] = frozenset()
     """The rules that staff set aside for it."""
     pinned: bool = False
@@ -76,6 +78,8 @@ class Standing:
     """The series that it is of."""
     series_date: date | None = None
     """By which day its series knows it, wherever it was moved to."""
+    kept_free_until: datetime | None = None
+    """Until when cancelling cost nothing before its guest moved it too late; None when its start says so."""
 
     @property
     def party(self) -> Party:
@@ -130,8 +134,8 @@ class Standing:
     def refund_if_cancelled(self, by: CancelledBy, *, now: datetime) -> Money | None:
         """What a cancellation at `now` gives back; None when nothing was paid.
 
-        The venue gives back everything. A guest gets everything until `free_cancellation_hours` before the
-        start, by the rule that stood when it was booked, and an amount of 0 afterwards.
+        The venue gives back everything. A guest gets everything until `free_until`, by the rule that stood
+        when it was booked, and an amount of 0 afterwards.
         """
         if self.deposit is None or self.deposit_paid_at is None or not self.live:
             return None
@@ -147,9 +151,26 @@ class Standing:
         return Money(self.deposit.amount - refund.amount, self.deposit.currency)
 
     @property
+    def no_show_fee(self) -> Money | None:
+        """What the venue keeps of a guest who does not come, rounded up; None when nothing was paid."""
+        if self.deposit is None or self.deposit_paid_at is None:
+            return None
+        percent = 100 if self.no_show_percent is None else self.no_show_percent
+        return Money(-(-self.deposit.amount * percent // 100), self.deposit.currency)
+
+    @property
     def free_until(self) -> datetime:
-        """Until when a guest's cancellation costs nothing."""
-        return self.start - timedelta(hours=self.free_cancellation_hours or 0)
+        """Until when a guest's cancellation costs nothing. A guest who moves it later than that keeps it."""
+        by_start = self.start - timedelta(hours=self.free_cancellation_hours or 0)
+        return min(by_start, self.kept_free_until) if self.kept_free_until else by_start
+
+    def free_until_after_move(self, by: ActorKind, *, now: datetime) -> datetime | None:
+        """What a move at `now` keeps of the deadline: a guest whom cancelling would cost something keeps it.
+
+        What staff move is free anew, by its new start.
+        """
+        fee = self.fee_if_cancelled(now=now)
+        return self.free_until if by is ActorKind.GUEST and fee is not None and fee.amount else None
 
     def token_holds(self, now: datetime) -> bool:
         """Whether the links of this booking still open it: until 30 days after its end."""

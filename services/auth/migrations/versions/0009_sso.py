@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from servicekit.migrations import isolate
 
-revision = "0014"
-down_revision = "0013"
+revision = "0009"
+down_revision = "0008"
 
 _MOMENT = sa.DateTime(timezone=True)
 _NOW = sa.text("now()")

@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from servicekit.migrations import isolate
 
-revision = "0012"
-down_revision = "0011"
+revision = "0007"
+down_revision = "0006"
 
 _MOMENT = sa.DateTime(timezone=True)
 _NOW = sa.text("now()")

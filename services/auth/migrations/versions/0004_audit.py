@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from servicekit.migrations import isolate
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:

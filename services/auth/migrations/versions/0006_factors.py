@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0011"
-down_revision = "0010"
+revision = "0006"
+down_revision = "0005"
 
 _MOMENT = sa.DateTime(timezone=True)
 _TABLES = (

@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from servicekit.migrations import isolate
 
-revision = "0013"
-down_revision = "0012"
+revision = "0008"
+down_revision = "0007"
 
 _MOMENT = sa.DateTime(timezone=True)
 

@@ -1,0 +1,111 @@
+"""One thing of every kind that an organization has, and a body that is valid for each RPC that names one."""
+
+from typing import Any
+
+from devstack.demo import guest as guests
+from devstack.demo.api import Api
+from devstack.demo.guest import Guest
+from devstack.demo.owner import Owner, Venue
+
+_DAY = "2030-01-01"
+_EVENING = {"start": f"{_DAY}T19:00:00+01:00", "end": f"{_DAY}T20:00:00+01:00"}
+_DAYS = {"from": _DAY, "to": _DAY}
+_SHIFT = {"weekdays": [1], "opens": "10:00", "last_start": "11:00", "closes": "12:00"}
+_TABLE = {"name": "Stolen", "min_party": 1, "max_party": 2}
+_TWO = {"name": "Stolen", "resource_ids": ["res_0", "res_1"], "min_party": 1, "max_party": 2}
+_TURNS = {"turn_times": [{"max_party": 2, "minutes": 60}]}
+_PACING = {"interval_minutes": 30, "max_covers": 1000}
+_CLOSED = {"first_date": _DAY, "last_date": _DAY}
+_STOLEN = Guest("Stolen", "stolen@guest.example").body
+
+VALID: dict[str, dict[str, Any]] = {
+    "AnswerTicket": {"text": "Stolen"},
+    "AssignBooking": {"resource_ids": ["res_0"]},
+    "CancelSeries": {"scope": "all"},
+    "ChangeSeries": {"scope": "all", "party_size": 1},
+    "CreateArea": {"name": "Stolen"},
+    "CreateBlock": _EVENING,
+    "CreateClosure": _CLOSED,
+    "CreateCombination": _TWO,
+    "CreateDateException": {"service_date": _DAY},
+    "CreateOffering": {"name": "Stolen", **_TURNS},
+    "CreatePacingRule": _PACING,
+    "CreateResource": {"kind": "table", **_TABLE},
+    "CreateSeries": {
+        "rule": "FREQ=WEEKLY;COUNT=1", "first_start": f"{_DAY}T19:00", "party_size": 2, "guest": _STOLEN,
+    },
+    "CreateShift": _SHIFT,
+    "CreateWalkIn": {"party_size": 2},
+    "DelayBooking": {"late_minutes": 5},
+    "ListBlocks": _DAYS,
+    "ListBookings": {"date": _DAY},
+    "ListClosures": _DAYS,
+    "ListDateExceptions": _DAYS,
+    "ListStrandedBookings": _DAYS,
+    "ListWaitlist": {"date": _DAY},
+    "MoveBooking": {"start": f"{_DAY}T20:00:00+01:00"},
+    "UpdateClosure": _CLOSED,
+    "UpdateCombination": _TWO,
+    "UpdateOfferingTimes": {"slot_minutes": 15},
+    "UpdateOfferingVisit": _TURNS,
+    "UpdatePacingRule": _PACING,
+    "UpdateResource": _TABLE,
+    "UpdateShift": _SHIFT,
+    "UpdateVenue": {"address": "Stolen"},
+}  # fmt: skip
+"""By RPC; of the others an empty body is valid."""
+
+
+def one_of_each(api: Api, owner: Owner, venue: Venue) -> dict[str, str]:
+    """The name of an id in requests → such a thing of the organization, at the venue that it has."""
+    booked = _booked(api, venue, party_size=2, guest=Guest("Theirs", "theirs@guest.example"))
+    large = _booked(api, venue, party_size=7, guest=Guest("Large", "large@guest.example"))
+    ticket = api.post(f"/v1/manage/{booked['manage_token']}/tickets", {"subject": "Theirs", "text": "Hello"})
+    endpoint = owner.api.post("/v1/webhook-endpoints", {"url": "http://127.0.0.1:9/hooks"})
+    return {
+        "venue_id": venue.id,
+        "offering_id": venue.offering_id,
+        "resource_id": venue.tables["T1"],
+        "booking_id": booked["booking"]["id"],
+        "other_booking_id": large["booking"]["id"],
+        "ticket_id": ticket["id"],
+        "payment_id": large["deposit_payment"]["payment_id"],
+        "endpoint_id": endpoint["endpoint"]["id"],
+        **_of_venue(owner, venue),
+        **_asked_for(api, owner, venue),
+    }
+
+
+def _of_venue(owner: Owner, venue: Venue) -> dict[str, str]:
+    base, api = f"/v1/venues/{venue.id}", owner.api
+    dinner = {"offering_id": venue.offering_id}
+    return {
+        "area_id": api.get(f"{base}/areas")["items"][0]["id"],
+        "combination_id": api.get(f"{base}/combinations")["items"][0]["id"],
+        "shift_id": api.get(f"{base}/shifts")["items"][0]["id"],
+        "rule_id": api.post(f"{base}/pacing-rules", _PACING)["id"],
+        "exception_id": api.post(f"{base}/exceptions", dinner | {"service_date": _DAY})["exception"]["id"],
+        "closure_id": api.post(f"{base}/closures", _CLOSED)["closure"]["id"],
+        "block_id": api.post(f"{base}/blocks", _EVENING)["block"]["id"],
+    }
+
+
+def _asked_for(api: Api, owner: Owner, venue: Venue) -> dict[str, str]:
+    day = guests.next_service_day(days_ahead=30)
+    theirs = Guest("Theirs", "theirs@guest.example")
+    wish = {"offering_id": venue.offering_id, "guest": theirs.body}
+    series = {"rule": "FREQ=WEEKLY;COUNT=1", "first_start": f"{day}T19:00", "party_size": 2}
+    # Ten have one place only, so the second ten wait.
+    start = _booked(api, venue, party_size=10, guest=theirs)["booking"]["start"]
+    waiting = {"venue_id": venue.id, "party_size": 10, "date": start[:10], "earliest": start[11:16]}
+    return {
+        "series_id": owner.api.post(f"/v1/venues/{venue.id}/series", wish | series)["id"],
+        "entry_id": api.post("/v1/waitlist", wish | waiting | {"latest": start[11:16]})["entry"]["id"],
+    }
+
+
+def _booked(api: Api, venue: Venue, *, party_size: int, guest: Guest) -> dict[str, Any]:
+    day = guests.next_service_day(days_ahead=9)
+    slots = guests.search(api, venue, date=day, party_size=party_size)
+    start = next(slot["start"] for slot in slots if slot["bookable"])
+    return guests.book(api, venue, start=start, party_size=party_size, guest=guest)
