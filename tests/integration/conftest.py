@@ -71,13 +71,14 @@ async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def new_owner(api: Api, sink: Sink) -> Owner:
+def new_owner(api: Api, sink: Sink, *, password: str = "") -> Owner:
+    """Somebody with an organization of their own; without a password given, one that nobody knows."""
     name = secrets.token_hex(4)
     return owners.register(
         api,
         sink,
         email=f"owner-{name}@demo.example",
-        password=secrets.token_urlsafe(18),
+        password=password or secrets.token_urlsafe(18),
         organization=f"Org {name}",
     )
 

@@ -15,8 +15,8 @@ from auth.domain.sessions import SessionTokens
 from auth.domain.totp import hotp
 from auth.tables import TOTP_FACTORS
 from auth.usecases import factors, passkeys, second_steps, sessions
+from testkit.authenticator import Authenticator
 
-from .authenticator import Authenticator
 from .conftest import BROWSER, PASSWORD, PLACE, People
 
 EMAIL = "paulette@example.org"

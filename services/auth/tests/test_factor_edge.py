@@ -18,11 +18,11 @@ from comptoir.auth.v1.session_pb2_grpc import SessionServiceStub
 from servicekit import ids
 from servicekit.errors import AppError
 from servicekit.identity import Caller
+from testkit.authenticator import Authenticator
 from testkit.callers import anonymous, member
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
 
-from .authenticator import Authenticator
 from .conftest import BROWSER, PASSWORD, PLACE, People
 from .holders import EMAIL, Holder
 

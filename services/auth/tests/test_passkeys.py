@@ -25,8 +25,8 @@ from auth.store import passkeys as store
 from auth.tables import CHALLENGES, PASSKEYS, USERS
 from auth.usecases import factors, passkeys, second_steps
 from servicekit import ids
+from testkit.authenticator import Authenticator, decode
 
-from .authenticator import Authenticator, decode
 from .conftest import BROWSER, People
 from .holders import Holder
 

@@ -8,8 +8,7 @@ import pytest
 
 from auth.relying_party import RelyingParty, Unacceptable
 from auth.settings import WebAuthnSettings
-
-from .authenticator import Authenticator, decode, encode
+from testkit.authenticator import Authenticator, decode, encode
 
 HERE = RelyingParty(WebAuthnSettings(rp_id="example.org", origins=("https://book.example.org",)))
 CHALLENGE = bytes(range(32))

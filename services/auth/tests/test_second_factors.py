@@ -24,8 +24,8 @@ from auth.usecases import factors, second_steps, sessions
 from auth.usecases.factors import FactorSummary
 from servicekit import ids
 from servicekit.errors import AppError, Unauthenticated
+from testkit.authenticator import decode
 
-from .authenticator import decode
 from .conftest import BROWSER, People
 from .holders import EMAIL, Holder
 

@@ -27,8 +27,8 @@ from auth.usecases import account_mails, credentials, own_sessions, second_steps
 from comptoir.auth.v1 import account_pb2
 from servicekit import contract, ids
 from servicekit.errors import Unauthenticated
+from testkit.authenticator import Authenticator
 
-from .authenticator import Authenticator
 from .conftest import PASSWORD, People
 from .holders import Holder
 

@@ -8,8 +8,7 @@ from webauthn.helpers import parse_attestation_object
 
 from auth.relying_party import RelyingParty, Unacceptable
 from auth.settings import WebAuthnSettings
-
-from .authenticator import encode
+from testkit.authenticator import encode
 
 HERE = RelyingParty(WebAuthnSettings(rp_id="example.org", origins=("https://example.org",)))
 

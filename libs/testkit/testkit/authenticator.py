@@ -30,6 +30,10 @@ def decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+class Unwilling(Exception):
+    """No browser would do that with this authenticator; named as DOM exceptions are."""
+
+
 @dataclass
 class Authenticator:
     """Holds one discoverable credential, made by the first `create`."""
@@ -55,11 +59,16 @@ class Authenticator:
         )
 
     def create(self, options: str, **changed: Any) -> str:
-        """What navigator.credentials.create(…).toJSON() answers. `changed`: parts of the client's data."""
+        """What navigator.credentials.create(…).toJSON() answers. `changed`: parts of the client's data.
+
+        Raises:
+            Unwilling: it makes no such keys, or has one for this person.
+        """
         asked = json.loads(options)
-        assert _ALGORITHMS[self.algorithm] in [each["alg"] for each in asked["pubKeyCredParams"]]
-        excluded = [decode(each["id"]) for each in asked["excludeCredentials"]]
-        assert self.credential_id not in excluded, "InvalidStateError"
+        if _ALGORITHMS[self.algorithm] not in [each["alg"] for each in asked["pubKeyCredParams"]]:
+            raise Unwilling("NotSupportedError")
+        if self.credential_id in [decode(each["id"]) for each in asked["excludeCredentials"]]:
+            raise Unwilling("InvalidStateError")
         self.rp_id, self.user_handle = asked["rp"]["id"], decode(asked["user"]["id"])
         made = (
             os.urandom(16)
@@ -77,10 +86,14 @@ class Authenticator:
         )
 
     def use(self, options: str, **changed: Any) -> str:
-        """What navigator.credentials.get(…).toJSON() answers."""
+        """What navigator.credentials.get(…).toJSON() answers.
+
+        Raises:
+            Unwilling: it is asked for another site, or not to verify its person.
+        """
         asked = json.loads(options)
-        assert asked["userVerification"] == "required"
-        assert asked["rpId"] == self.rp_id
+        if asked["userVerification"] != "required" or asked["rpId"] != self.rp_id:
+            raise Unwilling("NotAllowedError")
         self.count += 1
         client_data = self._client_data("webauthn.get", asked["challenge"], changed)
         data = self._data(0)
