@@ -70,7 +70,8 @@ def test_the_gateway_keeps_its_document_for_members(
     # Tokens of their own: those of the other tests may be old by now.
     owner, stranger = new_owner(api, sink), new_owner(api, sink)
     _write_people(tmp_path / "people.json", {"owner": owner, "stranger": stranger})
-    settings = _SETTINGS + _TWO_TENANTS + _known_values(_what_there_is(api, new_restaurant(owner)))
+    there_is = _what_there_is(api, new_restaurant(owner)) | {"path.organization_id": [owner.organization_id]}
+    settings = _SETTINGS + _TWO_TENANTS + _known_values(there_is)
     _run_every_check(platform, tmp_path, settings=settings)
 
 

@@ -102,8 +102,9 @@ async def test_an_old_log_in_a_key_and_an_operator_change_no_credentials(
     stale = replace(paulette, authenticated_at=paulette.authenticated_at - 3601)
     assert await refusal(edge, method, WISHES[method], stale) == "FRESH_AUTHENTICATION_REQUIRED"
     key = replace(paulette, session=None, key=ids.new())
-    for other in (key, replace(paulette, operator=ids.new())):
-        assert await refusal(edge, method, WISHES[method], other) == "UNAUTHENTICATED"
+    assert await refusal(edge, method, WISHES[method], key) == "PERMISSION_DENIED"
+    operator = replace(paulette, operator=ids.new())
+    assert await refusal(edge, method, WISHES[method], operator) == "UNAUTHENTICATED"
     assert await waiting(app) == []
 
 

@@ -197,5 +197,6 @@ async def test_factors_change_only_with_fresh_credentials(
 async def test_neither_keys_nor_operators_handle_the_factors_of_people(
     edge: Edge, me: Caller, stub: Any, method: str, request_: Any
 ) -> None:
-    for caller in (replace(me, session=None, key=ids.new()), replace(me, operator=ids.new())):
-        assert await refusal(edge, stub, method, request_, caller) == ("UNAUTHENTICATED", 401)
+    key, operator = replace(me, session=None, key=ids.new()), replace(me, operator=ids.new())
+    assert await refusal(edge, stub, method, request_, key) == ("PERMISSION_DENIED", 403)
+    assert await refusal(edge, stub, method, request_, operator) == ("UNAUTHENTICATED", 401)

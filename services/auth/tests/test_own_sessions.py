@@ -264,10 +264,11 @@ async def test_neither_keys_nor_operators_handle_the_sessions_of_people(
 ) -> None:
     await people.own(EMAIL)
     mine = in_session(await people.session(await people.log_in(EMAIL)))
-    for caller in (replace(mine, session=None, key=ids.new()), replace(mine, operator=ids.new())):
+    key, operator = replace(mine, session=None, key=ids.new()), replace(mine, operator=ids.new())
+    for caller, reason in ((key, "PERMISSION_DENIED"), (operator, "UNAUTHENTICATED")):
         with pytest.raises(AppError) as caught:
             await edge.call(SessionServiceStub, method, request_, caller=caller)
-        assert caught.value.reason == "UNAUTHENTICATED"
+        assert caught.value.reason == reason
 
 
 async def test_the_edge_names_the_device_and_takes_the_password_anew(people: People, edge: Edge) -> None:
