@@ -30,6 +30,7 @@ HOLDERS = {
     "auth.users",
     "auth.registrations",
     "auth.account_mails",
+    "auth.invitations",
     "support.tickets",
     "support.ticket_messages",
 }
@@ -37,6 +38,7 @@ HOLDERS = {
 FORMS = {
     "an e-mail address": re.compile(rb"[\w.+-]+@[\w-]+\.[a-z]{2,}"),
     "a JWT": re.compile(rb"\beyJ[\w-]{8,}\.[\w-]+"),
+    "an API key": re.compile(rb"\bcpt_(?:live|test)_\w+"),
     "a secret of webhooks": re.compile(rb"\bwhsec_\w+"),
     "a key or client secret of Stripe": re.compile(rb"\b[sr]k_(?:test|live)_\w+|\bpi_\w+_secret_\w+"),
 }

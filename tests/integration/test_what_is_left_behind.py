@@ -7,15 +7,17 @@ passwords and keys from the files of the platform; and from a visit here, which 
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from devstack.demo import guest as guests
 from devstack.demo import owner as owners
 from devstack.demo.api import Api, Sink
-from devstack.demo.owner import Venue
+from devstack.demo.owner import Owner, Venue
 from devstack.platform import Platform
 from devstack.psql import PsqlFailed, run_sql
+from testkit.authenticator import Authenticator
 
 from . import sweep
 from .conftest import MainJob, new_restaurant
@@ -58,6 +60,7 @@ def visit(platform: Platform, api: Api, sink: Sink, main_job: MainJob) -> Visit:
     visit.tokens["an access token"] = owner.api.headers["authorization"].removeprefix("Bearer ")
     visit.tokens["a refresh token"] = owner.refresh_token
     _forget_the_password(api, sink, visit)
+    _be_shown_secrets_once(owner, visit)
     endpoint = owner.api.post("/v1/webhook-endpoints", {"url": "http://127.0.0.1:9/hooks"})
     visit.tokens["a webhook secret"] = endpoint["secret"].removeprefix("whsec_")
     venue = new_restaurant(owner)
@@ -87,6 +90,19 @@ def _forget_the_password(api: Api, sink: Sink, visit: Visit) -> None:
         "POST", "/v1/auth/password/reset", json={"token": token, "new_password": f"{visit.email} 2026"}
     )
     assert refused.status_code == 422
+
+
+def _be_shown_secrets_once(owner: Owner, visit: Visit) -> None:
+    """Has a key, an app, a passkey with its codes, and invites an address that holds the visitor's."""
+    base, me = f"/v1/organizations/{owner.organization_id}", "/v1/me"
+    wish = {"name": "Till", "permissions": ["bookings.read"]}
+    visit.tokens["an API key"] = owner.api.post(f"{base}/api-keys", wish)["secret"].rpartition("_")[2]
+    visit.tokens["the secret of an app"] = owner.api.post(f"{me}/totp")["secret"]
+    phone = Authenticator(origin=f"http://localhost:{urlsplit(owner.api.url).port}")
+    credential = phone.create(owner.api.post(f"{me}/passkeys/options")["options"])
+    added = owner.api.post(f"{me}/passkeys", {"name": "Phone", "credential": credential})
+    visit.tokens["a recovery code"] = added["recovery_codes"][0]
+    owner.api.post(f"{base}/invitations", {"email": f"with-{visit.email}", "role": "viewer"})
 
 
 def _book(api: Api, venue: Venue, visit: Visit, *, party_size: int) -> Any:
@@ -122,6 +138,8 @@ def _err(api: Api, venue: Venue, visit: Visit, link: str) -> None:
         ("GET", "/v1/bookings", {"params": {"venue_id": visit.email, "date": visit.words}}),
         ("GET", "/v1/me", {"headers": {"authorization": f"Bearer {access}x"}}),
         ("GET", "/v1/me", {"headers": {"x-request-id": visit.email, "authorization": visit.password}}),
+        ("GET", "/v1/me", {"headers": {"authorization": f"Bearer {visit.tokens['an API key']}"}}),
+        ("POST", "/v1/auth/invitations/read", {"json": {"token": access}}),
         ("PUT", f"{link}/cancel", {"json": everything}),
     ]
     statuses = [api.request(method, path, **options).status_code for method, path, options in mistakes]
