@@ -1,5 +1,8 @@
 """The table of routes, and the routes of the contract."""
 
+import re
+from itertools import permutations
+
 import pytest
 from google.api import annotations_pb2
 
@@ -102,6 +105,21 @@ def test_every_rpc_with_an_http_face_has_a_route() -> None:
         and rpc.policy.audience in open_to_http
     }
     assert {route.rpc.path for route in routes()} == with_face
+
+
+def _is_of(literal: str, template: str) -> bool:
+    """Whether the one path could be meant by the other: they differ only where that has variables."""
+    ones, others = literal.split("/"), template.split("/")
+    return len(ones) == len(others) and all(
+        one == other or other.startswith("{") for one, other in zip(ones, others, strict=True)
+    )
+
+
+def test_no_path_of_the_contract_is_taken_for_another() -> None:
+    """OpenAPI knows the methods of each path by itself; ours would answer with those of both."""
+    templates = {re.sub(r"{.*?}", "{}", route.template) for route in routes()}
+    assert [pair for pair in permutations(templates, 2) if _is_of(*pair)] == []
+    assert _is_of("/v1/me/passkeys/options", "/v1/me/passkeys/{passkey_id}")
 
 
 def test_internal_calls_have_no_http_face() -> None:

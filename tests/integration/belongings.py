@@ -163,7 +163,7 @@ def _of_person(api: Api, owner: Owner, password: str) -> dict[str, str]:
     """A passkey of the owner, and a device that is remembered after a log-in with it."""
     me = "/v1/me"
     phone = Authenticator(origin=f"http://localhost:{urlsplit(api.url).port}")
-    credential = phone.create(owner.api.post(f"{me}/passkeys/options")["options"])
+    credential = phone.create(owner.api.post(f"{me}/passkey-options")["options"])
     passkey = owner.api.post(f"{me}/passkeys", {"name": "Theirs", "credential": credential})["passkey"]
     challenge = api.post("/v1/auth/login", {"email": owner.email, "password": password})["challenge"]
     answer = {"passkey": phone.use(api.post("/v1/auth/passkeys/options")["options"]), "remember_device": True}
@@ -171,5 +171,5 @@ def _of_person(api: Api, owner: Owner, password: str) -> dict[str, str]:
     return {
         "session_id": owner.api.get(f"{me}/sessions")["items"][0]["id"],
         "passkey_id": passkey["id"],
-        "device_id": owner.api.get(f"{me}/sessions/remembered-devices")["items"][0]["id"],
+        "device_id": owner.api.get(f"{me}/remembered-devices")["items"][0]["id"],
     }
