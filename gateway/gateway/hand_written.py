@@ -111,11 +111,16 @@ def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    manage, verify_email = page("manage"), page("verify_email")
+    manage, waitlist = page("manage", "guest"), page("waitlist", "guest")
+    verify_email = page("verify_email")
 
     @app.get("/manage/{token}")
     async def manage_booking(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
         return _html(manage)
+
+    @app.get("/waitlist/{token}")
+    async def manage_waitlist_entry(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
+        return _html(waitlist)
 
     @app.get("/verify-email")
     async def verify() -> Response:

@@ -1,10 +1,10 @@
-"use strict";
 const TEXTS = {
   en: {
     title: "Your booking", when: "When", party: "People", name: "Name", deposit: "Deposit", number: "Number",
     move: "Choose another time", day: "Day", show: "Show free times", none: "Nothing is free on that day.",
     cancel: "Cancel this booking", sure: "Yes, cancel it", refunded: "You get back {amount}.",
     kept: "The deposit is not refunded.", free: "Cancelling costs nothing.",
+    missed: "If you neither come nor cancel, {amount} of the deposit is kept.",
     help: "Ask for help", subject: "Subject", message: "Message", send: "Send",
     sent: "Your message was sent. The answer comes by e-mail.", moved: "Your booking was moved.",
     called_off: "Your booking was cancelled.", you: "You", staff: "The team",
@@ -20,6 +20,7 @@ const TEXTS = {
     none: "Aucun horaire libre ce jour-là.",
     cancel: "Annuler cette réservation", sure: "Oui, annuler", refunded: "{amount} vous seront remboursés.",
     kept: "L’acompte n’est pas remboursé.", free: "L’annulation est gratuite.",
+    missed: "Si vous ne venez pas sans avoir annulé, {amount} de l’acompte seront retenus.",
     help: "Demander de l’aide", subject: "Objet", message: "Message", send: "Envoyer",
     sent: "Votre message est envoyé. La réponse arrive par e-mail.", moved: "Votre réservation est déplacée.",
     called_off: "Votre réservation est annulée.", you: "Vous", staff: "L’équipe",
@@ -31,49 +32,10 @@ const TEXTS = {
   }
 };
 const api = "/v1/manage/" + location.pathname.split("/").pop();
-const at = (id) => document.getElementById(id);
-const show = (id, visible) => { at(id).hidden = !visible; };
-let language = navigator.language.startsWith("fr") ? "fr" : "en";
 let booking = null;
-
-const text = (key) => TEXTS[language][key];
-
-function translate(chosen) {
-  if (chosen in TEXTS) language = chosen;
-  document.documentElement.lang = language;
-  document.title = text("title");
-  for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text);
-}
-
-function money(value) {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency: value.currency });
-  return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
-}
 
 function instant(value, options) {
   return new Intl.DateTimeFormat(language, { timeZone: booking.time_zone, ...options }).format(new Date(value));
-}
-
-async function call(path, body) {
-  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
-  const answer = await fetch(path, options);
-  const content = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(content.reason), { status: answer.status });
-  return content;
-}
-
-async function attempt(work) {
-  at("fault").textContent = "";
-  at("news").textContent = "";
-  const buttons = document.querySelectorAll("button");
-  buttons.forEach((each) => { each.disabled = true; });
-  try {
-    await work();
-  } catch (fault) {
-    at("fault").textContent = text({ 400: "wrong", 404: "unknown", 409: "taken", 422: "wrong" }[fault.status] || "down");
-  } finally {
-    document.querySelectorAll("button").forEach((each) => { each.disabled = false; });
-  }
 }
 
 function draw(managed) {
@@ -95,6 +57,8 @@ function draw(managed) {
   const back = managed.refund_if_cancelled;
   const refund = !back ? "free" : back.amount > 0 ? "refunded" : "kept";
   at("refund").textContent = text(refund).replace("{amount}", back ? money(back) : "");
+  const missed = managed.fee_if_missed;
+  at("missed").textContent = missed && missed.amount > 0 ? text("missed").replace("{amount}", money(missed)) : "";
   const alive = booking.status === "confirmed" || booking.status === "held";
   show("summary", true);
   show("move", alive);

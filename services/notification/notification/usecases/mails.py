@@ -155,6 +155,8 @@ async def _content(app: App, mail: Mail, now: datetime) -> _Content | None:
         if mail.kind is MailKind.EMAIL_VERIFICATION:
             return await _verification(app, mail, now)
         assert mail.organization is not None  # noqa: S101  # a constraint of the table
+        if mail.kind is MailKind.WAITLIST_JOINED:
+            return await _waiting(app, mail, mail.organization, now=now)
         answer = None
         booking_id = mail.booking
         if mail.kind is MailKind.TICKET_ANSWERED:
@@ -174,6 +176,13 @@ async def _content(app: App, mail: Mail, now: datetime) -> _Content | None:
         return None
     letter = letters.about_booking(mail.kind, booking, public_url=app.public_url, answer=answer)
     return _compose(app, mail, letter, now=now, invitation=_invitation(app, mail, booking, now))
+
+
+async def _waiting(app: App, mail: Mail, organization: UUID, *, now: datetime) -> _Content | None:
+    entry = await app.directory.describe_waiting(organization, mail.subject)
+    if not entry.waits or not entry.guest_email:
+        return None
+    return _compose(app, mail, letters.about_waiting(entry, public_url=app.public_url), now=now)
 
 
 async def _verification(app: App, mail: Mail, now: datetime) -> _Content | None:
