@@ -35,6 +35,7 @@ async def test_a_query_becomes_a_message_and_the_answer_json(client: httpx.Async
                 "offering_id": "off_1",
                 "bookable": False,
                 "reason": "fully_booked",
+                "asks_first": False,
             }
         ],
         "notes": [],
