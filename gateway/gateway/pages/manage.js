@@ -10,6 +10,8 @@ const TEXTS = {
     called_off: "Your booking was cancelled.", you: "You", staff: "The team",
     kept_until: "The table is kept until {time}. Pay the deposit where you booked.",
     held: "Waiting for the deposit", confirmed: "Confirmed", cancelled: "Cancelled", expired: "Expired",
+    requested: "Waiting for an answer", declined: "Declined", arrived: "You are here", seated: "You are seated",
+    completed: "Completed", no_show: "Missed",
     unknown: "This link is not valid any more.", taken: "That is no longer possible. Choose again.",
     wrong: "That cannot be. Please check what you entered.",
     down: "This is not available at the moment. Please try again."
@@ -26,6 +28,8 @@ const TEXTS = {
     called_off: "Votre réservation est annulée.", you: "Vous", staff: "L’équipe",
     kept_until: "La table est gardée jusqu’à {time}. Réglez l’acompte là où vous avez réservé.",
     held: "En attente de l’acompte", confirmed: "Confirmée", cancelled: "Annulée", expired: "Expirée",
+    requested: "En attente de réponse", declined: "Refusée", arrived: "Vous êtes sur place",
+    seated: "Vous êtes à table", completed: "Terminée", no_show: "Manquée",
     unknown: "Ce lien n’est plus valable.", taken: "Ce n’est plus possible. Choisissez à nouveau.",
     wrong: "Ce n’est pas possible. Veuillez vérifier votre saisie.",
     down: "Indisponible pour le moment. Veuillez réessayer."
@@ -59,7 +63,7 @@ function draw(managed) {
   at("refund").textContent = text(refund).replace("{amount}", back ? money(back) : "");
   const missed = managed.fee_if_missed;
   at("missed").textContent = missed && missed.amount > 0 ? text("missed").replace("{amount}", money(missed)) : "";
-  const alive = booking.status === "confirmed" || booking.status === "held";
+  const alive = ["requested", "held", "confirmed"].includes(booking.status);
   show("summary", true);
   show("move", alive);
   show("cancel", alive);
