@@ -77,7 +77,7 @@ async def test_whoever_got_what_is_gone_is_listed_as_stranded(
 async def test_nobody_is_seated_at_a_combination_after_it_was_deleted(
     http: httpx.AsyncClient, staff: Owner, platform: Platform
 ) -> None:
-    """Whoever was before stays there until staff decide, and is listed: the tables are not joined any more."""
+    """Whoever was before stays there until staff decide, and is listed: nothing joins their tables now."""
     house = open_arena(http, staff, platform, tables=[("B", 1, 2), ("C", 1, 2)], joined=[("B", "C", 3, 4)])
     first, others = ([(4, house.at(hour, days=days)) for days in range(6)] for hour in (18, 21))
     delete = house.rebuild("DELETE", f"combinations/{house.combinations['B+C']}")
