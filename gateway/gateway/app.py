@@ -28,6 +28,7 @@ from gateway.routes import routes
 from gateway.settings import Settings
 from gateway.signing_keys import Fetch, SigningKeys
 from gateway.tokens import AccessTokens
+from gateway.wrong_links import WrongLinks
 from servicekit import ids
 from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.client import Peer
@@ -70,10 +71,18 @@ def _table(
     ready: Callable[[], bool],
 ) -> Table[Target]:
     table: Table[Target] = Table()
+    wrong_links = WrongLinks(settings.limits)
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
-        endpoint = Endpoint(route, peer=peer, signer=signer, callers=callers, limits=settings.limits)
+        endpoint = Endpoint(
+            route,
+            peer=peer,
+            signer=signer,
+            callers=callers,
+            limits=settings.limits,
+            wrong_links=wrong_links,
+        )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
         document=orjson.dumps(document(served)),

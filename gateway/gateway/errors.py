@@ -47,6 +47,14 @@ class InvalidIdempotencyKey(AppError):
     detail = "Idempotency-Key must hold 1 to 255 visible ASCII characters, bare or in double quotes."
 
 
+class TooManyWrongLinks(AppError):
+    """Too many links from this address opened nothing; metadata and Retry-After say when to come again."""
+
+    kind = Kind.EXHAUSTED
+    reason = "TOO_MANY_WRONG_LINKS"
+    detail = "Too many links that are not valid were opened from here. Try again a little later."
+
+
 class PayloadTooLarge(AppError):
     """The body is larger than this path takes."""
 

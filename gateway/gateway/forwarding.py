@@ -16,7 +16,8 @@ from gateway.settings import LimitSettings
 from gateway.shown import Shown
 from gateway.transcoding import writer
 from gateway.versions import Versions, tagged
-from servicekit.errors import AppError
+from gateway.wrong_links import WrongLinks
+from servicekit.errors import AppError, Kind
 from servicekit.identity import Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
@@ -37,13 +38,21 @@ class Endpoint:
     """Answers one route of the contract."""
 
     def __init__(
-        self, route: Route, *, peer: Peer, signer: Signer, callers: Callers, limits: LimitSettings
+        self,
+        route: Route,
+        *,
+        peer: Peer,
+        signer: Signer,
+        callers: Callers,
+        limits: LimitSettings,
+        wrong_links: WrongLinks,
     ) -> None:
         self.route = route
         self._peer = peer
         self._signer = signer
         self._callers = callers
         self._limits = limits
+        self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
         self._versions = Versions(route)
         self._write = writer(route.response)
@@ -72,6 +81,8 @@ class Endpoint:
         route = self.route
         caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
         authorize(route.policy, caller)
+        if self._wrong_links is not None:
+            self._wrong_links.refuse_guessing(request.address)
         metadata = [(REQUEST_ID, request.id)]
         if route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
             metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
@@ -89,6 +100,8 @@ class Endpoint:
                 metadata=metadata,
             )
         except AppError as error:
+            if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
+                self._wrong_links.count(request.address)
             raise self._pointing_at_input(error) from None
         return self._answer(response)
 

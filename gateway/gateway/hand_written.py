@@ -114,11 +114,16 @@ def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    manage, verify_email, account_link = page("manage"), page("verify_email"), page("account_link")
+    manage, waitlist = page("manage", "guest"), page("waitlist", "guest")
+    verify_email, account_link = page("verify_email"), page("account_link")
 
     @app.get("/manage/{token}")
     async def manage_booking(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
         return _html(manage)
+
+    @app.get("/waitlist/{token}")
+    async def manage_waitlist_entry(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
+        return _html(waitlist)
 
     @app.get("/verify-email")
     async def verify() -> Response:

@@ -27,7 +27,7 @@ class HttpSettings(ListenSettings):
 
 
 class LimitSettings(Part):
-    """How much one request may cost."""
+    """How much one request may cost, and how much one address may guess."""
 
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     body_seconds: float = Field(default=10, gt=0)
@@ -37,6 +37,10 @@ class LimitSettings(Part):
     """Time for the request line and headers to arrive."""
     timeout_seconds: float = Field(default=10, gt=0)
     """Time for a service to answer."""
+    wrong_links: int = Field(default=20, ge=1)
+    """How many links that open nothing one address may try in a row."""
+    wrong_link_seconds: float = Field(default=900, gt=0)
+    """How long it takes until it may try as many again."""
 
 
 class Settings(BaseSettings):

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from comptoir.booking.v1 import booking_pb2, waitlist_pb2
 from servicekit.errors import AppError, Kind
 from servicekit.identity import CallerKind
 
@@ -16,7 +17,8 @@ ACCOUNT_LINKS = [
     "/confirm-email?token=some-token",
     "/revert-email?token=some-token",
 ]
-PAGES = ["/manage/some-token", "/verify-email?token=some-token", *ACCOUNT_LINKS, "/forgot-password", "/docs"]
+LINKS = ["/manage/some-token", "/waitlist/some-token", "/verify-email?token=some-token", *ACCOUNT_LINKS]
+PAGES = [*LINKS, "/forgot-password", "/docs"]
 
 
 class SignatureInvalid(AppError):
@@ -55,8 +57,24 @@ async def test_a_page_runs_only_what_its_policy_names(client: httpx.AsyncClient,
 
 
 async def test_a_page_never_holds_the_token(client: httpx.AsyncClient) -> None:
-    for path in PAGES[:-2]:
+    for path in LINKS:
         assert "some-token" not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    ("path", "states"),
+    [("/manage/t", booking_pb2.BookingStatus), ("/waitlist/t", waitlist_pb2.WaitlistStatus)],
+    ids=["booking", "waitlist entry"],
+)
+async def test_a_page_has_words_for_every_state_in_every_language(
+    client: httpx.AsyncClient, path: str, states: Any
+) -> None:
+    page = (await client.get(path)).text
+    names = [name.lower() for name in states.keys() if not name.endswith("_UNSPECIFIED")]  # noqa: SIM118
+    for name in names:
+        state = name.partition("_status_")[2]
+        words = re.findall(rf'[ {{]{state}: "[^"]+"', page)
+        assert len(words) == 2, name
 
 
 @pytest.mark.parametrize("path", ["/verify-email?token=some-token", *ACCOUNT_LINKS])

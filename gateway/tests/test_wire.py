@@ -38,7 +38,7 @@ async def exchange(address: Address, *parts: bytes) -> tuple[int, dict[str, str]
     for part in parts:
         writer.write(part)
         await writer.drain()
-    raw = await asyncio.wait_for(reader.read(), 5)
+    raw = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     head, _, body = raw.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
@@ -214,7 +214,7 @@ async def test_the_process_serves_and_stops_on_a_signal(
             return b""
 
     try:
-        await eventually(lambda: fetch(admin, "/readyz") == b"ready\n", timeout=20)
+        await eventually(lambda: fetch(admin, "/readyz") == b"ready\n", timeout=90)
         assert b"openapi" in fetch(public, "/openapi.json")
         metrics = fetch(admin, "/metrics").decode()
         assert 'comptoir_http_requests_total{method="GET",route="/openapi.json",status="200"} 1.0' in metrics

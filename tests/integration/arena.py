@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,6 +14,7 @@ import httpx
 from devstack.demo.owner import Owner
 from devstack.platform import Platform
 
+from .insisting import insist
 from .invariants import Bookkeeping, bookkeeping
 
 _PARIS = ZoneInfo("Europe/Paris")
@@ -79,15 +80,6 @@ class Arena:
     async def assert_sound(self, *, paced: bool = True) -> None:
         """No invariant is broken."""
         assert await asyncio.to_thread(lambda: self.books.violations(paced=paced)) == []
-
-
-async def insist(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """The first answer that is not: later, please."""
-    while True:
-        answer = await ask()
-        later = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
-        if not later and answer.json().get("reason") != "BUSY":
-            return answer
 
 
 async def verdicts(attempts: Iterable[Awaitable[httpx.Response]]) -> Counter[tuple[int, str]]:

@@ -39,6 +39,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         overrides={
             "auth": {"AUTH_ACCESS_TOKEN_SECONDS": str(_LOGGED_IN_SECONDS)},
             "booking": {"BOOKING_HOLD_TTL_SECONDS": str(HOLD_SECONDS)},
+            # All guests of these tests have one address, and some tests try links by the hundred.
+            "gateway": {"GATEWAY_LIMITS__WRONG_LINKS": "1000000"},
             "notification": {"NOTIFICATION_WEBHOOKS__RETRY_SECONDS": "[1, 1, 2, 2, 2, 2]"},
         },
     )

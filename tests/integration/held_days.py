@@ -13,7 +13,7 @@ from testkit import eventually
 from .arena import Arena, verdicts
 from .invariants import Bookkeeping
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _MOST_WAITING = 12
 """Fewer than connections to the database, of which each of three processes has six for what guests book."""
 

@@ -14,6 +14,7 @@ from devstack.demo.owner import Venue
 from testkit import eventually
 
 from .conftest import new_restaurant
+from .insisting import insist
 from .money import Books, read_books
 from .scene import Scene
 
@@ -22,7 +23,6 @@ PAYERS = 4
 DEPOSIT = 7000
 _NAME = "Tempestine Wirbelwind"
 _PATIENCE = 90.0
-_RETRIED = {408, 429, 503}
 _AMBIGUOUS_MAILS = "comptoir_mails_ambiguous_total"
 _AMBIGUOUS_WEBHOOKS = "comptoir_webhooks_ambiguous_total"
 
@@ -123,25 +123,14 @@ def _gather(scene: Scene) -> Storm:
     return storm
 
 
-async def insist(http: httpx.AsyncClient, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
-    """Posts with one Idempotency-Key until there is an answer that does not ask to try again."""
+async def post(http: httpx.AsyncClient, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
+    """Posts with one Idempotency-Key until heard, whatever is killed meanwhile."""
     named = {"idempotency-key": f'"{secrets.token_hex(8)}"', **headers}
-
-    async def post() -> httpx.Response | None:
-        try:
-            answer = await http.post(path, json=body, headers=named)
-        except httpx.TransportError:
-            return None
-        assert answer.status_code < 500 or answer.status_code == 503, answer.text
-        return None if answer.status_code in _RETRIED else answer
-
-    answer = await eventually(post, timeout=_PATIENCE)
-    assert answer is not None
-    return answer
+    return await insist(lambda: http.post(path, json=body, headers=named), unheard=(httpx.TransportError,))
 
 
 async def _book(http: httpx.AsyncClient, party: Party) -> dict[str, Any]:
-    answer = await insist(http, "/v1/bookings", party.wish)
+    answer = await post(http, "/v1/bookings", party.wish)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     party.booking = made["booking"]["id"]
@@ -160,7 +149,7 @@ async def _book_and_pay(http: httpx.AsyncClient, scene: Scene, party: Party) -> 
         return  # the hold is over, and with it the intent
     party.intent = secret.partition("_secret_")[0]
     if party.cancels:
-        answer = await insist(http, f"/v1/manage/{made['manage_token']}/cancel", {})
+        answer = await post(http, f"/v1/manage/{made['manage_token']}/cancel", {})
         party.cancels = answer.is_success
         assert answer.status_code in {200, 409}, answer.text
 

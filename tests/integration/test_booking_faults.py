@@ -19,8 +19,9 @@ from testkit import eventually
 from testkit.rpc_wires import RpcWire
 from testkit.wires import Moment
 
-from .arena import Arena, insist, open_arena
+from .arena import Arena, open_arena
 from .conftest import new_owner
+from .insisting import insist
 from .money import read_books
 
 DEPOSIT = 7000

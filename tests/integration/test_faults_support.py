@@ -17,7 +17,7 @@ from devstack.platform import Platform
 from testkit import eventually
 
 from .scene import Scene, opened
-from .storm import insist
+from .storm import post
 
 ASKING = 12
 _PATIENCE = 60.0
@@ -85,11 +85,11 @@ def _book_all(scene: Scene) -> list[Talk]:
 
 async def _talk(http: httpx.AsyncClient, scene: Scene, talk: Talk) -> None:
     """The guest asks until heard; then staff answer until heard."""
-    opened = await insist(http, talk.link, {"subject": "A high chair", "text": talk.question})
+    opened = await post(http, talk.link, {"subject": "A high chair", "text": talk.question})
     assert opened.status_code == 201, opened.text
     talk.ticket = opened.json()["id"]
     path = f"/v1/tickets/{talk.ticket}/messages"
-    answered = await insist(http, path, {"text": talk.answer}, **scene.owner.api.headers)
+    answered = await post(http, path, {"text": talk.answer}, **scene.owner.api.headers)
     assert answered.status_code == 201, answered.text
     talk.answered = True
 

@@ -20,7 +20,7 @@ Wish = tuple[int, str]
 """People and start."""
 _Change = Coroutine[Any, Any, httpx.Response]
 _CREATED = 201
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ _PROBLEMS = {
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
     "422": "The request keeps to this document, but a rule that no schema can say refuses it; see reason.",
-    "429": "Too many requests.",
+    "429": "Too many requests, or too many wrong guesses; see Retry-After.",
     "500": "A defect on our side.",
     "503": "A part is down for the moment; see Retry-After.",
     "504": "A part did not answer in time.",
@@ -70,6 +70,7 @@ _PROBLEMS = {
 }
 _HEADERS = {
     "401": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    "429": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
     "503": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
 }
 _IDEMPOTENCY_KEY = {

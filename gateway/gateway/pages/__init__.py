@@ -24,9 +24,9 @@ class Page:
     policy: str
 
 
-def page(name: str) -> Page:
-    """The page of one name with its script and the common style put in."""
-    style, script = _read("style.css"), _read(f"{name}.js")
+def page(name: str, *scripts: str) -> Page:
+    """The page of one name with its script, behind those that it shares, and the common style put in."""
+    style, script = _read("style.css"), "".join(_read(f"{each}.js") for each in (*scripts, name))
     html = _read(f"{name}.html")
     html = html.replace("<style></style>", f"<style>{style}</style>")
     html = html.replace("<script></script>", f"<script>{script}</script>")

@@ -1,15 +1,17 @@
-"use strict";
 const TEXTS = {
   en: {
     title: "Your booking", when: "When", party: "People", name: "Name", deposit: "Deposit", number: "Number",
     move: "Choose another time", day: "Day", show: "Show free times", none: "Nothing is free on that day.",
     cancel: "Cancel this booking", sure: "Yes, cancel it", refunded: "You get back {amount}.",
     kept: "The deposit is not refunded.", free: "Cancelling costs nothing.",
+    missed: "If you neither come nor cancel, {amount} of the deposit is kept.",
     help: "Ask for help", subject: "Subject", message: "Message", send: "Send",
     sent: "Your message was sent. The answer comes by e-mail.", moved: "Your booking was moved.",
     called_off: "Your booking was cancelled.", you: "You", staff: "The team",
     kept_until: "The table is kept until {time}. Pay the deposit where you booked.",
     held: "Waiting for the deposit", confirmed: "Confirmed", cancelled: "Cancelled", expired: "Expired",
+    requested: "Waiting for an answer", declined: "Declined", arrived: "You are here", seated: "You are seated",
+    completed: "Completed", no_show: "Missed",
     unknown: "This link is not valid any more.", taken: "That is no longer possible. Choose again.",
     wrong: "That cannot be. Please check what you entered.",
     down: "This is not available at the moment. Please try again."
@@ -20,60 +22,24 @@ const TEXTS = {
     none: "Aucun horaire libre ce jour-là.",
     cancel: "Annuler cette réservation", sure: "Oui, annuler", refunded: "{amount} vous seront remboursés.",
     kept: "L’acompte n’est pas remboursé.", free: "L’annulation est gratuite.",
+    missed: "Si vous ne venez pas sans avoir annulé, {amount} de l’acompte seront retenus.",
     help: "Demander de l’aide", subject: "Objet", message: "Message", send: "Envoyer",
     sent: "Votre message est envoyé. La réponse arrive par e-mail.", moved: "Votre réservation est déplacée.",
     called_off: "Votre réservation est annulée.", you: "Vous", staff: "L’équipe",
     kept_until: "La table est gardée jusqu’à {time}. Réglez l’acompte là où vous avez réservé.",
     held: "En attente de l’acompte", confirmed: "Confirmée", cancelled: "Annulée", expired: "Expirée",
+    requested: "En attente de réponse", declined: "Refusée", arrived: "Vous êtes sur place",
+    seated: "Vous êtes à table", completed: "Terminée", no_show: "Manquée",
     unknown: "Ce lien n’est plus valable.", taken: "Ce n’est plus possible. Choisissez à nouveau.",
     wrong: "Ce n’est pas possible. Veuillez vérifier votre saisie.",
     down: "Indisponible pour le moment. Veuillez réessayer."
   }
 };
 const api = "/v1/manage/" + location.pathname.split("/").pop();
-const at = (id) => document.getElementById(id);
-const show = (id, visible) => { at(id).hidden = !visible; };
-let language = navigator.language.startsWith("fr") ? "fr" : "en";
 let booking = null;
-
-const text = (key) => TEXTS[language][key];
-
-function translate(chosen) {
-  if (chosen in TEXTS) language = chosen;
-  document.documentElement.lang = language;
-  document.title = text("title");
-  for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text);
-}
-
-function money(value) {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency: value.currency });
-  return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
-}
 
 function instant(value, options) {
   return new Intl.DateTimeFormat(language, { timeZone: booking.time_zone, ...options }).format(new Date(value));
-}
-
-async function call(path, body) {
-  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
-  const answer = await fetch(path, options);
-  const content = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(content.reason), { status: answer.status });
-  return content;
-}
-
-async function attempt(work) {
-  at("fault").textContent = "";
-  at("news").textContent = "";
-  const buttons = document.querySelectorAll("button");
-  buttons.forEach((each) => { each.disabled = true; });
-  try {
-    await work();
-  } catch (fault) {
-    at("fault").textContent = text({ 400: "wrong", 404: "unknown", 409: "taken", 422: "wrong" }[fault.status] || "down");
-  } finally {
-    document.querySelectorAll("button").forEach((each) => { each.disabled = false; });
-  }
 }
 
 function draw(managed) {
@@ -95,7 +61,9 @@ function draw(managed) {
   const back = managed.refund_if_cancelled;
   const refund = !back ? "free" : back.amount > 0 ? "refunded" : "kept";
   at("refund").textContent = text(refund).replace("{amount}", back ? money(back) : "");
-  const alive = booking.status === "confirmed" || booking.status === "held";
+  const missed = managed.fee_if_missed;
+  at("missed").textContent = missed && missed.amount > 0 ? text("missed").replace("{amount}", money(missed)) : "";
+  const alive = ["requested", "held", "confirmed"].includes(booking.status);
   show("summary", true);
   show("move", alive);
   show("cancel", alive);

@@ -21,7 +21,7 @@ _PROBE_EVERY_SECONDS = 0.05
 class ManagedProcess(ABC):
     """Lives at most as long as the process that started it. Methods may be called from any thread."""
 
-    start_timeout: float = 30.0
+    start_timeout: float = 60.0
     stop_timeout: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM
     failure: ClassVar[type[ProcessFailed]] = ProcessFailed

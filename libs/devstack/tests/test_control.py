@@ -145,7 +145,7 @@ async def test_nothing_outlives_a_supervisor_that_was_killed(checkout: Checkout)
     checkout.run("up")
     pids = checkout.pids()
     os.kill(pids["supervisor"], 9)
-    await eventually(lambda: alive(pids) == [], timeout=20)
+    await eventually(lambda: alive(pids) == [], timeout=90)
     assert "not running" in checkout.run("status", code=1)
     assert "down" in checkout.run("down")
 

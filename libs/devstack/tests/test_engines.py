@@ -231,7 +231,7 @@ async def _consume(broker: BrokerEngine, *, count: int) -> tuple[set[bytes], set
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    async with consumer, asyncio.timeout(30):
+    async with consumer, asyncio.timeout(90):
         records = [await consumer.getone() for _ in range(count)]
         await consumer.commit()
     return {record.value for record in records}, {record.partition for record in records}

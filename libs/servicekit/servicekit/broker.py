@@ -58,6 +58,8 @@ def group_consumer(
         auto_offset_reset="earliest",
         metadata_max_age_ms=_METADATA_MAX_AGE_MS,
         retry_backoff_ms=_RETRY_BACKOFF_MS,
+        # Joining waits for members that are gone, a session timeout at most: longer means no answer.
+        request_timeout_ms=settings.session_timeout_ms + _REQUEST_TIMEOUT_MS,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 5,
     )

@@ -72,4 +72,4 @@ async def _publish(db: Database) -> None:
             found = sa.select(outbox.OUTBOX.c.published_at).where(outbox.OUTBOX.c.event_id == event)
             return (await tx.execute(found)).scalar_one() is not None
 
-    await eventually(is_published, timeout=20)
+    await eventually(is_published, timeout=90)

@@ -35,7 +35,7 @@ async def test_the_relay_forgets_what_is_old_enough_and_nothing_else(
     relay, stop = Relay("booking", database_settings, kafka), asyncio.Event()
     running = asyncio.ensure_future(relay.run(stop))
     try:
-        await eventually(lambda: relay._pruned, timeout=30)
+        await eventually(lambda: relay._pruned, timeout=90)
     finally:
         stop.set()
         await asyncio.wait_for(running, 30)

@@ -96,7 +96,7 @@ async def send(
     await asyncio.gather(*sends)
 
 
-async def take(member: AIOKafkaConsumer, count: int, *, timeout: float = 30.0) -> list[ConsumerRecord]:  # noqa: ASYNC109
+async def take(member: AIOKafkaConsumer, count: int, *, timeout: float = 90.0) -> list[ConsumerRecord]:  # noqa: ASYNC109
     """The next records, at least `count`. Raises: TimeoutError: fewer came within `timeout` seconds."""
     taken: list[ConsumerRecord] = []
     async with asyncio.timeout(timeout):

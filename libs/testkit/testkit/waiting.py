@@ -19,7 +19,7 @@ async def eventually(probe: Callable[[], Awaitable[T]], *, timeout: float = ...)
 async def eventually(probe: Callable[[], T], *, timeout: float = ...) -> T: ...  # noqa: ASYNC109
 
 
-async def eventually(probe: Callable[[], Any], *, timeout: float = 10.0) -> Any:  # noqa: ASYNC109
+async def eventually(probe: Callable[[], Any], *, timeout: float = 30.0) -> Any:  # noqa: ASYNC109
     """The first truthy answer of `probe`. An AssertionError of the probe counts as "not yet".
 
     Raises:

@@ -48,7 +48,7 @@ async def running(*loops: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIt
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 30)
+        await asyncio.wait_for(asyncio.gather(*tasks), 90)
 
 
 async def test_a_refused_event_becomes_a_dead_letter_and_holds_up_nobody(
@@ -67,8 +67,8 @@ async def test_a_refused_event_becomes_a_dead_letter_and_holds_up_nobody(
         for name in (poison, healthy):
             async with payment.begin(organization) as tx:
                 await outbox.add(tx, payment_events.PaymentSucceeded(payment_id=name), key=key)
-        await eventually(lambda: desk.noted[healthy], timeout=60)
-        letter = await eventually(lambda: _letter(consumer, poison), timeout=30)
+        await eventually(lambda: desk.noted[healthy], timeout=90)
+        letter = await eventually(lambda: _letter(consumer, poison), timeout=90)
     headers = dict(letter.headers)
     assert (headers["dlq_consumer"], headers["dlq_error"]) == (b"booking", b"ValueError")
     assert (letter.topic, letter.key) == ("comptoir.payment.v1.dlq", key.bytes)

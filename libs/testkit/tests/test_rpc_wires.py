@@ -47,7 +47,7 @@ def wire(echo: Echo) -> Iterator[RpcWire]:
 
 
 async def say(channel: grpc.aio.Channel, text: bytes) -> bytes:
-    answer: bytes = await channel.unary_unary("/Echo/Say", None, None)(text, timeout=20)
+    answer: bytes = await channel.unary_unary("/Echo/Say", None, None)(text, timeout=90)
     return answer
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from booking.tables import BOOKINGS
 from booking.timers import TIMERS
 from booking.usecases import bookings, changes
 from booking.usecases.bookings import Made
-from comptoir.booking.v1 import events_pb2
+from comptoir.booking.v1 import booking_pb2, events_pb2
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events
 from servicekit import ids
@@ -26,9 +27,10 @@ from servicekit.inbox import AlreadyHandled
 from servicekit.money import Money
 from servicekit.timers import Timer
 from testkit import outbox, timers
+from testkit.edge import Edge
 from testkit.events import event_of
 
-from .conftest import House, Payments, open_house
+from .conftest import House, Payments, call, open_house
 
 _GUEST = Actor(ActorKind.GUEST)
 
@@ -293,6 +295,29 @@ async def test_a_missed_booking_tells_what_is_kept_of_its_deposit_by_the_terms_i
     assert isinstance(told_last, events_pb2.BookingNoShow)
     assert told_last.HasField("fee")
     assert (told_last.fee.amount, told_last.fee.currency) == (kept, "EUR")
+
+
+async def test_a_guest_sees_what_not_coming_costs_by_the_terms_of_the_booking(
+    edge: Edge, house: House
+) -> None:
+    rule = DepositRule(6, Money(1000, "EUR"), 24)
+    under = await house.offer(Terms(no_show_percent=33), deposit=rule)
+    made = await under.book(6)
+
+    async def seen() -> Any:
+        request = booking_pb2.GetManagedBookingRequest(token=made.manage_token)
+        return await call(edge, "GuestBookingService/GetManagedBooking", request)
+
+    unpaid = await seen()
+    assert (unpaid.fee_if_missed.amount, unpaid.HasField("fee_if_cancelled")) == (1980, False)
+    await on_payment_succeeded(house.app, paid(under, made))
+    fees = await seen()
+    assert (fees.fee_if_missed.amount, fees.fee_if_missed.currency) == (1980, "EUR")
+    assert fees.fee_if_cancelled.amount == 0
+    await changes.cancel_booking(
+        house.app, house.organization, made.booking.id, by=CancelledBy.GUEST, actor=_GUEST
+    )
+    assert not (await seen()).HasField("fee_if_missed")
 
 
 async def test_a_missed_booking_without_a_paid_deposit_costs_nothing(house: House) -> None:

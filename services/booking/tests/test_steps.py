@@ -170,3 +170,23 @@ def test_a_late_cancellation_costs_the_deposit_and_an_early_one_nothing() -> Non
     assert paid.fee_if_cancelled(now=paid.free_until) == Money(0, "EUR")
     assert paid.fee_if_cancelled(now=paid.free_until + timedelta(seconds=1)) == Money(1000, "EUR")
     assert booking(Status.CONFIRMED).fee_if_cancelled(now=START) is None
+
+
+@pytest.mark.parametrize(("percent", "kept"), [(None, 1000), (33, 330), (0, 0)])
+def test_not_coming_costs_what_the_terms_say_as_long_as_the_guest_is_to_come(
+    percent: int | None, kept: int
+) -> None:
+    before = START - timedelta(days=1)
+
+    def fee(status: Status, *, deposit: bool = True, paid: bool = True) -> Money | None:
+        made = replace(booking(status, deposit=deposit), no_show_percent=percent, hold_expires_at=None)
+        return replace(made, deposit_paid_at=before if paid else None).fee_if_missed(now=before)
+
+    assert fee(Status.CONFIRMED) == Money(kept, "EUR")
+    assert fee(Status.HELD, paid=False) == fee(Status.REQUESTED, paid=False) == Money(kept, "EUR")
+    assert fee(Status.CONFIRMED, paid=False) is None, "staff confirmed it without"
+    assert fee(Status.CONFIRMED, deposit=False) is None
+    over = set(Status) - {Status.CONFIRMED, Status.HELD, Status.REQUESTED}
+    assert {fee(status) for status in over} == {None}
+    ran_out = replace(booking(Status.HELD, deposit=True), hold_expires_at=before)
+    assert ran_out.fee_if_missed(now=before) is None

@@ -26,6 +26,17 @@ async def on_partner_event(app: App, event: Event) -> None:
     await facts.note_partner_event(app, event, events.partner_event(event))
 
 
+async def on_waitlist_joined(app: App, event: Event) -> None:
+    """Somebody waits, or waits for something else."""
+    entry, first = events.waiting_entry(event)
+    await facts.note_waitlist_entry(app, event, events.partner_event(event), entry=entry, first=first)
+
+
+async def on_waitlist_link_requested(app: App, event: Event) -> None:
+    """Somebody who waits is to have their link again."""
+    await facts.note_waitlist_link_request(app, event, events.waitlist_link_request(event))
+
+
 async def on_waitlist_offered(app: App, event: Event) -> None:
     """Room is kept for somebody who waits."""
     told = events.partner_event(event)
@@ -68,7 +79,8 @@ HANDLERS: Handlers[App] = {
     booking_events.BookingSeated: on_booking_changed,
     booking_events.BookingCompleted: on_booking_changed,
     booking_events.BookingNoShow: on_booking_changed,
-    booking_events.WaitlistJoined: on_partner_event,
+    booking_events.WaitlistJoined: on_waitlist_joined,
+    booking_events.WaitlistLinkRequested: on_waitlist_link_requested,
     booking_events.WaitlistOffered: on_waitlist_offered,
     booking_events.WaitlistClosed: on_partner_event,
     booking_events.BookingLinkRequested: on_link_requested,

@@ -57,6 +57,17 @@ def waitlist_offer(event: Event) -> WaitlistOffer:
     )
 
 
+def waiting_entry(event: Event) -> tuple[UUID, bool]:
+    """Which entry joined, and whether it did so for the first time."""
+    entry = event.message.entry
+    return ids.parse("wle", entry.entry_id, UnreadableEvent), entry.version == 1
+
+
+def waitlist_link_request(event: Event) -> UUID:
+    """The entry whose link is to be mailed again."""
+    return ids.parse("wle", event.message.entry_id, UnreadableEvent)
+
+
 def link_request(event: Event) -> BookingChange:
     """A booking whose mail is to be sent again, as if it had just come to stand as it does."""
     snapshot = event.message.booking

@@ -1,7 +1,7 @@
 """What mails say, in both languages; nothing a guest types becomes markup, a header or a property."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -11,7 +11,7 @@ from uuid import UUID
 import icalendar
 import pytest
 
-from notification.domain.bookings import Booking, BookingStatus
+from notification.domain.bookings import Booking, BookingStatus, WaitlistEntry
 from notification.domain.mails import MailKind
 from notification.mails import calendar, letters, messages, rendering
 from notification.mails.calendar import Method
@@ -39,7 +39,30 @@ BOOKING = Booking(
     manage_token="Zx81kS0m",
     deposit=Money(7000, "EUR"),
 )
-_NOT_ABOUT_BOOKINGS = {MailKind.EMAIL_VERIFICATION, MailKind.ACCOUNT, MailKind.INVITATION}
+WAITING = WaitlistEntry(
+    waits=True,
+    position=2,
+    party_size=4,
+    best_date=date(2027, 11, 1),
+    flexible_days=1,
+    earliest="18:00",
+    latest="00:30",
+    guest_name="Camille",
+    guest_email="camille@example.org",
+    language="fr",
+    offering="Dîner",
+    venue="Chez Paulette",
+    venue_address="12 rue des Martyrs, 75009 Paris",
+    token="Zx81kS0m",
+)
+
+_ABOUT_OTHERS = {
+    MailKind.EMAIL_VERIFICATION,
+    MailKind.ACCOUNT,
+    MailKind.INVITATION,
+    MailKind.WAITLIST_JOINED,
+}
+ABOUT_BOOKINGS = [kind for kind in MailKind if kind not in _ABOUT_OTHERS]
 
 
 def _golden(name: str) -> str:
@@ -89,6 +112,31 @@ def test_english_reads_like_this() -> None:
     assert rendering.text(letter) == _golden("en-payment_requested")
 
 
+def test_whoever_waits_reads_this_in_french() -> None:
+    letter = letters.about_waiting(WAITING, public_url="https://book.example/")
+    assert letter.subject.endswith("attente : Chez Paulette, 1er nov.")
+    assert rendering.text(letter) == _golden("fr-waitlist_joined")
+    assert 'href="https://book.example/waitlist/Zx81kS0m"' in rendering.html(letter)
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "said"),
+    [
+        ("", "", "Time: any time"),
+        ("18:00", "", "Time: from 18:00"),
+        ("", "21:30", "Time: until 21:30"),
+        ("18:00", "18:00", "Time: 18:00"),
+        ("18:00", "00:30", "Time: 18:00 to 00:30"),
+    ],
+)
+def test_a_window_of_time_reads_like_one(earliest: str, latest: str, said: str) -> None:
+    entry = replace(WAITING, language="en", earliest=earliest, latest=latest, flexible_days=0, position=0)
+    text = rendering.text(letters.about_waiting(entry, public_url="https://book.example/"))
+    assert f"\n{said}\n" in text
+    assert "\nWhen: Monday, 1 November 2027\n" in text
+    assert "Place in line" not in text
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "said"),
     [
@@ -117,7 +165,7 @@ def test_an_unknown_language_falls_back(wish: str, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in _NOT_ABOUT_BOOKINGS])
+@pytest.mark.parametrize("kind", ABOUT_BOOKINGS)
 def test_every_mail_renders_with_its_link_and_styles_inlined(kind: MailKind, language: str) -> None:
     letter = _letter(kind, replace(BOOKING, language=language))
     page = rendering.html(letter)
@@ -156,6 +204,16 @@ def test_a_hostile_guest_stays_text() -> None:
     event = _event(hostile)
     assert str(event["ATTENDEE"]) == "mailto:camille@example.org"
     assert "BCC" not in event
+
+
+def test_a_hostile_guest_who_waits_stays_text() -> None:
+    name = "<script>alert(1)</script>{{ 7*7 }}{letter}\r\nBcc: all@example.org"
+    letter = letters.about_waiting(replace(WAITING, guest_name=name), public_url="https://book.example/")
+    page = rendering.html(letter)
+    assert "<script>" not in page
+    assert "{{ 7*7 }}{letter}" in page
+    raw = messages.compose(letter, mail=ID, sender="Comptoir <bookings@book.example>", now=NOW)
+    assert message_from_bytes(raw, policy=policy.default)["Bcc"] is None
 
 
 def test_a_token_cannot_leave_its_place_in_the_link() -> None:

@@ -12,6 +12,8 @@ from comptoir.booking.v1.events_pb2 import (
     BookingRequested,
     BookingSeated,
     WaitlistClosed,
+    WaitlistJoined,
+    WaitlistLinkRequested,
     WaitlistOffered,
 )
 from comptoir.common.v1 import values_pb2
@@ -115,9 +117,10 @@ async def test_partners_are_told_of_requests_visits_and_the_waitlist(
     await desk.listens(partner.url)
     for change in (BookingRequested, BookingConfirmed, BookingSeated):
         await desk.happens(change)
+    await desk.tell(WaitlistJoined(entry=events_pb2.WaitlistSnapshot(entry_id=ENTRY, version=1)))
+    await desk.tell(WaitlistLinkRequested(entry_id=ENTRY))  # no partner's concern
     await desk.tell(offered(desk, owners))
     await desk.tell(WaitlistClosed(entry=events_pb2.WaitlistSnapshot(entry_id=ENTRY)))
     await desk.fire(DELIVER_WEBHOOK)
-    assert sorted(partner.types()) == sorted(
-        ["booking.requested", "booking.confirmed", "booking.seated", "waitlist.offered", "waitlist.closed"]
-    )
+    told = ["booking.confirmed", "booking.requested", "booking.seated"]
+    assert sorted(partner.types()) == [*told, "waitlist.closed", "waitlist.joined", "waitlist.offered"]

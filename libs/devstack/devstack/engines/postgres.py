@@ -50,6 +50,7 @@ class PostgresEngine(Engine):
     `durable=False` is for tests: a crash of the machine (not of the process) may then lose data.
     """
 
+    start_timeout = 120.0  # after a crash it first replays what it had written ahead
     stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
 
     def __init__(

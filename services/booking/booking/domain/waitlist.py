@@ -20,6 +20,7 @@ from servicekit.errors import AppError, Kind
 ANY_LATEST = 2 * DAY_MINUTES - 1
 """The last minute that a service day's starts can have."""
 _LINK_AFTERLIFE = timedelta(days=30)
+_LINK_MAILS_APART = timedelta(hours=1)
 
 
 class WaitlistEntryNotFound(AppError):
@@ -210,6 +211,8 @@ class Entry:
     unproven: bool = False
     """Whether its address waits already, by an entry whose link was not shown. It looks like any other to
     whoever made it, so that nobody learns who waits, and is offered nothing: the earlier one is untouched."""
+    link_mailed_at: datetime | None = None
+    """When the mail with its link was last asked for by somebody who could not show it."""
 
     @classmethod
     def join(cls, id: UUID, ask: Ask, *, venue_id: UUID, time_zone: str, now: datetime) -> "Entry":  # noqa: A002
@@ -238,6 +241,17 @@ class Entry:
         self._refuse_unless(EntryStatus.WAITING)
         same = replace(ask, guest=replace(ask.guest, id=self.ask.guest.id))
         return self._next(ask=same, asked_at=now)
+
+    def mail_link(self, *, now: datetime) -> "Entry | None":
+        """The entry once its link is mailed again; None when it does not wait, or was mailed so in this hour.
+
+        It is no other entry by that: the version stays.
+        """
+        if self.as_of(now).status is not EntryStatus.WAITING:
+            return None
+        if self.link_mailed_at is not None and now < self.link_mailed_at + _LINK_MAILS_APART:
+            return None
+        return replace(self, link_mailed_at=now)
 
     def offer(self) -> "Entry":
         """Room is kept for it. Raises WaitlistStateConflict unless it waits."""

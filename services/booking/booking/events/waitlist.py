@@ -49,6 +49,11 @@ async def waitlist_offer_declined(tx: Transaction, entry: Entry, booking_id: UUI
     await _tell(tx, entry, events_pb2.WaitlistOfferDeclined(entry=_snapshot(entry), booking_id=booking))
 
 
+async def waitlist_link_requested(tx: Transaction, entry: Entry) -> None:
+    """A party that waits is to be sent its link again."""
+    await _tell(tx, entry, events_pb2.WaitlistLinkRequested(entry_id=ids.show("wle", entry.id)))
+
+
 async def waitlist_closed(tx: Transaction, entry: Entry, booking_id: UUID | None = None) -> None:
     """A party waits no more; `booking_id` is what it has instead, if anything."""
     booking = ids.show("bkg", booking_id) if booking_id else ""

@@ -36,6 +36,7 @@ class GuestBookingServicer(booking_pb2_grpc.GuestBookingServiceServicer):
             free_until=moment(ZoneInfo(managed.venue.time_zone), managed.free_until)
             if managed.free_until
             else None,
+            fee_if_missed=money(managed.fee_if_missed),
             movable=managed.movable,
             cancellable=managed.cancellable,
         )

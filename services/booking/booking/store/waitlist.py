@@ -259,6 +259,7 @@ def _values(entry: Entry) -> dict[str, Any]:
         "booking_id": ask.booking_id,
         "instead_of_booking": ask.instead,
         "asked_at": entry.asked_at,
+        "link_mailed_at": entry.link_mailed_at,
         "version": entry.version,
     }
 
@@ -290,6 +291,7 @@ def _of(row: sa.RowMapping) -> Entry:
         asked_at=row["asked_at"],
         version=row["version"],
         unproven=row["unproven"],
+        link_mailed_at=row["link_mailed_at"],
     )
 
 

@@ -32,6 +32,8 @@ WAITLIST_ENTRIES = sa.Table(
     sa.Column("asked_at", MOMENT, nullable=False),
     # Joined with an address that waits already, without its link: only whoever joined sees it.
     sa.Column("unproven", sa.Boolean, nullable=False, server_default=sa.false()),
+    # When somebody who joined like that last had the mail with this entry's link sent to its address.
+    sa.Column("link_mailed_at", MOMENT),
     # The booking by whose link it was joined, and whether that is cancelled once an offer is confirmed.
     sa.Column("booking_id", sa.Uuid),
     sa.Column("instead_of_booking", sa.Boolean, nullable=False, server_default=sa.false()),

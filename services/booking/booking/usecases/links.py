@@ -51,6 +51,8 @@ class Managed:
     """None when nothing was paid; so are the next two."""
     fee_if_cancelled: Money | None
     free_until: datetime | None
+    fee_if_missed: Money | None
+    """None when there is nothing to lose by not coming."""
     movable: bool
     cancellable: bool
 
@@ -77,21 +79,22 @@ class Described:
 
 
 async def get_managed_booking(app: App, token: str) -> Managed:
-    """The booking of a link, and what cancelling it now would give back. Raises ManageTokenNotFound."""
+    """The booking of a link, and what cancelling it now or not coming costs. Raises ManageTokenNotFound."""
     organization, booking_id = await _open(app, token)
     async with app.db.begin(organization) as tx:
         booking = await _still_open(tx, booking_id)
         venue = await find_own_venue(tx, VenueRef(booking.venue_id))
         booking = booking.as_of(tx.now)
-        fee = booking.fee_if_cancelled(now=tx.now)
+        now, fee = tx.now, booking.fee_if_cancelled(now=tx.now)
     return Managed(
         booking,
         venue,
-        refund_if_cancelled=booking.refund_if_cancelled(CancelledBy.GUEST, now=tx.now),
+        refund_if_cancelled=booking.refund_if_cancelled(CancelledBy.GUEST, now=now),
         fee_if_cancelled=fee,
         free_until=booking.free_until if fee else None,
-        movable=booking.follows(Step.MOVE, tx.now),
-        cancellable=booking.follows(Step.CANCEL, tx.now),
+        fee_if_missed=booking.fee_if_missed(now=now),
+        movable=booking.follows(Step.MOVE, now),
+        cancellable=booking.follows(Step.CANCEL, now),
     )
 
 

@@ -56,8 +56,8 @@ async def join_waitlist(app: App, ref: VenueRef, ask: Ask, *, proof: str = "") -
     Whoever waits for one of the days already, by e-mail address, and shows the secret of that entry's link as
     `proof`, changes what they wait for and keeps their place; earlier links stop working. Whoever shows none
     is answered as if the address were new, by an entry that is offered nothing: an address is no secret, and
-    nobody learns or changes by it who waits for what. The same entry again, with a further link, for the same
-    Idempotency-Key.
+    nobody learns or changes by it who waits for what. The address is mailed the link that it has. The same
+    entry again, with a further link, for the same Idempotency-Key.
 
     Raises:
         VenueNotFound, OfferingNotFound: nobody offers that.
@@ -192,9 +192,8 @@ async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask, proof: s
     async with app.db.begin(organization) as tx:
         first, last = ask.first_date, ask.last_date
         mine = await store.lock_of_contact(tx, venue_id, ask.contact, first=first, last=last)
-        known = bool(mine)
-        if known and not await _is_of(tx, proof, mine):
-            mine = []
+        others = [] if await _is_of(tx, proof, mine) else mine
+        mine = [] if others else mine
         entry_id = mine[0].id if mine else ids.new()
         earlier = await idempotency.claim(tx, key, entry_id)
         if earlier:
@@ -206,12 +205,13 @@ async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask, proof: s
                 entry = await _ask_again(tx, mine[0], ask)
             else:
                 entry = Entry.join(entry_id, ask, venue_id=venue_id, time_zone=days.plan.zone.key, now=tx.now)
-                entry = replace(entry, unproven=known)
+                entry = replace(entry, unproven=bool(others))
                 await store.insert_entry(tx, entry)
             await timers.schedule(tx, WAITLIST_END, str(entry.id), ask.over_at(days.plan.zone))
             # Room that appeared since `days` was read was swept before this entry could be seen.
             await sweeps.sweep_soon(tx, venue_id, entry.id, (first, last))
             await events.waitlist_joined(tx, entry)
+            await _mail_links(tx, others)
         await store.insert_token(tx, entry.id, token_hash(token))
         return await _see(tx, entry), token
 
@@ -229,6 +229,15 @@ async def _ask_again(tx: Transaction, before: Entry, ask: Ask) -> Entry:
     await save_guest(tx, again.ask.guest, now=tx.now)
     await store.forget_tokens(tx, again.id)
     return again
+
+
+async def _mail_links(tx: Transaction, entries: list[Entry]) -> None:
+    """Has the link that was not shown sent to whoever waits already. The entries must be locked."""
+    for entry in entries:
+        mailed = entry.mail_link(now=tx.now)
+        if mailed is not None:
+            await store.save_entry(tx, mailed)
+            await events.waitlist_link_requested(tx, mailed)
 
 
 async def _see(tx: Transaction, entry: Entry) -> Seen:

@@ -1,8 +1,5 @@
 """A booking's whole life: requests, visits, no-shows, reasons, terms; and blocks of resources by staff."""
 
-import runpy
-from pathlib import Path
-
 from alembic import op
 
 from servicekit.migrations import isolate
@@ -139,8 +136,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    earlier = runpy.run_path(str(Path(__file__).with_name("0002_hot_paths.py")))
-    op.execute(earlier["_READ"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(_READ.replace("COALESCE(o.booking_id, o.block_id)", "o.booking_id"))
     op.execute("DELETE FROM allocations WHERE block_id IS NOT NULL")
     op.execute("DROP INDEX allocations_booking")
     op.execute(

@@ -1,8 +1,5 @@
 """Capacity: what resources have, rows of neighbours, operations, pacing; and what re-seating has to know."""
 
-import runpy
-from pathlib import Path
-
 from alembic import op
 
 from servicekit.migrations import isolate
@@ -319,10 +316,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    earlier = runpy.run_path(str(Path(__file__).with_name("0002_hot_paths.py")))
     op.execute(_COMMIT.split(" RETURNS boolean", maxsplit=1)[0].replace("CREATE FUNCTION", "DROP FUNCTION"))
     op.execute("DROP FUNCTION read_venue_days")
-    op.execute(earlier["_PLAN"].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(_PLAN_BEFORE)
     op.drop_table("pacing_rules")
     for table, columns in _ADDED.items():
         for column in columns:
@@ -337,3 +333,39 @@ _ADDED = {
     "offerings": ("visit",),
     "bookings": ("channel", "area_id", "attributes"),
 }
+
+# The plan of 0002.
+_PLAN_BEFORE = """
+CREATE OR REPLACE FUNCTION venue_plan(p_organization uuid, p_venue uuid) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'time_zone', v.time_zone,
+        'currency', v.currency,
+        'resources', (
+            SELECT json_agg(json_build_array(r.id, r.name, r.kind, r.min_party, r.max_party))
+            FROM resources r WHERE r.organization_id = p_organization AND r.venue_id = p_venue
+        ),
+        'combinations', (
+            SELECT json_agg(json_build_array(c.id, c.name, c.min_party, c.max_party, (
+                SELECT json_agg(m.resource_id ORDER BY m.resource_id) FROM combination_members m
+                WHERE m.organization_id = p_organization AND m.combination_id = c.id
+            )))
+            FROM combinations c WHERE c.organization_id = p_organization AND c.venue_id = p_venue
+        ),
+        'offerings', (
+            SELECT json_agg(json_build_array(
+                o.id, o.name, o.turn_times, o.slot_minutes, o.min_notice_minutes, o.max_advance_days,
+                o.deposit_from_party, o.deposit_per_person, o.free_cancellation_hours
+            ))
+            FROM offerings o WHERE o.organization_id = p_organization AND o.venue_id = p_venue
+        ),
+        'shifts', (
+            SELECT json_agg(
+                json_build_array(s.id, s.offering_id, s.weekdays, s.opens, s.last_start, s.closes)
+            )
+            FROM shifts s WHERE s.organization_id = p_organization AND s.venue_id = p_venue
+        )
+    )
+    FROM venues v WHERE v.organization_id = p_organization AND v.id = p_venue
+$$
+"""

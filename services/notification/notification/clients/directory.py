@@ -1,7 +1,7 @@
 """Asks the owners of the data what a mail needs, at the moment of sending. Keeps nothing."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from comptoir.auth.v1 import (
@@ -16,7 +16,7 @@ from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, waitlist_pb2, wai
 from comptoir.common.v1 import values_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
 from notification.domain.accounts import AccountMail
-from notification.domain.bookings import Booking, BookingStatus
+from notification.domain.bookings import Booking, BookingStatus, WaitlistEntry
 from notification.domain.errors import UnreadableEvent
 from servicekit import ids
 from servicekit.money import Money
@@ -112,13 +112,12 @@ class Directory:
 
         Raises like `describe_booking`.
         """
-        request = waitlist_pb2.DescribeWaitlistEntryRequest(
-            entry_id=ids.show("wle", entry), issue_waitlist_token=True
-        )
-        answer = await self._booking.call(
-            self._waitlist.DescribeWaitlistEntry, request, organization=organization
-        )
+        answer = await self._describe_entry(organization, entry)
         return _offered(answer) if answer.entry.HasField("offer") else None
+
+    async def describe_waiting(self, organization: UUID, entry: UUID) -> WaitlistEntry:
+        """What a waitlist entry waits for, with a fresh token of it. Raises like `describe_booking`."""
+        return _waiting(await self._describe_entry(organization, entry))
 
     async def describe_message(self, organization: UUID, message: UUID) -> TicketMessage:
         """A message of a ticket. Raises like `describe_booking`."""
@@ -156,53 +155,96 @@ class Directory:
             occurred_at=answer.occurred_at.ToDatetime(UTC),
         )
 
+    async def _describe_entry(
+        self, organization: UUID, entry: UUID
+    ) -> waitlist_pb2.DescribeWaitlistEntryResponse:
+        request = waitlist_pb2.DescribeWaitlistEntryRequest(
+            entry_id=ids.show("wle", entry), issue_waitlist_token=True
+        )
+        answer: waitlist_pb2.DescribeWaitlistEntryResponse = await self._booking.call(
+            self._waitlist.DescribeWaitlistEntry, request, organization=organization
+        )
+        return answer
+
 
 def _booking(answer: booking_pb2.DescribeBookingResponse) -> Booking:
-    booking, venue = answer.booking, answer.venue
-    deposit = Money(booking.deposit.amount, booking.deposit.currency) if booking.HasField("deposit") else None
-    holds = booking.HasField("hold_expires_at")
-    return Booking(
-        id=ids.parse("bkg", booking.id, UnreadableEvent),
+    booking = answer.booking
+    return _read(
+        answer,
+        booking,
+        booking,
         reference=booking.id,
-        version=booking.version,
         status=STATUSES[booking.status],
-        party_size=booking.party_size,
-        starts_at=_moment(booking.start),
-        ends_at=_moment(booking.end),
-        time_zone=booking.time_zone or venue.time_zone,
-        guest_name=booking.guest.name,
-        guest_email=booking.guest.email,
-        language=booking.guest.language,
-        offering=answer.offering_name,
-        venue=venue.name,
-        venue_address=venue.address,
-        manage_token=answer.manage_token,
-        deposit=deposit,
-        hold_expires_at=_moment(booking.hold_expires_at) if holds else None,
-        cancelled_by_venue=booking.cancelled_by == booking_pb2.CANCELLED_BY_VENUE,
+        token=answer.manage_token,
+        until=booking.hold_expires_at if booking.HasField("hold_expires_at") else None,
+        by_venue=booking.cancelled_by == booking_pb2.CANCELLED_BY_VENUE,
     )
 
 
 def _offered(answer: waitlist_pb2.DescribeWaitlistEntryResponse) -> Booking:
-    entry, offer, venue = answer.entry, answer.entry.offer, answer.venue
-    return Booking(
-        id=ids.parse("bkg", offer.booking_id, UnreadableEvent),
+    offer = answer.entry.offer
+    return _read(
+        answer,
+        answer.entry,
+        offer,
         reference=offer.booking_id,
-        version=entry.version,
         status=BookingStatus.HELD,
+        token=answer.waitlist_token,
+        until=offer.expires_at,
+    )
+
+
+def _read(
+    answer: booking_pb2.DescribeBookingResponse | waitlist_pb2.DescribeWaitlistEntryResponse,
+    party: booking_pb2.Booking | waitlist_pb2.WaitlistEntry,
+    stay: booking_pb2.Booking | waitlist_pb2.WaitlistOffer,
+    *,
+    reference: str,
+    status: BookingStatus,
+    token: str,
+    until: values_pb2.OffsetDateTime | None,
+    by_venue: bool = False,
+) -> Booking:
+    """Who comes, to what they come, and what an answer says of where that is."""
+    return Booking(
+        id=ids.parse("bkg", reference, UnreadableEvent),
+        reference=reference,
+        version=party.version,
+        status=status,
+        party_size=party.party_size,
+        starts_at=_moment(stay.start),
+        ends_at=_moment(stay.end),
+        time_zone=party.time_zone or answer.venue.time_zone,
+        guest_name=party.guest.name,
+        guest_email=party.guest.email,
+        language=party.guest.language,
+        offering=answer.offering_name,
+        venue=answer.venue.name,
+        venue_address=answer.venue.address,
+        manage_token=token,
+        deposit=Money(stay.deposit.amount, stay.deposit.currency) if stay.HasField("deposit") else None,
+        hold_expires_at=_moment(until) if until is not None else None,
+        cancelled_by_venue=by_venue,
+    )
+
+
+def _waiting(answer: waitlist_pb2.DescribeWaitlistEntryResponse) -> WaitlistEntry:
+    entry = answer.entry
+    return WaitlistEntry(
+        waits=entry.status == waitlist_pb2.WAITLIST_STATUS_WAITING,
+        position=entry.position,
         party_size=entry.party_size,
-        starts_at=_moment(offer.start),
-        ends_at=_moment(offer.end),
-        time_zone=entry.time_zone or venue.time_zone,
+        best_date=date.fromisoformat(entry.date),
+        flexible_days=entry.flexible_days,
+        earliest=entry.earliest,
+        latest=entry.latest,
         guest_name=entry.guest.name,
         guest_email=entry.guest.email,
         language=entry.guest.language,
         offering=answer.offering_name,
-        venue=venue.name,
-        venue_address=venue.address,
-        manage_token=answer.waitlist_token,
-        deposit=Money(offer.deposit.amount, offer.deposit.currency) if offer.HasField("deposit") else None,
-        hold_expires_at=_moment(offer.expires_at),
+        venue=answer.venue.name,
+        venue_address=answer.venue.address,
+        token=answer.waitlist_token,
     )
 
 

@@ -1,7 +1,7 @@
 """What notification knows about bookings: an event's change, and a booking as its owner describes it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -60,6 +60,30 @@ class WaitlistOffer:
     booking: UUID
     """What holds the room."""
     starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WaitlistEntry:
+    """What somebody waits for, as the booking service describes it at the moment of sending. Never stored."""
+
+    waits: bool
+    """Whether it is in line: it has not ended, and is offered nothing."""
+    position: int
+    party_size: int
+    best_date: date
+    flexible_days: int
+    earliest: str
+    """A local time like "18:00"; empty for any."""
+    latest: str
+    """The same; after midnight when it is before the earliest."""
+    guest_name: str
+    guest_email: str
+    language: str
+    offering: str
+    venue: str
+    venue_address: str
+    token: str
+    """The secret of the entry's link."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Mails: their kinds and states, when a reminder is due, and whether a mail still says what is true."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from notification.domain.bookings import Booking, BookingChange, BookingStatus, ChangeKind
 
+_HOUR = 3600
 _REMINDERS = (timedelta(hours=24), timedelta(hours=3))
 _RETRY = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
@@ -28,6 +29,7 @@ class MailKind(StrEnum):
     REQUEST_RECEIVED = "request_received"
     REQUEST_DECLINED = "request_declined"
     LATE_PAYMENT_REFUNDED = "late_payment_refunded"
+    WAITLIST_JOINED = "waitlist_joined"
     WAITLIST_OFFERED = "waitlist_offered"
     TICKET_ANSWERED = "ticket_answered"
 
@@ -114,6 +116,16 @@ def reminder_due(change: BookingChange, now: datetime) -> datetime | None:
         return None
     due = (change.starts_at - ahead for ahead in _REMINDERS)
     return next((moment for moment in due if moment > now), None)
+
+
+def hour_of(moment: datetime) -> int:
+    """The hour since 1970: the version of what is mailed once an hour."""
+    return int(moment.timestamp()) // _HOUR
+
+
+def hour_begins(hour: int) -> datetime:
+    """When such an hour begins."""
+    return datetime.fromtimestamp(hour * _HOUR, UTC)
 
 
 def still_true(mail: Mail, booking: Booking, now: datetime) -> bool:

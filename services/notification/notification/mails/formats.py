@@ -1,6 +1,7 @@
 """Dates, times, numbers and money as people of a language read them, in the venue's zone."""
 
 import re
+from datetime import date as local_day
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ class Formats:
 
     def date(self, moment: datetime, zone: str) -> str:
         """Like "Sunday, 31 October 2027"."""
-        return self._first(format_date(moment.astimezone(ZoneInfo(zone)), "full", locale=self._locale))
+        return self.day(moment.astimezone(ZoneInfo(zone)))
 
     def time(self, moment: datetime, zone: str) -> str:
         """Like "19:30"."""
@@ -31,7 +32,15 @@ class Formats:
 
     def short(self, moment: datetime, zone: str) -> str:
         """Like "31 Oct"."""
-        return self._first(format_date(moment.astimezone(ZoneInfo(zone)), "d MMM", locale=self._locale))
+        return self.short_day(moment.astimezone(ZoneInfo(zone)))
+
+    def day(self, day: local_day) -> str:
+        """Like `date`, of a local day."""
+        return self._first(format_date(day, "full", locale=self._locale))
+
+    def short_day(self, day: local_day) -> str:
+        """Like `short`, of a local day."""
+        return self._first(format_date(day, "d MMM", locale=self._locale))
 
     def zone(self, moment: datetime, zone: str) -> str:
         """Like "Europe/Paris, GMT+02:00": the offset tells the two 02:30 of an autumn night apart."""

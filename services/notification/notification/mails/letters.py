@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from notification.domain.bookings import Booking, BookingStatus
+from notification.domain.bookings import Booking, BookingStatus, WaitlistEntry
 from notification.domain.mails import MailKind
 from notification.mails.formats import Formats
 from notification.mails.texts import language_of, load
 
-_PAGES = {MailKind.WAITLIST_OFFERED: "waitlist"}
-"""Where a mail's link leads; all others lead to the booking."""
+_MANAGE, _WAITLIST = "manage", "waitlist"
+"""Where links lead."""
 _DEADLINES = {
     BookingStatus.HELD: "until",
     BookingStatus.REQUESTED: "answered_by",
@@ -83,12 +84,43 @@ def about_booking(
         quotation=answer.text if answer else "",
         facts=_facts(kind, booking, formats, shared),
         button=own["button"],
-        link=f"{public_url.rstrip('/')}/{_PAGES.get(kind, 'manage')}/{quote(booking.manage_token, safe='')}",
+        link=_link(
+            public_url, _WAITLIST if kind is MailKind.WAITLIST_OFFERED else _MANAGE, booking.manage_token
+        ),
         link_hint=shared["link_hint"],
         note=own["note"],
         small_print=[
             shared["link_private"],
             shared["footer"].format(email=booking.guest_email, venue=booking.venue),
+        ],
+        colon=shared["colon"],
+    )
+
+
+def about_waiting(entry: WaitlistEntry, *, public_url: str) -> Letter:
+    """The letter to somebody who waits: what for, and the link to look, change or leave."""
+    language = language_of(entry.language)
+    texts, formats = load(language), Formats(language)
+    shared, own = texts["shared"], texts[MailKind.WAITLIST_JOINED.value]
+    names = {"venue": entry.venue, "when": formats.short_day(entry.best_date)}
+    return Letter(
+        language=language,
+        recipient=entry.guest_email,
+        recipient_name=entry.guest_name,
+        sender=entry.venue,
+        subject=own["subject"].format(**names),
+        title=own["title"],
+        greeting=shared["greeting"].format(name=entry.guest_name),
+        lead=own["lead"].format(**names),
+        quotation="",
+        facts=_wish(entry, formats, shared),
+        button=own["button"],
+        link=_link(public_url, _WAITLIST, entry.token),
+        link_hint=shared["link_hint"],
+        note=own["note"],
+        small_print=[
+            shared["link_private_waitlist"],
+            shared["footer_waitlist"].format(email=entry.guest_email, venue=entry.venue),
         ],
         colon=shared["colon"],
     )
@@ -147,14 +179,49 @@ def invitation(
     )
 
 
-def _facts(kind: MailKind, booking: Booking, formats: Formats, shared: dict[str, str]) -> list[Fact]:
+def _link(public_url: str, page: str, token: str) -> str:
+    return f"{public_url.rstrip('/')}/{page}/{quote(token, safe='')}"
+
+
+def _wish(entry: WaitlistEntry, formats: Formats, shared: dict[str, Any]) -> list[Fact]:
+    days, flexible = formats.day(entry.best_date), entry.flexible_days
+    also = shared["days_around"][formats.plural(flexible)].format(count=flexible) if flexible else ""
+    hours = shared[_window(entry)].format(earliest=entry.earliest, latest=entry.latest)
+    facts = [
+        Fact(shared["when"], days, also),
+        Fact(shared["hours"], hours),
+        Fact(shared["party"], _guests(entry.party_size, formats, shared)),
+        Fact(shared["waits_for"], entry.offering),
+        Fact(shared["where"], entry.venue, entry.venue_address),
+        Fact(shared["position"], str(entry.position) if entry.position else ""),
+    ]
+    return [fact for fact in facts if fact.value]
+
+
+def _window(entry: WaitlistEntry) -> str:
+    """Which text says what time suits."""
+    match bool(entry.earliest), bool(entry.latest):
+        case True, True:
+            return "one_time" if entry.earliest == entry.latest else "window"
+        case True, False:
+            return "from"
+        case False, True:
+            return "until_latest"
+        case _:
+            return "any_time"
+
+
+def _guests(count: int, formats: Formats, shared: dict[str, Any]) -> str:
+    text: str = shared["guests"][formats.plural(count)]
+    return text.format(count=count)
+
+
+def _facts(kind: MailKind, booking: Booking, formats: Formats, shared: dict[str, Any]) -> list[Fact]:
     start, zone = booking.starts_at, booking.time_zone
-    guests: dict[str, str] = shared["guests"]  # type: ignore[assignment]  # the one table among the texts
     when = shared["in_zone"].format(date=formats.date(start, zone), time=formats.time(start, zone))
-    party = guests[formats.plural(booking.party_size)].format(count=booking.party_size)
     facts = [
         Fact(shared["when"], when, formats.zone(start, zone)),
-        Fact(shared["party"], party),
+        Fact(shared["party"], _guests(booking.party_size, formats, shared)),
         Fact(shared["what"], booking.offering),
         Fact(shared["where"], booking.venue, booking.venue_address),
     ]

@@ -1,12 +1,13 @@
 """What follows from events: mails and deliveries are written down and timed; nothing is sent here."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from notification import events
 from notification.app import App
 from notification.domain.bookings import BookingChange, BookingStatus, WaitlistOffer
-from notification.domain.mails import Mail, MailKind, mail_of_change, reminder_due
+from notification.domain.mails import Mail, MailKind, hour_begins, hour_of, mail_of_change, reminder_due
 from notification.domain.webhooks import PartnerEvent
 from notification.store import deliveries as delivery_store
 from notification.store import endpoints as endpoint_store
@@ -39,17 +40,8 @@ async def note_link_request(app: App, event: Event, change: BookingChange) -> No
         await inbox.claim(tx, event)
         kind = mail_of_change(change)
         if kind is not None:
-            mail = Mail(
-                id=ids.new(),
-                organization=event.tenant,
-                kind=kind,
-                subject=change.booking,
-                version=int(event.time.timestamp()) // 60,
-                due_at=tx.now,
-                booking=change.booking,
-                starts_at=change.starts_at,
-            )
-            await _send(tx, mail)
+            minute = int(event.time.timestamp()) // 60
+            await _send(tx, _about(tx, change, kind, version=minute))
 
 
 async def note_partner_event(app: App, event: Event, told: PartnerEvent) -> None:
@@ -64,17 +56,28 @@ async def note_waitlist_offer(app: App, event: Event, offer: WaitlistOffer, told
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
         await _announce(tx, event, told)
-        mail = Mail(
-            id=ids.new(),
-            organization=event.tenant,
-            kind=MailKind.WAITLIST_OFFERED,
-            subject=offer.entry,
-            version=offer.version,
-            due_at=tx.now,
-            booking=offer.booking,
-            starts_at=offer.starts_at,
-        )
-        await _send(tx, mail)
+        mail = _mail(tx, MailKind.WAITLIST_OFFERED, offer.entry, version=offer.version)
+        await _send(tx, replace(mail, booking=offer.booking, starts_at=offer.starts_at))
+
+
+async def note_waitlist_entry(
+    app: App, event: Event, told: PartnerEvent, *, entry: UUID, first: bool
+) -> None:
+    """Mails what somebody waits for: at once when they join, then once an hour at most. Tells partners."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _announce(tx, event, told)
+        if first:
+            await _send(tx, _mail(tx, MailKind.WAITLIST_JOINED, entry, version=1))
+        else:
+            await _send_once_an_hour(tx, event, entry)
+
+
+async def note_waitlist_link_request(app: App, event: Event, entry: UUID) -> None:
+    """Mails once more what somebody waits for, with a fresh link."""
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        await _send_once_an_hour(tx, event, entry)
 
 
 async def note_answer(app: App, event: Event, told: PartnerEvent, *, message: UUID, booking: UUID) -> None:
@@ -82,31 +85,16 @@ async def note_answer(app: App, event: Event, told: PartnerEvent, *, message: UU
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
         await _announce(tx, event, told)
-        mail = Mail(
-            id=ids.new(),
-            organization=event.tenant,
-            kind=MailKind.TICKET_ANSWERED,
-            subject=message,
-            version=1,
-            due_at=tx.now,
-            booking=booking,
-        )
-        await _send(tx, mail)
+        mail = _mail(tx, MailKind.TICKET_ANSWERED, message, version=1)
+        await _send(tx, replace(mail, booking=booking))
 
 
 async def note_verification_request(app: App, event: Event, person: UUID) -> None:
     """Has a verification link mailed. The request's time is its version: asking again mails again."""
     async with app.db.begin_platform(reason="mail about an account") as tx:
         await inbox.claim(tx, event)
-        mail = Mail(
-            id=ids.new(),
-            organization=None,
-            kind=MailKind.EMAIL_VERIFICATION,
-            subject=person,
-            version=int(event.time.timestamp() * 1000),
-            due_at=tx.now,
-        )
-        await _send(tx, mail)
+        asked_at = int(event.time.timestamp() * 1000)
+        await _send(tx, _mail(tx, MailKind.EMAIL_VERIFICATION, person, version=asked_at))
 
 
 async def note_account_mail(app: App, event: Event, subject: UUID) -> None:
@@ -151,22 +139,38 @@ async def _tell_guest(app: App, tx: Transaction, change: BookingChange) -> None:
     if kind is None:
         return
     delay = app.payment_request_delay if kind is MailKind.PAYMENT_REQUESTED else timedelta()
-    mail = Mail(
-        id=ids.new(),
-        organization=tx.organization,
-        kind=kind,
-        subject=change.booking,
-        version=change.version,
-        due_at=tx.now + delay,
-        booking=change.booking,
-        starts_at=change.starts_at,
-    )
-    await _send(tx, mail)
+    await _send(tx, replace(_about(tx, change, kind), due_at=tx.now + delay))
 
 
-async def _send(tx: Transaction, mail: Mail) -> None:
-    if await mail_store.insert_mail(tx, mail):
+def _mail(tx: Transaction, kind: MailKind, subject: UUID, *, version: int) -> Mail:
+    """A mail of the organization, or of none, that is due now."""
+    return Mail(ids.new(), tx.organization, kind, subject, version, due_at=tx.now)
+
+
+def _about(tx: Transaction, change: BookingChange, kind: MailKind, *, version: int | None = None) -> Mail:
+    """The same about a booking that changed; the version is the booking's own unless said otherwise."""
+    mail = _mail(tx, kind, change.booking, version=change.version if version is None else version)
+    return replace(mail, booking=change.booking, starts_at=change.starts_at)
+
+
+async def _send(tx: Transaction, mail: Mail) -> bool:
+    """Writes a mail down and times it. False when there is one of its kind, subject and version."""
+    added = await mail_store.insert_mail(tx, mail)
+    if added:
         await timers.schedule(tx, SEND_MAIL, str(mail.id), mail.due_at)
+    return added
+
+
+async def _send_once_an_hour(tx: Transaction, event: Event, entry: UUID) -> None:
+    """Mails about an entry in the hour of the event, or in the next when that has its mail.
+
+    However often somebody changes their wish or joins with another's address, no mail box is flooded.
+    The hour is the mail's version. What is put off tells by then how the entry stands, so one is enough.
+    """
+    hour = hour_of(event.time)
+    if not await _send(tx, _mail(tx, MailKind.WAITLIST_JOINED, entry, version=hour)):
+        later = _mail(tx, MailKind.WAITLIST_JOINED, entry, version=hour + 1)
+        await _send(tx, replace(later, due_at=max(tx.now, hour_begins(hour + 1))))
 
 
 async def _remind(tx: Transaction, change: BookingChange) -> None:
@@ -176,16 +180,7 @@ async def _remind(tx: Transaction, change: BookingChange) -> None:
     if due_at is None:
         await timers.cancel(tx, BOOKING_REMINDER, str(change.booking))
         return
-    mail = Mail(
-        id=ids.new(),
-        organization=tx.organization,
-        kind=MailKind.BOOKING_REMINDER,
-        subject=change.booking,
-        version=change.version,
-        due_at=due_at,
-        booking=change.booking,
-        starts_at=change.starts_at,
-    )
+    mail = replace(_about(tx, change, MailKind.BOOKING_REMINDER), due_at=due_at)
     if await mail_store.insert_mail(tx, mail):
         await timers.schedule(tx, BOOKING_REMINDER, str(change.booking), due_at, {MAIL: str(mail.id)})
 

@@ -155,32 +155,48 @@ async def _end(tx: Transaction, timer: Timer, mail: Mail, outcome: str) -> None:
 async def _content(app: App, mail: Mail, now: datetime) -> _Content | None:
     """Asks the owners of the data. None when there is nothing true to say, or nobody to say it to."""
     try:
-        if mail.kind is MailKind.EMAIL_VERIFICATION:
-            return await _verification(app, mail, now)
-        if mail.kind is MailKind.ACCOUNT:
-            return await _about_account(app, mail, now)
-        assert mail.organization is not None  # noqa: S101  # a constraint of the table
-        if mail.kind is MailKind.INVITATION:
-            return await _inviting(app, mail, now)
-        answer = None
-        booking_id = mail.booking
-        if mail.kind is MailKind.TICKET_ANSWERED:
-            message = await app.directory.describe_message(mail.organization, mail.subject)
-            answer, booking_id = letters.Answer(message.subject, message.text), message.booking
-        assert booking_id is not None, mail.kind  # noqa: S101
-        booking: Booking | None
-        if mail.kind is MailKind.WAITLIST_OFFERED:
-            booking = await app.directory.describe_offer(mail.organization, mail.subject)
-        else:
-            booking = await app.directory.describe_booking(mail.organization, booking_id)
+        match mail.kind:
+            case MailKind.EMAIL_VERIFICATION:
+                return await _verification(app, mail, now)
+            case MailKind.ACCOUNT:
+                return await _about_account(app, mail, now)
+            case MailKind.INVITATION:
+                return await _inviting(app, mail, now)
+            case MailKind.WAITLIST_JOINED:
+                return await _waiting(app, mail, now)
+            case _:
+                return await _about_booking(app, mail, now)
     except AppError as error:
         if error.kind is Kind.NOT_FOUND:
             return None
         raise
+
+
+async def _about_booking(app: App, mail: Mail, now: datetime) -> _Content | None:
+    assert mail.organization is not None  # noqa: S101  # a constraint of the table
+    answer = None
+    booking_id = mail.booking
+    if mail.kind is MailKind.TICKET_ANSWERED:
+        message = await app.directory.describe_message(mail.organization, mail.subject)
+        answer, booking_id = letters.Answer(message.subject, message.text), message.booking
+    assert booking_id is not None, mail.kind  # noqa: S101
+    booking: Booking | None
+    if mail.kind is MailKind.WAITLIST_OFFERED:
+        booking = await app.directory.describe_offer(mail.organization, mail.subject)
+    else:
+        booking = await app.directory.describe_booking(mail.organization, booking_id)
     if booking is None or not booking.guest_email or not still_true(mail, booking, now):
         return None
     letter = letters.about_booking(mail.kind, booking, public_url=app.public_url, answer=answer)
     return _compose(app, mail, letter, now=now, invitation=_invitation(app, mail, booking, now))
+
+
+async def _waiting(app: App, mail: Mail, now: datetime) -> _Content | None:
+    assert mail.organization is not None  # noqa: S101  # a constraint of the table
+    entry = await app.directory.describe_waiting(mail.organization, mail.subject)
+    if not entry.waits or not entry.guest_email:
+        return None
+    return _compose(app, mail, letters.about_waiting(entry, public_url=app.public_url), now=now)
 
 
 async def _verification(app: App, mail: Mail, now: datetime) -> _Content | None:

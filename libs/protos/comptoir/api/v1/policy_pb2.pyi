@@ -34,7 +34,7 @@ class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.Val
     AUDIENCE_PUBLIC: _Audience.ValueType  # 1
     """Anybody."""
     AUDIENCE_GUEST: _Audience.ValueType  # 2
-    """Whoever holds the secret link of one booking."""
+    """Whoever holds the secret link of one booking, or of one entry of a waitlist."""
     AUDIENCE_MEMBER: _Audience.ValueType  # 3
     """A signed-in member of an organization."""
     AUDIENCE_PLATFORM: _Audience.ValueType  # 4
@@ -50,7 +50,7 @@ AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
 AUDIENCE_PUBLIC: Audience.ValueType  # 1
 """Anybody."""
 AUDIENCE_GUEST: Audience.ValueType  # 2
-"""Whoever holds the secret link of one booking."""
+"""Whoever holds the secret link of one booking, or of one entry of a waitlist."""
 AUDIENCE_MEMBER: Audience.ValueType  # 3
 """A signed-in member of an organization."""
 AUDIENCE_PLATFORM: Audience.ValueType  # 4
@@ -72,7 +72,7 @@ class _RateClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateClass.V
     RATE_CLASS_WRITE: _RateClass.ValueType  # 2
     """Changing."""
     RATE_CLASS_CREDENTIAL: _RateClass.ValueType  # 3
-    """Checking a secret: log-in, tokens, links."""
+    """Checking a secret: log-in, tokens, links. The edge limits how many wrong links an address may try."""
 
 class RateClass(_RateClass, metaclass=_RateClassEnumTypeWrapper):
     """The buckets of the rate limiter."""
@@ -84,7 +84,7 @@ RATE_CLASS_READ: RateClass.ValueType  # 1
 RATE_CLASS_WRITE: RateClass.ValueType  # 2
 """Changing."""
 RATE_CLASS_CREDENTIAL: RateClass.ValueType  # 3
-"""Checking a secret: log-in, tokens, links."""
+"""Checking a secret: log-in, tokens, links. The edge limits how many wrong links an address may try."""
 Global___RateClass: _TypeAlias = RateClass  # noqa: Y015
 
 @_typing.final

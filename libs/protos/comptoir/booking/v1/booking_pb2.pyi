@@ -1024,6 +1024,7 @@ class GetManagedBookingResponse(_message.Message):
     FREE_UNTIL_FIELD_NUMBER: _builtins.int
     MOVABLE_FIELD_NUMBER: _builtins.int
     CANCELLABLE_FIELD_NUMBER: _builtins.int
+    FEE_IF_MISSED_FIELD_NUMBER: _builtins.int
     movable: _builtins.bool
     """Whether the guest can still move it or change the party."""
     cancellable: _builtins.bool
@@ -1048,6 +1049,12 @@ class GetManagedBookingResponse(_message.Message):
     def free_until(self) -> _values_pb2.OffsetDateTime:
         """Until when cancelling costs nothing, whatever the guest moved it to afterwards; absent when there is nothing to lose."""
 
+    @_builtins.property
+    def fee_if_missed(self) -> _values_pb2.Money:
+        """What the venue keeps of the deposit if the guest neither comes nor cancels, by the terms that stood when it was booked;
+        absent when there is nothing to lose. While the deposit is still to be paid, what that will be.
+        """
+
     def __init__(
         self,
         *,
@@ -1058,10 +1065,11 @@ class GetManagedBookingResponse(_message.Message):
         free_until: _values_pb2.OffsetDateTime | None = ...,
         movable: _builtins.bool = ...,
         cancellable: _builtins.bool = ...,
+        fee_if_missed: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_if_cancelled", b"fee_if_cancelled", "free_until", b"free_until", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_if_cancelled", b"fee_if_cancelled", "fee_if_missed", b"fee_if_missed", "free_until", b"free_until", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "cancellable", b"cancellable", "fee_if_cancelled", b"fee_if_cancelled", "free_until", b"free_until", "movable", b"movable", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "cancellable", b"cancellable", "fee_if_cancelled", b"fee_if_cancelled", "fee_if_missed", b"fee_if_missed", "free_until", b"free_until", "movable", b"movable", "refund_if_cancelled", b"refund_if_cancelled", "venue", b"venue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

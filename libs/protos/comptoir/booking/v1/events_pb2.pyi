@@ -855,6 +855,30 @@ class WaitlistClosed(_message.Message):
 Global___WaitlistClosed: _TypeAlias = WaitlistClosed  # noqa: Y015
 
 @_typing.final
+class WaitlistLinkRequested(_message.Message):
+    """Somebody asked to wait with the address of a party that waits already, and could not show the link of its entry: the
+    party is to get the mail with its link again. Changes nothing; at most once an hour for an entry.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """The entry whose link is to be sent."""
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistLinkRequested: _TypeAlias = WaitlistLinkRequested  # noqa: Y015
+
+@_typing.final
 class BookingLinkRequested(_message.Message):
     """A guest wants the mail about a booking again. Changes nothing: the version is the one that stands."""
 

@@ -256,7 +256,8 @@ class JoinWaitlistRequest(_message.Message):
     def guest(self) -> _booking_pb2.Guest:
         """Who waits. One address waits once for a day: who joins again with it and shows waitlist_token changes the wish and keeps
         the place in line. Without it the answer looks the same, whether or not the address waits, and leaves an earlier entry
-        with its links alone: what is answered is then offered nothing.
+        with its links alone: what is answered is then offered nothing, and the address is mailed the link of the earlier entry,
+        at most once an hour.
         """
 
     def __init__(

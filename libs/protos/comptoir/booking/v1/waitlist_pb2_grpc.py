@@ -64,7 +64,8 @@ class WaitlistServiceServicer:
     def JoinWaitlist(self, request, context):
         """Puts a party on the waitlist of a venue. Refused while something of what it wishes can be booked, and when nothing of
         it could ever be offered. Whoever joins again with the same e-mail address for days that overlap changes what they
-        wish and keeps their place; earlier links then stop working.
+        wish and keeps their place, if they show the link of their entry; earlier links then stop working. Whoever shows none
+        is answered like anybody, and the address is sent the link that it has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

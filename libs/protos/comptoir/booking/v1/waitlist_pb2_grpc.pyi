@@ -36,7 +36,8 @@ class WaitlistServiceStub:
     JoinWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.JoinWaitlistResponse]
     """Puts a party on the waitlist of a venue. Refused while something of what it wishes can be booked, and when nothing of
     it could ever be offered. Whoever joins again with the same e-mail address for days that overlap changes what they
-    wish and keeps their place; earlier links then stop working.
+    wish and keeps their place, if they show the link of their entry; earlier links then stop working. Whoever shows none
+    is answered like anybody, and the address is sent the link that it has.
     """
     ListWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]
     """Lists who waits at a venue for a service day, first come first."""
@@ -55,7 +56,8 @@ class WaitlistServiceAsyncStub(WaitlistServiceStub):
     JoinWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.JoinWaitlistResponse]  # type: ignore[assignment]
     """Puts a party on the waitlist of a venue. Refused while something of what it wishes can be booked, and when nothing of
     it could ever be offered. Whoever joins again with the same e-mail address for days that overlap changes what they
-    wish and keeps their place; earlier links then stop working.
+    wish and keeps their place, if they show the link of their entry; earlier links then stop working. Whoever shows none
+    is answered like anybody, and the address is sent the link that it has.
     """
     ListWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]  # type: ignore[assignment]
     """Lists who waits at a venue for a service day, first come first."""
@@ -77,7 +79,8 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_waitlist_pb2.JoinWaitlistResponse, _abc.Awaitable[_waitlist_pb2.JoinWaitlistResponse]]:
         """Puts a party on the waitlist of a venue. Refused while something of what it wishes can be booked, and when nothing of
         it could ever be offered. Whoever joins again with the same e-mail address for days that overlap changes what they
-        wish and keeps their place; earlier links then stop working.
+        wish and keeps their place, if they show the link of their entry; earlier links then stop working. Whoever shows none
+        is answered like anybody, and the address is sent the link that it has.
         """
 
     @_abc_1.abstractmethod

@@ -101,7 +101,7 @@ class Notification(_message.Message):
     """Typed id, "ntf_…"."""
     kind: _builtins.str
     """What it is about: booking_confirmed, booking_moved, booking_cancelled, booking_reminder, payment_requested, request_received,
-    request_declined, late_payment_refunded, waitlist_offered, ticket_answered or email_verification.
+    request_declined, late_payment_refunded, waitlist_joined, waitlist_offered, ticket_answered or email_verification.
     """
     status: Global___NotificationStatus.ValueType
     """Where it stands."""

@@ -153,10 +153,19 @@ class Standing:
     @property
     def no_show_fee(self) -> Money | None:
         """What the venue keeps of a guest who does not come, rounded up; None when nothing was paid."""
-        if self.deposit is None or self.deposit_paid_at is None:
-            return None
-        percent = 100 if self.no_show_percent is None else self.no_show_percent
-        return Money(-(-self.deposit.amount * percent // 100), self.deposit.currency)
+        return None if self.deposit_paid_at is None else self._part_kept()
+
+    def fee_if_missed(self, *, now: datetime) -> Money | None:
+        """What a guest who is to come loses by not coming; None when there is nothing to lose.
+
+        Who has not paid yet sees what it will be: a hold ends with its payment, or without a booking.
+        """
+        match self.as_of(now).status:
+            case Status.CONFIRMED:
+                return self.no_show_fee
+            case Status.REQUESTED | Status.HELD:
+                return self._part_kept()
+        return None
 
     @property
     def free_until(self) -> datetime:
@@ -180,3 +189,9 @@ class Standing:
         """Raises BookingNotDue hours before the start, and after its end."""
         if not self.start - _EARLIEST_ARRIVAL <= now < self.end:
             raise BookingNotDue
+
+    def _part_kept(self) -> Money | None:
+        if self.deposit is None:
+            return None
+        percent = 100 if self.no_show_percent is None else self.no_show_percent
+        return Money(-(-self.deposit.amount * percent // 100), self.deposit.currency)

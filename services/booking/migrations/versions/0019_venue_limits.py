@@ -4,8 +4,8 @@ from alembic import op
 
 from servicekit.migrations import keep_to_venues
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 # What is found without naming its venue. All else is reached through a venue that the caller named.
 _COLUMNS = {

@@ -1,0 +1,41 @@
+"use strict";
+// What the pages of guests share. Each of them has its words in TEXTS.
+const at = (id) => document.getElementById(id);
+const show = (id, visible) => { at(id).hidden = !visible; };
+let language = navigator.language.startsWith("fr") ? "fr" : "en";
+
+const text = (key) => TEXTS[language][key];
+
+function translate(chosen) {
+  if (chosen in TEXTS) language = chosen;
+  document.documentElement.lang = language;
+  document.title = text("title");
+  for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text);
+}
+
+function money(value) {
+  const format = new Intl.NumberFormat(language, { style: "currency", currency: value.currency });
+  return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+async function call(path, body) {
+  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+  const answer = await fetch(path, options);
+  const content = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(content.reason), { status: answer.status });
+  return content;
+}
+
+async function attempt(work) {
+  at("fault").textContent = "";
+  at("news").textContent = "";
+  const buttons = document.querySelectorAll("button");
+  buttons.forEach((each) => { each.disabled = true; });
+  try {
+    await work();
+  } catch (fault) {
+    at("fault").textContent = text({ 400: "wrong", 404: "unknown", 409: "taken", 422: "wrong" }[fault.status] || "down");
+  } finally {
+    document.querySelectorAll("button").forEach((each) => { each.disabled = false; });
+  }
+}
