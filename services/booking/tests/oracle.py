@@ -1,7 +1,7 @@
 """A slow and obvious engine: every seat for every need, in ticks of five minutes. Nothing of the fast one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import combinations, pairwise, product
 from uuid import UUID
@@ -11,6 +11,7 @@ from booking.domain.floor import Channel, Party
 from booking.domain.offerings import Offering
 from booking.domain.operations import Need, Operation
 from booking.domain.pacing import PacingRule
+from booking.domain.refusals import Refusal
 from booking.domain.turns import Turns
 from booking.domain.venues import Combination, Resource
 
@@ -192,6 +193,19 @@ def takes(house: House, offering: Offering, party: Party) -> bool:
         ways(house, offering, 0, party, full=full)
         for full in {False, bool(offering.filling.last_fill_minutes)}
     )
+
+
+def refusal(house: House, offering: Offering, start: int, party: Party, *, full: bool) -> Refusal | None:
+    """Why a party cannot have a start that the hours allow; None when it can."""
+    if not takes(house, offering, party):
+        elsewhere = takes(house, offering, Party(party.size, party.channel))
+        return Refusal.NO_TABLE_AS_ASKED if elsewhere else Refusal.NO_TABLE_FOR_PARTY
+    if is_paced(house, offering, start, party):
+        never = is_paced(replace(house, visits=[]), offering, start, party)
+        return Refusal.PARTY_BEYOND_PACE if never else Refusal.PACING
+    if fewest_moves(house, offering, start, party, full=full) is None:
+        return Refusal.FULLY_BOOKED
+    return None
 
 
 def fewest_moves(house: House, offering: Offering, start: int, party: Party, *, full: bool) -> int | None:

@@ -268,16 +268,6 @@ def slots_of(house: House, plan: Plan, party: Party, now: int) -> list[Slot]:
     )
 
 
-def obvious_refusal(house: House, slot: Slot, party: Party, *, full: bool) -> Refusal | None:
-    if not oracle.takes(house, slot.offering, party):
-        return Refusal.NO_TABLE_FOR_PARTY
-    if oracle.is_paced(house, slot.offering, slot.start, party):
-        return Refusal.PACING
-    if oracle.fewest_moves(house, slot.offering, slot.start, party, full=full) is None:
-        return Refusal.FULLY_BOOKED
-    return None
-
-
 def is_late(slot: Slot, now: int) -> bool:
     return slot.start <= now + slot.offering.filling.last_fill_minutes * 60 and bool(
         slot.offering.filling.last_fill_minutes
@@ -329,7 +319,7 @@ def test_every_start_is_refused_or_not_as_the_obvious_engine_says(seed: int) -> 
     house, plan, party, now = draw(seed)
     for slot in slots_of(house, plan, party, now):
         told = plan.hours.refusal(slot.offering, house.day, start=slot.start, end=slot.end, now=now)
-        wanted = told or obvious_refusal(house, slot, party, full=is_late(slot, now))
+        wanted = told or oracle.refusal(house, slot.offering, slot.start, party, full=is_late(slot, now))
         assert slot.refusal == wanted, slot
 
 

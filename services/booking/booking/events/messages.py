@@ -149,6 +149,7 @@ def offering_message(offering: Offering) -> venue_pb2.Offering:
         no_show_minutes=terms.grace_minutes or 0,
         no_show_by_staff=terms.grace_minutes is None,
         no_show_percent=terms.no_show_percent,
+        version=offering.version,
     )
 
 
@@ -173,6 +174,7 @@ def booking_message(booking: Booking) -> booking_pb2.Booking:
         cancelled_by=CANCELLERS[booking.cancelled_by],
         version=booking.version,
         price=money(booking.price),
+        price_per_person=money(booking.price_per_person),
         policy=booking.policy,
         reason_code=booking.ending.code,
         reason=booking.ending.text,

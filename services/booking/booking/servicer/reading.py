@@ -29,6 +29,7 @@ from comptoir.booking.v1 import booking_pb2
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
 from servicekit.identity import Caller
+from servicekit.money import Money
 from servicekit.paging import Page
 
 T = TypeVar("T")
@@ -109,6 +110,13 @@ def override(request: Any) -> Override | None:
 def reason(request: Any) -> Reason:
     """Why somebody calls off. Raises InvalidRequest for control characters."""
     return Reason.of(request.reason_code, request.reason)
+
+
+def accepted_fee(request: Any) -> Money | None:
+    """What a guest accepts to lose; None when the request does not say."""
+    if not request.HasField("accepted_fee"):
+        return None
+    return Money(request.accepted_fee.amount, request.accepted_fee.currency)
 
 
 def guest(told: booking_pb2.Guest) -> Guest:

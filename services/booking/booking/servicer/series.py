@@ -11,6 +11,7 @@ from booking.domain.calendar import LocalTimeMissing
 from booking.domain.offerings import OfferingNotFound
 from booking.domain.series import Occurrence, OccurrenceState, Scope, Series, SeriesNotFound
 from booking.events.messages import STATUSES, guest_message, moment
+from booking.servicer.capacity import area_id
 from booking.servicer.reading import calendar_day, guest, member, page_by_id, reason, venue_ref
 from booking.usecases import series, series_changes
 from booking.usecases.series import Order, View
@@ -52,6 +53,8 @@ class SeriesServicer(series_pb2_grpc.SeriesServiceServicer):
             notes=texts.several_lines("/notes", request.notes),
             excluded=_days("/excluded_dates", request.excluded_dates),
             added=_days("/added_dates", request.added_dates),
+            area_id=area_id(request.area_id),
+            attributes=frozenset(request.attributes),
             skip=request.on_conflict == series_pb2.ON_CONFLICT_SKIP,
         )
         view = await series.create_series(
@@ -160,6 +163,8 @@ def _message(told: Series, view: View | None = None) -> series_pb2.Series:
         ended=told.ended,
         origin_id=ids.show("ser", told.origin_id) if told.origin_id else "",
         version=told.version,
+        area_id=ids.show("are", told.area_id) if told.area_id else "",
+        attributes=sorted(told.attributes),
         occurrences=[_occurrence(told, each) for each in view.occurrences] if view else (),
     )
 

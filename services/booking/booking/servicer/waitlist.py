@@ -10,7 +10,8 @@ from booking.domain.offerings import OfferingNotFound
 from booking.domain.waitlist import Ask, EntryStatus, WaitlistEntryNotFound
 from booking.events.messages import booking_message, payment_message, venue_message
 from booking.events.waitlist import entry_message
-from booking.servicer.reading import calendar_day, guest, member, page_by_id, venue_ref
+from booking.servicer.capacity import area_id
+from booking.servicer.reading import accepted_fee, calendar_day, guest, member, page_by_id, venue_ref
 from booking.usecases import links, offers, sweeps, waitlist
 from booking.usecases.links import Window
 from booking.usecases.waitlist import Seen
@@ -39,6 +40,8 @@ class WaitlistServicer(waitlist_pb2_grpc.WaitlistServiceServicer):
             earliest=request.earliest,
             latest=request.latest,
             notes=request.notes,
+            area_id=area_id(request.area_id),
+            attributes=request.attributes,
         )
         seen, token = await waitlist.join_waitlist(
             self._app, venue_ref(request.venue_id), ask, proof=request.waitlist_token
@@ -116,7 +119,9 @@ class GuestWaitlistServicer(waitlist_pb2_grpc.GuestWaitlistServiceServicer):
     ) -> waitlist_pb2.AcceptWaitlistOfferResponse:
         """Accepts the offer."""
         organization, entry_id = await waitlist.open_link(self._app, request.token)
-        accepted = await offers.accept_offer(self._app, organization, entry_id)
+        accepted = await offers.accept_offer(
+            self._app, organization, entry_id, accepted_fee=accepted_fee(request)
+        )
         return waitlist_pb2.AcceptWaitlistOfferResponse(
             booking=booking_message(accepted.booking),
             manage_token=accepted.manage_token,
@@ -170,4 +175,10 @@ def _entry_id(text: str) -> UUID:
 
 
 def _message(seen: Seen) -> waitlist_pb2.WaitlistEntry:
-    return entry_message(seen.entry, position=seen.position, offered=seen.offered, booking_id=seen.booking_id)
+    return entry_message(
+        seen.entry,
+        position=seen.position,
+        offered=seen.offered,
+        fee_if_accepted=seen.fee_if_accepted,
+        booking_id=seen.booking_id,
+    )
