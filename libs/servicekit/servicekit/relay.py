@@ -25,7 +25,7 @@ _RETRY_SECONDS = 0.5
 _PRUNE_SECONDS = 600.0
 _WHOLE_TABLE_SECONDS = 300.0
 """For what may read or write a week's rows."""
-# The server, too, soon notices that nobody is there: the lock of a relay that is cut off goes to another.
+# Has the server, too, look for a relay that is cut off: the lock that it holds is for another.
 _KEEPALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 _PENDING = "SELECT * FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1"

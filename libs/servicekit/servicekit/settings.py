@@ -43,9 +43,10 @@ class DatabaseSettings(Part):
 
     @property
     def silence_seconds(self) -> float:
-        """After how long without an answer a connection is given up; no statement may take as long.
+        """After how long without an answer a connection is given up, unless a statement says its own limit.
 
-        A server or a network that goes away may leave a connection that nobody closes.
+        Longer than `statement_timeout_ms`. A server or a network that goes away may leave a connection that
+        nobody closes.
         """
         return self.statement_timeout_ms / 1000 + 5
 
