@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import combinations, pairwise, product
+from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -61,7 +62,7 @@ def groups(house: House) -> list[tuple[Group, int, int]]:
     """What can be joined, with the parties that it takes."""
     by_id = {each.id: each for each in house.resources if each.in_service}
     found = {frozenset({each.id}): (each.min_party, each.max_party) for each in by_id.values()}
-    rows: dict[Group, tuple[int, int]] = {}
+    runs: list[tuple[str, Group, tuple[int, int]]] = []
     for combination in house.combinations:
         rule = combination.adjacency
         if rule is None:
@@ -76,8 +77,12 @@ def groups(house: House) -> list[tuple[Group, int, int]]:
                         length - 1
                     )
                     least = rule.min_party or max(by_id[each].max_party for each in run) + 1
-                    rows[frozenset(run)] = (least, most)
-    return [(group, *found.get(group, rows.get(group, (1, 0)))) for group in {**rows, **found}]
+                    if least <= most:
+                        name = "+".join(by_id[each].name for each in run)
+                        runs.append((name, frozenset(run), (least, most)))
+    for _, group, limits in sorted(runs, key=itemgetter(0)):
+        found.setdefault(group, limits)
+    return [(group, *limits) for group, limits in found.items()]
 
 
 def picks(house: House, offering: Offering, need: Need, party: Party, *, full: bool) -> list[Group]:

@@ -6,7 +6,7 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from booking.domain import availability
@@ -325,6 +325,7 @@ def test_every_start_is_refused_or_not_as_the_obvious_engine_says(seed: int) -> 
 
 @settings(max_examples=250, deadline=None)
 @given(st.integers(0, 2**48))
+@example(6053134)  # two rows of neighbours say what the same two tables take together
 def test_what_is_chosen_is_a_way_to_have_the_visit_and_moves_as_few_as_possible(seed: int) -> None:
     house, plan, party, now = draw(seed)
     for slot in slots_of(house, plan, party, now):
@@ -360,8 +361,7 @@ def test_a_booking_never_adds_a_start_and_a_cancellation_never_removes_one(seed:
     house, plan, party, now = draw(seed)
     slots = slots_of(house, plan, party, now)
     before = bookable(slots)
-    random = Random(seed + 1)  # noqa: S311  # hypothesis chooses the seed
-    for slot in random.sample(slots, min(4, len(slots))):
+    for slot in Random(seed + 1).sample(slots, min(4, len(slots))):  # noqa: S311  # hypothesis chooses the seed
         if slot.refusal is None:
             choice = chosen(house, plan, slot, party, now)
             assert choice is not None, "a shown start is had"
