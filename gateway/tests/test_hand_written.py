@@ -77,6 +77,15 @@ async def test_a_page_has_words_for_every_state_in_every_language(
         assert len(words) == 2, name
 
 
+@pytest.mark.parametrize(("path", "step"), [("/manage/t", "/cancel"), ("/waitlist/t", "/accept")])
+async def test_a_page_agrees_to_no_other_fee_than_it_has_shown(
+    client: httpx.AsyncClient, path: str, step: str
+) -> None:
+    page = (await client.get(path)).text
+    assert re.search(rf'shownFee\(\(\) => call\([^)]*"{step}"\)?, \{{ accepted_fee: fee \}}\), load\)', page)
+    assert len(re.findall(r'[ {]fee: "[^"]+"', page)) == 2
+
+
 @pytest.mark.parametrize("path", ["/verify-email?token=some-token", *ACCOUNT_LINKS])
 async def test_a_mail_scanner_that_follows_the_link_does_nothing(
     client: httpx.AsyncClient, backend: Any, path: str

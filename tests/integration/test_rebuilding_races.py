@@ -98,7 +98,7 @@ async def test_nobody_comes_in_above_a_limit_after_it_was_lowered(
 ) -> None:
     house = open_arena(http, staff, platform, tables=[(f"T{number}", 1, 2) for number in range(16)])
     rule = {"interval_minutes": 15, "max_parties": 16}
-    made_rule = (await house.rebuild("POST", "pacing-rules", rule)).json()
+    made_rule = (await house.rebuild("POST", "pacing-rules", rule)).json()["rule"]
     lower = house.rebuild("PUT", f"pacing-rules/{made_rule['id']}", rule | {"max_parties": 6})
     answers, _ = await _rush(house, [(2, house.at())] * 6, [(2, house.at())] * 6, lower)
 

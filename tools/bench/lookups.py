@@ -1,4 +1,4 @@
-"""A month that is as busy as the day that is searched, and questions about it: a calendar, and 100 starts."""
+"""Weeks as busy as the day that was filled, and questions about them: days, a calendar, and 100 starts."""
 
 from datetime import timedelta
 
@@ -12,7 +12,11 @@ DAYS = 42
 """Six weeks, as a page of a calendar shows them."""
 BUSY_AFTER = 200
 """Days after the searched one: nothing else is booked there."""
-_BATCH_DAYS, _BATCH_STARTS, _PARTIES = 5, 5, (1, 2, 3, 4)
+SEARCHED_DAYS = 14
+"""Of these, the ones that are searched day by day."""
+PARTIES = (1, 2, 3, 4)
+"""All that the tables of the stage take."""
+_BATCH_DAYS, _BATCH_STARTS = 5, 5
 _FIRST_HOUR = 10
 
 _FILL = """
@@ -46,6 +50,19 @@ def fill() -> str:
     )
 
 
+def searches() -> list[bytes]:
+    """A request for each of some busy days and each size of party; those of one day lie apart."""
+    first = (searched_day() + timedelta(days=BUSY_AFTER)).date()
+    return [
+        load.request(
+            "GET",
+            f"/v1/venues/{slug(0)}/availability?date={first + timedelta(days=day)}&party_size={party}",
+        )
+        for party in PARTIES
+        for day in range(SEARCHED_DAYS)
+    ]
+
+
 def calendar() -> bytes:
     """A request for the calendar of the month."""
     first = (searched_day() + timedelta(days=BUSY_AFTER)).date()
@@ -65,7 +82,7 @@ def batch(place: Place) -> bytes:
         }
         for day in range(_BATCH_DAYS)
         for hour in range(_BATCH_STARTS)
-        for party in _PARTIES
+        for party in PARTIES
     ]
     body = orjson.dumps({"items": items})
     return load.request("POST", f"/v1/venues/{slug(0)}/availability/batch-lookup", body)

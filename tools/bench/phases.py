@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tools.bench import load, lookups, pgbench
 from tools.bench.cpu import Cpu
 from tools.bench.figures import Sample
 from tools.bench.places import STARTS, STARTS_STEP, SliceWishes, Wishes, wish
-from tools.bench.stage import BOOKED_ON_THE_DAY, Pair, Stage, searched_day, slug
+from tools.bench.stage import BOOKED_ON_THE_DAY, Pair, Stage, searched_day
 
 CONNECTIONS = 16
 _OK, _CREATED = 200, 201
@@ -53,7 +54,7 @@ class Phases:
 
     EMPTY = "empty RPC"
     SEARCH, SEARCH_QUIET = "availability", "availability, not traced"
-    SEARCH_CHANGING = "availability, day changes"
+    SEARCH_CHANGING = "availability, days change"
     CALENDAR, BATCH = "availability/calendar, days change", "availability/batch, days change"
     BOOK, BOOK_QUIET = "booking", "booking, not traced"
     PGBENCH = "pgbench, the same SQL"
@@ -65,17 +66,16 @@ class Phases:
         self._wishes = Wishes(stage.places, first=first.date(), connections=CONNECTIONS)
         self._slice = SliceWishes(connections=CONNECTIONS)
         self._pgbench_round = 0
-        path = f"/v1/venues/{slug(0)}/availability?date={searched_day():%Y-%m-%d}&party_size=2"
-        self._search = load.request("GET", path)
+        self._searches = itertools.cycle(lookups.searches())
 
     def all(self) -> list[Phase]:
         """In the order of a round."""
         stage = self._stage
         return [
-            Phase(self.EMPTY, self._gateway(stage.empty, lambda _: self._search, expected=_OK)),
-            Phase(self.SEARCH, self._gateway(stage.traced, lambda _: self._search, expected=_OK)),
-            Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, lambda _: self._search, expected=_OK)),
-            Phase(self.SEARCH_CHANGING, self._search_changing_day),
+            Phase(self.EMPTY, self._gateway(stage.empty, self._search, expected=_OK)),
+            Phase(self.SEARCH, self._gateway(stage.traced, self._search, expected=_OK)),
+            Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, self._search, expected=_OK)),
+            Phase(self.SEARCH_CHANGING, self._search_changing_days),
             Phase(self.CALENDAR, self._look_up(lookups.calendar())),
             Phase(self.BATCH, self._look_up(lookups.batch(stage.places[0]))),
             Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
@@ -136,10 +136,15 @@ class Phases:
 
         return measure
 
-    async def _search_changing_day(self, seconds: float) -> Sample:
-        """The same search while the day changes oftener than it is searched: nothing kept may be used."""
-        search = self._gateway(self._stage.traced, lambda _: self._search, expected=_OK)
-        async with _changing_days(self._stage.database, searched_day().date()):
+    def _search(self, _connection: int) -> bytes:
+        """The next question: every size of party on every busy day in turn, whoever asks."""
+        return next(self._searches)
+
+    async def _search_changing_days(self, seconds: float) -> Sample:
+        """The same while the days change oftener than they are searched: nothing kept may be used."""
+        search = self._gateway(self._stage.traced, self._search, expected=_OK)
+        first = (searched_day() + timedelta(days=lookups.BUSY_AFTER)).date()
+        async with _changing_days(self._stage.database, first, more=lookups.SEARCHED_DAYS):
             return await search(seconds)
 
     def _look_up(self, request: bytes) -> Measure:

@@ -50,7 +50,7 @@ class _Comparison:
 _COMPARISONS = (
     _Comparison("availability / empty RPC, rate", Phases.SEARCH, Phases.EMPTY, _rate, _AT_LEAST_60_PERCENT),
     _Comparison(
-        "availability of a changing day / empty RPC, rate", Phases.SEARCH_CHANGING, Phases.EMPTY, _rate
+        "availability of changing days / empty RPC, rate", Phases.SEARCH_CHANGING, Phases.EMPTY, _rate
     ),
     _Comparison("booking / pgbench, rate", Phases.BOOK, Phases.PGBENCH, _rate, _AT_LEAST_40_PERCENT),
     _Comparison("booking / pgbench, by CPU alone", Phases.BOOK, Phases.PGBENCH, _per_second),

@@ -26,6 +26,18 @@ async function call(path, body) {
   return content;
 }
 
+// What a guest agreed to lose, and nothing else: when it is another amount by now, that is shown before it is taken.
+async function shownFee(work, reload) {
+  try {
+    return await work();
+  } catch (fault) {
+    if (fault.message !== "CANCELLATION_FEE_CHANGED") throw fault;
+    await reload();
+    at("fault").textContent = text("fee");
+    return null;
+  }
+}
+
 async function attempt(work) {
   at("fault").textContent = "";
   at("news").textContent = "";

@@ -4,6 +4,7 @@ const TEXTS = {
     move: "Choose another time", day: "Day", show: "Show free times", none: "Nothing is free on that day.",
     cancel: "Cancel this booking", sure: "Yes, cancel it", refunded: "You get back {amount}.",
     kept: "The deposit is not refunded.", free: "Cancelling costs nothing.",
+    fee: "What cancelling costs has changed. Please look again.",
     missed: "If you neither come nor cancel, {amount} of the deposit is kept.",
     help: "Ask for help", subject: "Subject", message: "Message", send: "Send",
     sent: "Your message was sent. The answer comes by e-mail.", moved: "Your booking was moved.",
@@ -22,6 +23,7 @@ const TEXTS = {
     none: "Aucun horaire libre ce jour-là.",
     cancel: "Annuler cette réservation", sure: "Oui, annuler", refunded: "{amount} vous seront remboursés.",
     kept: "L’acompte n’est pas remboursé.", free: "L’annulation est gratuite.",
+    fee: "Le coût de l’annulation a changé. Veuillez vérifier.",
     missed: "Si vous ne venez pas sans avoir annulé, {amount} de l’acompte seront retenus.",
     help: "Demander de l’aide", subject: "Objet", message: "Message", send: "Envoyer",
     sent: "Votre message est envoyé. La réponse arrive par e-mail.", moved: "Votre réservation est déplacée.",
@@ -37,6 +39,7 @@ const TEXTS = {
 };
 const api = "/v1/manage/" + location.pathname.split("/").pop();
 let booking = null;
+let fee = null;
 
 function instant(value, options) {
   return new Intl.DateTimeFormat(language, { timeZone: booking.time_zone, ...options }).format(new Date(value));
@@ -44,6 +47,7 @@ function instant(value, options) {
 
 function draw(managed) {
   booking = managed.booking;
+  fee = managed.fee_if_cancelled || { amount: 0, currency: managed.venue.currency };
   translate(booking.guest ? booking.guest.language || "en" : language);
   at("venue").textContent = managed.venue.name;
   at("address").textContent = managed.venue.address;
@@ -97,6 +101,8 @@ async function search() {
   const query = new URLSearchParams({
     date: at("date").value, party_size: booking.party_size, offering_id: booking.offering_id
   });
+  if (booking.area_id) query.set("area_id", booking.area_id);
+  for (const each of booking.attributes || []) query.append("attributes", each);
   const found = await call("/v1/venues/" + encodeURIComponent(booking.venue_id) + "/availability?" + query);
   const free = found.slots.filter((slot) => slot.bookable);
   at("times").replaceChildren(...free.map((slot) => {
@@ -116,7 +122,7 @@ async function move(start) {
 }
 
 async function cancel() {
-  await call(api + "/cancel", {});
+  if (!await shownFee(() => call(api + "/cancel", { accepted_fee: fee }), load)) return;
   await load();
   at("news").textContent = text("called_off");
 }

@@ -4,6 +4,8 @@ const TEXTS = {
     around: "{day}, or up to {count} days earlier or later", any: "any", from: "from {earliest}", until: "until {latest}",
     between: "{earliest} to {latest}",
     offer: "A place for you", place: "{start}. It is kept for you until {until}.", deposit: "A deposit of {amount} is due then.",
+    instead: "Your other booking is cancelled in its place.", costs: "Of the deposit you paid for it, {amount} is kept.",
+    fee: "What cancelling your other booking costs has changed. Please look again.",
     accept: "Yes, I take it", decline: "No, and I leave the waitlist", keep: "No, but I go on waiting",
     change: "Wait for something else", flexible: "Days earlier or later", earliest: "Earliest start", latest: "Latest start",
     save: "Change my wish", changed: "Your wish was changed.", bookable: "This can be booked now: nobody has to wait for it.",
@@ -21,6 +23,8 @@ const TEXTS = {
     until: "jusqu’à {latest}", between: "de {earliest} à {latest}",
     offer: "Une place pour vous", place: "{start}. Elle vous est gardée jusqu’à {until}.",
     deposit: "Un acompte de {amount} sera alors à régler.",
+    instead: "Votre autre réservation sera alors annulée.", costs: "De l’acompte que vous avez versé, {amount} seront retenus.",
+    fee: "Le coût de l’annulation de votre autre réservation a changé. Veuillez vérifier.",
     accept: "Oui, je la prends", decline: "Non, et je quitte la liste", keep: "Non, mais je continue d’attendre",
     change: "Attendre autre chose", flexible: "Jours avant ou après", earliest: "Au plus tôt", latest: "Au plus tard",
     save: "Modifier ma demande", changed: "Votre demande est modifiée.",
@@ -37,6 +41,7 @@ const TEXTS = {
 };
 let token = location.pathname.split("/").pop();
 let entry = null;
+let currency = "";
 
 const link = (step = "") => "/v1/waitlist/" + token + step;
 
@@ -61,6 +66,7 @@ function time() {
 
 function draw(seen) {
   entry = seen.entry;
+  currency = seen.venue.currency;
   translate(entry.guest.language || "en");
   at("venue").textContent = seen.venue.name;
   at("address").textContent = seen.venue.address;
@@ -91,6 +97,9 @@ function drawOffer(offer) {
   const start = instant(offer.start, { dateStyle: "full", timeStyle: "short" });
   at("place").textContent = filled("place", { start, until: instant(offer.expires_at, { timeStyle: "short" }) });
   at("deposit").textContent = offer.deposit ? filled("deposit", { amount: money(offer.deposit) }) : "";
+  const fee = offer.fee_if_accepted;
+  const costs = fee && fee.amount > 0 ? " " + filled("costs", { amount: money(fee) }) : "";
+  at("instead").textContent = entry.instead_of_booking ? text("instead") + costs : "";
 }
 
 async function load() {
@@ -98,8 +107,9 @@ async function load() {
 }
 
 async function accept() {
-  const accepted = await call(link("/accept"), {});
-  location.assign("/manage/" + accepted.manage_token);
+  const fee = entry.offer.fee_if_accepted || { amount: 0, currency };
+  const accepted = await shownFee(() => call(link("/accept"), { accepted_fee: fee }), load);
+  if (accepted) location.assign("/manage/" + accepted.manage_token);
 }
 
 async function decline(keep) {
@@ -117,7 +127,7 @@ async function leave() {
 async function change() {
   const wish = {
     venue_id: entry.venue_id, offering_id: entry.offering_id, guest: entry.guest, notes: entry.notes,
-    date: at("date").value, flexible_days: at("flexible").valueAsNumber, earliest: at("earliest").value,
+    area_id: entry.area_id, attributes: entry.attributes, date: at("date").value, flexible_days: at("flexible").valueAsNumber, earliest: at("earliest").value,
     latest: at("latest").value, party_size: at("size").valueAsNumber, waitlist_token: token
   };
   let joined;

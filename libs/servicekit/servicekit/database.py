@@ -90,7 +90,11 @@ class Database:
             pool_timeout=wait_seconds,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args={"timeout": 5, "server_settings": server_settings},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": settings.silence_seconds,
+                "server_settings": server_settings,
+            },
         )
         pool = self.engine.sync_engine.pool
         event.listen(pool, "checkout", _checked_out)

@@ -23,6 +23,10 @@ _LOCK = 0x636F6D70  # any number that every relay of one database agrees on
 _INSPECT_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 _PRUNE_SECONDS = 600.0
+_WHOLE_TABLE_SECONDS = 300.0
+"""For what may read or write a week's rows."""
+# Has the server, too, look for a relay that is cut off: the lock that it holds is for another.
+_KEEPALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 _PENDING = "SELECT * FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1"
 _MARK = (
@@ -83,7 +87,7 @@ class Relay:
 
     def __init__(self, service: str, database: DatabaseSettings, kafka: KafkaSettings) -> None:
         self._service = service
-        self._url = database.url.get_secret_value()
+        self._database = database
         self._kafka = kafka
         self._topics = topics.published_by(service)
         self._wake = asyncio.Event()
@@ -109,7 +113,10 @@ class Relay:
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection of its own, as the platform role."""
         connection = await asyncpg.connect(
-            self._url, timeout=5, server_settings={"application_name": f"{self._service}-relay"}
+            self._database.url.get_secret_value(),
+            timeout=5,
+            command_timeout=self._database.silence_seconds,
+            server_settings={"application_name": f"{self._service}-relay", **_KEEPALIVE},
         )
         try:
             await connection.execute(f"SET ROLE {self._service}_platform")
@@ -139,7 +146,7 @@ class Relay:
 
     async def _publish_until(self, stop: asyncio.Event, connection: asyncpg.Connection) -> None:
         await broker.ensure_topics(self._kafka, self._topics)
-        rows = await connection.fetch(_LAST)
+        rows = await connection.fetch(_LAST, timeout=_WHOLE_TABLE_SECONDS)
         self._highest = {TopicPartition(row["topic"], row["partition"]): row["highest"] for row in rows}
         self._first = {TopicPartition(row["topic"], row["partition"]): row["first"] for row in rows}
         self._inspected = 0.0
@@ -212,7 +219,7 @@ class Relay:
                     await connection.execute(_CONFIRM, partition.topic, partition.partition, offset)
         if self._inspected - self._pruned > _PRUNE_SECONDS:
             self._pruned = self._inspected
-            await connection.execute(_PRUNE, self._kafka.retention_days)
+            await connection.execute(_PRUNE, self._kafka.retention_days, timeout=_WHOLE_TABLE_SECONDS)
 
     async def _log_ends(self) -> dict[TopicPartition, int]:
         reader = broker.reader(self._kafka)
@@ -245,7 +252,7 @@ class Relay:
             where = (partition.topic, partition.partition)
             async with connection.transaction():
                 confirmed = await connection.fetchval(_CONFIRMED, *where) or 0
-                status = await connection.execute(_REFILL, *where, confirmed)
+                status = await connection.execute(_REFILL, *where, confirmed, timeout=_WHOLE_TABLE_SECONDS)
                 await connection.execute(_FORGET_CONFIRMATION, *where)
             count = int(status.split()[-1])
             metrics.EVENTS_REPUBLISHED.labels(partition.topic).inc(count)

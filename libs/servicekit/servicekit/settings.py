@@ -41,6 +41,15 @@ class DatabaseSettings(Part):
     statement_timeout_ms: int = Field(default=5000, ge=100)
     lock_timeout_ms: int = Field(default=2000, ge=10)
 
+    @property
+    def silence_seconds(self) -> float:
+        """After how long without an answer a connection is given up, unless a statement says its own limit.
+
+        Longer than `statement_timeout_ms`. A server or a network that goes away may leave a connection that
+        nobody closes.
+        """
+        return self.statement_timeout_ms / 1000 + 5
+
 
 class KafkaSettings(Part):
     """The event log."""

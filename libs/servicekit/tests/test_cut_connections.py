@@ -4,6 +4,7 @@ import asyncio
 from asyncio import StreamReader
 from collections.abc import Iterator
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from comptoir.booking.v1 import events_pb2
 from devstack.psql import run_sql
 from servicekit import ids, outbox
 from servicekit.database import Database
+from servicekit.errors import Unavailable
 from servicekit.relay import Relay
 from servicekit.settings import DatabaseSettings, KafkaSettings
 from testkit import eventually
@@ -26,8 +28,21 @@ _TERMINATE = (
 class NeverHangsUp(Wire):
     """Passes on every byte, but not that the other end is gone."""
 
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self._open: WeakSet[StreamReader] = WeakSet()
+        self._silent: WeakSet[StreamReader] = WeakSet()
+
+    def silence(self) -> None:
+        """From now on nothing passes on the connections that there are, and nobody is told."""
+        self._silent.update(list(self._open))
+
     async def read(self, reader: StreamReader) -> bytes:
-        return await reader.read(65_536) or await asyncio.Event().wait() or b""
+        self._open.add(reader)
+        passed = await reader.read(65_536)
+        if not passed or reader in self._silent:
+            await asyncio.Event().wait()
+        return passed
 
     def key(self, request: bytes) -> object:
         return request
@@ -37,14 +52,21 @@ class NeverHangsUp(Wire):
 
 
 @pytest.fixture
-def behind_wire(database_settings: DatabaseSettings) -> Iterator[DatabaseSettings]:
-    """The same database, where nobody notices that a connection was closed."""
+def wire(database_settings: DatabaseSettings) -> Iterator[NeverHangsUp]:
     url = urlsplit(database_settings.url.get_secret_value())
     wire = NeverHangsUp(f"{url.hostname}:{url.port}")
     wire.start()
-    address = url._replace(netloc=f"{url.username}:{url.password}@{wire.address}").geturl()
-    yield database_settings.model_copy(update={"url": SecretStr(address)})
+    yield wire
     wire.close()
+
+
+@pytest.fixture
+def behind_wire(database_settings: DatabaseSettings, wire: NeverHangsUp) -> DatabaseSettings:
+    """The same database, where nobody hears that a connection was closed. Statements take a second."""
+    url = urlsplit(database_settings.url.get_secret_value())
+    address = url._replace(netloc=f"{url.username}:{url.password}@{wire.address}").geturl()
+    changed = {"url": SecretStr(address), "statement_timeout_ms": 1_000}
+    return database_settings.model_copy(update=changed)
 
 
 async def test_a_relay_whose_connection_was_terminated_publishes_on_another(
@@ -59,7 +81,42 @@ async def test_a_relay_whose_connection_was_terminated_publishes_on_another(
         assert not running.done()
     finally:
         stop.set()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 60)
+
+
+async def test_a_relay_whose_connection_falls_silent_publishes_on_another(
+    behind_wire: DatabaseSettings, wire: NeverHangsUp, db: Database, kafka: KafkaSettings, postgres_url: str
+) -> None:
+    """The end of its session on the server lets its lock go; the relay hears nothing of that."""
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(Relay("booking", behind_wire, kafka).run(stop))
+    try:
+        await _publish(db)
+        wire.silence()
+        assert "t" in run_sql(postgres_url, _TERMINATE).split()
+        await _publish(db)
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 60)
+
+
+async def test_a_transaction_on_a_connection_that_falls_silent_is_given_up(
+    behind_wire: DatabaseSettings, wire: NeverHangsUp
+) -> None:
+    behind = Database(behind_wire.model_copy(update={"pool_size": 1}), name="booking")
+
+    async def ask() -> int:
+        async with behind.begin_platform(reason="test") as tx:
+            return int((await tx.execute(sa.select(sa.literal(1)))).scalar_one())
+
+    try:
+        assert await ask() == 1
+        wire.silence()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(ask(), 60)
+        assert await ask() == 1
+    finally:
+        await behind.close()
 
 
 async def _publish(db: Database) -> None:

@@ -1,9 +1,10 @@
 """A slow and obvious engine: every seat for every need, in ticks of five minutes. Nothing of the fast one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import combinations, pairwise, product
+from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from booking.domain.floor import Channel, Party
 from booking.domain.offerings import Offering
 from booking.domain.operations import Need, Operation
 from booking.domain.pacing import PacingRule
+from booking.domain.refusals import Refusal
 from booking.domain.turns import Turns
 from booking.domain.venues import Combination, Resource
 
@@ -60,7 +62,7 @@ def groups(house: House) -> list[tuple[Group, int, int]]:
     """What can be joined, with the parties that it takes."""
     by_id = {each.id: each for each in house.resources if each.in_service}
     found = {frozenset({each.id}): (each.min_party, each.max_party) for each in by_id.values()}
-    rows: dict[Group, tuple[int, int]] = {}
+    runs: list[tuple[str, Group, tuple[int, int]]] = []
     for combination in house.combinations:
         rule = combination.adjacency
         if rule is None:
@@ -75,8 +77,12 @@ def groups(house: House) -> list[tuple[Group, int, int]]:
                         length - 1
                     )
                     least = rule.min_party or max(by_id[each].max_party for each in run) + 1
-                    rows[frozenset(run)] = (least, most)
-    return [(group, *found.get(group, rows.get(group, (1, 0)))) for group in {**rows, **found}]
+                    if least <= most:
+                        name = "+".join(by_id[each].name for each in run)
+                        runs.append((name, frozenset(run), (least, most)))
+    for _, group, limits in sorted(runs, key=itemgetter(0)):
+        found.setdefault(group, limits)
+    return [(group, *limits) for group, limits in found.items()]
 
 
 def picks(house: House, offering: Offering, need: Need, party: Party, *, full: bool) -> list[Group]:
@@ -192,6 +198,19 @@ def takes(house: House, offering: Offering, party: Party) -> bool:
         ways(house, offering, 0, party, full=full)
         for full in {False, bool(offering.filling.last_fill_minutes)}
     )
+
+
+def refusal(house: House, offering: Offering, start: int, party: Party, *, full: bool) -> Refusal | None:
+    """Why a party cannot have a start that the hours allow; None when it can."""
+    if not takes(house, offering, party):
+        elsewhere = takes(house, offering, Party(party.size, party.channel))
+        return Refusal.NO_TABLE_AS_ASKED if elsewhere else Refusal.NO_TABLE_FOR_PARTY
+    if is_paced(house, offering, start, party):
+        never = is_paced(replace(house, visits=[]), offering, start, party)
+        return Refusal.PARTY_BEYOND_PACE if never else Refusal.PACING
+    if fewest_moves(house, offering, start, party, full=full) is None:
+        return Refusal.FULLY_BOOKED
+    return None
 
 
 def fewest_moves(house: House, offering: Offering, start: int, party: Party, *, full: bool) -> int | None:

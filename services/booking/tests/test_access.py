@@ -87,6 +87,8 @@ def request_for(rpc: Rpc, house: House, booking_id: str, other_id: str) -> Any:
         },
         "DeleteClosure": {"venue_id": venue, "closure_id": other_id},
         "UpdateOfferingTimes": {"venue_id": venue, "offering_id": offering},
+        "UpdateOfferingTerms": {"venue_id": venue, "offering_id": offering, "name": "Theirs"},
+        "DeleteOffering": {"venue_id": venue, "offering_id": other_id},
         "ListDateExceptions": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
         "ListClosures": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
         "ListStrandedBookings": {"venue_id": venue, "from": "2027-01-01", "to": "2027-01-31"},
@@ -173,7 +175,8 @@ async def part_of_floor(name: str, house: House) -> str:
         )
         return ids.show("res", spare.id)
     limits = Limits(None, 15, max_covers=10, max_parties=None, online_covers=None, online_parties=None)
-    return ids.show("pac", (await pacing.create_rule(house.app, house.organization, house.ref, limits)).id)
+    rule = (await pacing.create_rule(house.app, house.organization, house.ref, limits)).made
+    return ids.show("pac", rule.id)
 
 
 async def subject_of(name: str, house: House) -> tuple[str, str]:
@@ -191,6 +194,8 @@ async def subject_of(name: str, house: House) -> tuple[str, str]:
             house.app, house.organization, house.ref, blocking, actor=Actor(ActorKind.MEMBER)
         )
         other = ids.show("blk", made.block.id)
+    if name == "VenueService/DeleteOffering":
+        other = ids.show("off", (await house.offer(Terms())).offering.id)
     if name.startswith("HoursService/"):
         other = await part_of_hours(name, house)
     if name.startswith("CapacityService/"):

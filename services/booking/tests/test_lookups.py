@@ -176,7 +176,7 @@ async def test_an_area_is_asked_for_at_its_own_venue_only(house: House) -> None:
     await branch(house, "Adler")
     question = Question(house.offering.id, house.start(20), 2, area_id=ids.new())
     told = await alternatives.find_alternatives(house.app, house.ref, question)
-    assert told.wish.refusal is Refusal.NO_TABLE_FOR_PARTY
+    assert told.wish.refusal is Refusal.NO_TABLE_AS_ASKED
     assert [each.venue.name for each in told.elsewhere] == ["Adler"]
 
 

@@ -59,7 +59,7 @@ async def test_nobody_moves_who_is_pinned_excepted_or_there_or_where_the_venue_d
     app: App, payments: Payments
 ) -> None:
     house = await open_house(app, payments, tables=(("Two", 1, 2), ("Four", 1, 4)), joined=())
-    excepted = replace(house.wish(2), override=Override.of([Rule.NOTICE], "regulars"))
+    excepted = replace(house.wish(2), override=Override.of([Rule.PARTY_SIZE], "regulars"))
     by_staff = member(house.organization, "owner")
     for days, pinned, waived, reseating in (
         (7, False, False, True),

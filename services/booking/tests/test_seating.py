@@ -7,7 +7,7 @@ import pytest
 from booking.app import App
 from booking.domain.floor import Channel
 from booking.domain.offerings import Filling
-from booking.domain.refusals import NoTableForParty, Refusal, SlotPaced, SlotTaken
+from booking.domain.refusals import NoTableAsAsked, NoTableForParty, Refusal, SlotPaced, SlotTaken
 from booking.domain.turns import TurnTime
 from booking.domain.venues import (
     Adjacency,
@@ -78,7 +78,12 @@ async def test_a_guest_gets_what_they_require_or_nothing(app: App, payments: Pay
     house = await open_house(app, payments, tables=(("T1", 1, 2), ("T2", 1, 2), ("T3", 1, 4)), joined=())
     terrace = await venues.add_area(app, house.organization, house.ref, name="Terrace")
     await furnish(house, "T3", area_id=terrace.id, attributes=["accessible"])
-    assert set((await search(house, 2, attributes=["window"])).values()) == {Refusal.NO_TABLE_FOR_PARTY}
+    assert set((await search(house, 2, attributes=["window"])).values()) == {Refusal.NO_TABLE_AS_ASKED}
+    assert set((await search(house, 5, attributes=["window"])).values()) == {Refusal.NO_TABLE_FOR_PARTY}
+    with pytest.raises(NoTableAsAsked):
+        await book(house, replace(house.wish(2), attributes=frozenset({"window"})))
+    with pytest.raises(NoTableForParty):
+        await book(house, replace(house.wish(5), attributes=frozenset({"window"})))
     outside = replace(house.wish(2), area_id=terrace.id)
     accessible = replace(house.wish(2), attributes=frozenset({"accessible"}))
     made = await book(house, accessible)

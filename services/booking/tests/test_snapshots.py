@@ -52,6 +52,8 @@ NEARER_TO_A_YES = [
     Refusal.NOT_RELEASED,
     Refusal.TOO_FAR_AHEAD,
     Refusal.NO_TABLE_FOR_PARTY,
+    Refusal.NO_TABLE_AS_ASKED,
+    Refusal.PARTY_BEYOND_PACE,
     Refusal.PACING,
     Refusal.FULLY_BOOKED,
 ]

@@ -12,9 +12,10 @@ from booking.domain.refusals import NoTableForParty, SlotClosed, SlotTaken, Slot
 from booking.domain.terms import Terms
 from booking.domain.texts import Inconsistent
 from booking.domain.venues import ResourceNotFound
-from booking.usecases import assignments, bookings, changes, links, visits
+from booking.usecases import assignments, bookings, changes, links, offerings, visits
 from booking.usecases.assignments import Assignment
 from booking.usecases.changes import Move
+from booking.usecases.offerings import Pricing
 from comptoir.booking.v1 import events_pb2
 from servicekit import ids
 from servicekit.errors import VersionMismatch
@@ -206,12 +207,28 @@ async def test_a_party_grows_and_gets_the_table_and_the_time_for_it(house: House
     assert (await house.read(made.id)) == grown
 
 
-async def test_a_party_that_grows_keeps_its_price(house: House) -> None:
+async def test_a_party_that_grows_or_shrinks_pays_for_each_who_comes_what_stood_when_it_was_booked(
+    house: House,
+) -> None:
     offered = await house.offer(Terms(price_per_person=Money(4200, "EUR"), policy="Be kind"))
     made = await offered.book(2)
     assert (made.booking.price, made.booking.policy) == (Money(8400, "EUR"), "Be kind")
-    grown = await links.move_managed_booking(house.app, made.manage_token, Move(party_size=3))
-    assert (grown.price, grown.deposit) == (Money(8400, "EUR"), None)
+    await offerings.update_terms(
+        house.app,
+        house.organization,
+        house.ref,
+        offered.offering.id,
+        Pricing("Dinner, dearer", None, Terms(price_per_person=Money(9900, "EUR"))),
+    )
+    grown = await links.move_managed_booking(house.app, made.manage_token, Move(party_size=4))
+    assert (grown.price, grown.deposit) == (Money(16800, "EUR"), None)
+    shrunk = await move(house, grown, Move(party_size=1))
+    read = await house.read(shrunk.id)
+    assert (shrunk.price, read.price, read.price_per_person) == (
+        Money(4200, "EUR"), Money(4200, "EUR"), Money(4200, "EUR"),
+    )  # fmt: skip
+    told = [e for e in await outbox.published(house.app.db) if isinstance(e, events_pb2.BookingMoved)]
+    assert [each.booking.price.amount for each in told] == [16800, 4200]
 
 
 async def test_a_party_changes_at_a_start_that_is_too_near_to_be_booked_by_now(house: House) -> None:

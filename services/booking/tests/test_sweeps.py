@@ -1,5 +1,8 @@
 """Room is noticed however it appears, and offered to those who wait."""
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 import sqlalchemy as sa
 
@@ -10,12 +13,13 @@ from booking.domain.waitlist import (
     EntryStatus,
 )
 from booking.store import venues as venue_store
+from booking.store import waitlist as store
 from booking.tables import ALLOCATIONS, OFFERINGS
-from booking.usecases import blocks, changes, venues
+from booking.usecases import blocks, changes, sweeps, venues
 from servicekit import ids
 
 from .conftest import Payments
-from .line import Line, cancel, small_house
+from .line import Line, ask_of, cancel, small_house
 
 _GUEST = Actor(ActorKind.GUEST)
 _STAFF = Actor(ActorKind.MEMBER, ids.new())
@@ -43,6 +47,30 @@ async def test_a_new_table_is_offered(line: Line) -> None:
     )
     await line.sweep()
     assert await line.status("anna") is EntryStatus.OFFERED
+
+
+async def test_however_many_wait_whoever_fits_is_found_and_few_are_read_at_once(line: Line) -> None:
+    house = line.house
+    taken = await house.book(2)
+    await house.book(6)
+    (await line.wait("anna", 6)), (await line.wait("ben"))
+    first, last = (await line.see("anna")).entry, (await line.see("ben")).entry
+    crowd = [replace(first, id=UUID(int=first.id.int + number)) for number in range(1, sweeps.PAGE + 2)]
+    async with house.app.db.begin(house.organization) as tx:
+        for each in crowd:
+            guest = replace(ask_of(house, f"guest-{each.id.int}").guest, id=ids.new())
+            await store.insert_entry(tx, replace(each, ask=replace(each.ask, guest=guest)))
+        behind, pages = UUID(int=0), []
+        while page := await store.list_waiting(
+            tx, house.venue_id, house.day(), after=behind, most=sweeps.PAGE
+        ):
+            pages.append(len(page))
+            behind = page[-1].id
+    assert pages == [sweeps.PAGE, 3]
+    assert behind == last.id
+    await cancel(house, taken.booking)
+    await line.sweep()
+    assert await line.status("ben") is EntryStatus.OFFERED
 
 
 async def test_new_hours_are_offered(line: Line) -> None:

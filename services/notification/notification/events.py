@@ -29,6 +29,11 @@ _CHANGES: Mapping[str, ChangeKind] = {
     events_pb2.BookingCompleted.DESCRIPTOR.full_name: ChangeKind.ENDED,
     events_pb2.BookingNoShow.DESCRIPTOR.full_name: ChangeKind.ENDED,
 }
+_CAME_TO_STAND = {
+    BookingStatus.REQUESTED: ChangeKind.REQUESTED,
+    BookingStatus.HELD: ChangeKind.HELD,
+    BookingStatus.CONFIRMED: ChangeKind.CONFIRMED,
+}
 _MAY_GIVE_BACK = (events_pb2.BookingCancelled, events_pb2.BookingExpired)
 
 
@@ -73,7 +78,7 @@ def link_request(event: Event) -> BookingChange:
     snapshot = event.message.booking
     status = BookingStatus(_word(snapshot.status))
     return BookingChange(
-        kind=ChangeKind.HELD if status is BookingStatus.HELD else ChangeKind.CONFIRMED,
+        kind=_CAME_TO_STAND[status],
         booking=ids.parse("bkg", snapshot.booking_id, UnreadableEvent),
         version=snapshot.version,
         status=status,

@@ -8,6 +8,7 @@ from comptoir.booking.v1 import booking_pb2, events_pb2, waitlist_pb2
 from comptoir.booking.v1.events_pb2 import (
     BookingConfirmed,
     BookingDeclined,
+    BookingLinkRequested,
     BookingNoShow,
     BookingRequested,
     BookingSeated,
@@ -50,6 +51,14 @@ async def test_a_request_that_was_answered_meanwhile_is_not_acknowledged(desk: D
     assert await desk.kinds() == [(MailKind.REQUEST_RECEIVED, MailStatus.CANCELLED)]
 
 
+async def test_who_asked_gets_the_acknowledgement_again(desk: Desk, sink: MailSink) -> None:
+    await desk.happens(BookingRequested)
+    await desk.run_due()
+    await desk.tell(BookingLinkRequested(booking=desk.snapshot()))
+    await desk.run_due()
+    assert [mail["subject"].partition(":")[0] for mail in sink.received(desk.email)] == ["Your request"] * 2
+
+
 def offered(desk: Desk, owners: Owners, *, minutes: int = 30) -> WaitlistOffered:
     """An offer to somebody who waits, at its owner and as an event."""
     until = datetime.now(UTC) + timedelta(minutes=minutes)
@@ -86,6 +95,20 @@ async def test_an_offer_is_mailed_with_its_deadline_and_the_link_of_the_entry(
     assert "https://book.example/waitlist/token-1" in mail["text"]
     assert "Your answer by:" in mail["text"]
     assert "For: 2 guests" in mail["text"]
+
+
+@pytest.mark.parametrize(("amount", "said"), [(6000, ["€60.00"]), (0, [])])
+async def test_an_offer_that_gives_up_a_booking_says_what_that_costs(
+    desk: Desk, owners: Owners, sink: MailSink, amount: int, said: list[str]
+) -> None:
+    message = offered(desk, owners)
+    offer = owners.entries[ENTRY].entry.offer
+    offer.fee_if_accepted.CopyFrom(values_pb2.Money(amount=amount, currency="EUR"))
+    await desk.tell(message)
+    await desk.run_due()
+    (mail,) = sink.received(desk.email)
+    label = "If you accept, kept of the deposit of your other booking: "
+    assert [line.removeprefix(label) for line in mail["text"].splitlines() if line.startswith(label)] == said
 
 
 @pytest.mark.parametrize("overtaken", ["run out", "gone", "another"])

@@ -8,9 +8,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
-from comptoir.booking.v1.events_pb2 import (
-    BookingConfirmed,
-)
+from comptoir.booking.v1.events_pb2 import BookingCancelled, BookingConfirmed, BookingMoved
 from notification.clients.smtp import MailServer
 from notification.domain.mails import MailKind, MailStatus
 from notification.settings import SmtpSettings
@@ -127,6 +125,16 @@ async def test_an_address_no_mail_can_go_to_fails_at_once(desk: Desk) -> None:
     await desk.happens(BookingConfirmed)
     await desk.fire(SEND_MAIL)
     assert (MailKind.BOOKING_CONFIRMED, MailStatus.FAILED) in await desk.kinds()
+
+
+async def test_a_guest_without_an_address_is_mailed_nothing(desk: Desk, sink: MailSink) -> None:
+    desk.email = ""
+    for message in (BookingConfirmed, BookingMoved, BookingCancelled):
+        await desk.happens(message)
+        await desk.fire(SEND_MAIL)
+    assert {status for _, status in await desk.kinds()} == {MailStatus.CANCELLED}
+    assert await scheduled(desk.app.db, SEND_MAIL) == []
+    assert sink.received(desk.email) == []
 
 
 async def test_a_mail_that_is_put_off_for_a_day_is_given_up(desk: Desk, sink: MailSink) -> None:

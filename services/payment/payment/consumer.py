@@ -33,6 +33,14 @@ async def on_booking_missed(app: App, event: Event) -> None:
     await refunds.settle_no_show(app, event, booking_id, fee=fee)
 
 
+async def on_guest_came(app: App, event: Event) -> None:
+    """A guest is there, or sits: of concern only when one was missed before, and something was kept."""
+    message: events_pb2.BookingArrived | events_pb2.BookingSeated = event.message
+    if message.HasField("fee_waived"):
+        booking_id = ids.parse("bkg", message.booking.booking_id, BookingUnreadable)
+        await refunds.waive_no_show(app, event, booking_id)
+
+
 async def _close(app: App, event: Event, message: _Closed, reason: str) -> None:
     booking = message.booking
     await refunds.close_booking(
@@ -55,5 +63,7 @@ HANDLERS = MappingProxyType(
         events_pb2.BookingCancelled: on_booking_cancelled,
         events_pb2.BookingExpired: on_booking_expired,
         events_pb2.BookingNoShow: on_booking_missed,
+        events_pb2.BookingArrived: on_guest_came,
+        events_pb2.BookingSeated: on_guest_came,
     }
 )

@@ -81,4 +81,6 @@ def test_the_service_follows_the_topic_of_booking() -> None:
         events_pb2.BookingCancelled,
         events_pb2.BookingExpired,
         events_pb2.BookingNoShow,
+        events_pb2.BookingArrived,
+        events_pb2.BookingSeated,
     }

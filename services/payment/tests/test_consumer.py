@@ -239,6 +239,54 @@ async def test_of_a_guest_who_did_not_come_the_fee_is_kept_and_the_rest_goes_bac
     assert kept.refunded.amount == sum(back)
 
 
+def came(kind: type[Message], till: Till, booking: str, fee_waived: int | None) -> Event:
+    waived = None if fee_waived is None else values_pb2.Money(amount=fee_waived, currency="EUR")
+    snapshot = events_pb2.BookingSnapshot(booking_id=booking)
+    return event_of(kind(booking=snapshot, fee_waived=waived), till.organization)
+
+
+CAME = [events_pb2.BookingArrived, events_pb2.BookingSeated]
+
+
+@pytest.mark.parametrize("kind", CAME)
+async def test_what_was_kept_goes_back_once_when_the_guest_comes_after_all(
+    till: Till, kind: type[Message]
+) -> None:
+    payment = await till.paid()
+    await handle(till, missed(till, of(payment), 2500))
+    event = came(kind, till, of(payment), 2500)
+    await handle(till, event)
+    with pytest.raises(AlreadyHandled):
+        await handle(till, event)
+    for again in (came(kind, till, of(payment), 2500), missed(till, of(payment), 2500)):
+        await handle(till, again)
+    await finish(till)
+    assert sorted(await till.guest.refunds(reference(payment))) == [2500, 4500]
+    kept = await till.payment(payment)
+    assert (kept.status, kept.no_show_fee) == (PaymentStatus.REFUNDED, Money(0, "EUR"))
+
+
+@pytest.mark.parametrize("kind", CAME)
+async def test_a_guest_who_comes_before_the_news_that_they_did_not_has_everything_back_once(
+    till: Till, kind: type[Message]
+) -> None:
+    payment = await till.paid()
+    await handle(till, came(kind, till, of(payment), 2500))
+    await handle(till, missed(till, of(payment), 2500))
+    await finish(till)
+    assert await till.guest.refunds(reference(payment)) == [7000]
+
+
+@pytest.mark.parametrize("kind", CAME)
+async def test_a_guest_who_was_never_missed_has_nothing_back(till: Till, kind: type[Message]) -> None:
+    payment = await till.paid()
+    await handle(till, came(kind, till, of(payment), None))
+    await handle(till, came(kind, till, ids.show("bkg", ids.new()), 2500))
+    await finish(till)
+    assert await till.guest.refunds(reference(payment)) == []
+    assert (await till.payment(payment)).no_show_fee is None
+
+
 async def test_a_fee_is_kept_of_nothing_but_a_paid_deposit_and_never_more_than_it(till: Till) -> None:
     await handle(till, missed(till, ids.show("bkg", ids.new()), 2500))
     payment = await till.paid()

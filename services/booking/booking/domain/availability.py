@@ -1,7 +1,7 @@
 """Which starts a party can have, why not the others, and where it sits. Pure: a plan and what is taken in."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from booking.domain.occupancy import Occupied
 from booking.domain.offerings import Offering, OfferingNotFound
 from booking.domain.pacing import Pace, PacingRule
 from booking.domain.placements import Placement, PlacementsUnread, Taken
-from booking.domain.refusals import REFUSED_AS, NoTableForParty, Refusal, SlotClosed, SlotTooSoon
+from booking.domain.refusals import REFUSED_AS, Refusal, SlotClosed, SlotTooSoon
 from booking.domain.reseating import LIMITS, Limits, make_room
 from booking.domain.solver import Choice
 from booking.domain.venues import Combination, Resource
@@ -38,6 +38,8 @@ class Plan:
     pacing: tuple[PacingRule, ...] = ()
     reseating: bool = True
     """Whether parties that are to come may be moved to let another one in."""
+    retired: Mapping[UUID, Offering] = field(default_factory=dict)
+    """What is off sale: for bookings that were made of it."""
     _demands: OrderedDict[tuple[UUID, Party, int, bool], tuple[Demand, ...]] = field(
         default_factory=OrderedDict, init=False, repr=False, compare=False
     )
@@ -51,7 +53,7 @@ class Plan:
         hours: Hours,
         resources: Iterable[Resource],
         combinations: Iterable[Combination],
-        offerings: Iterable[Offering],
+        offerings: Collection[Offering],
         pacing: Iterable[PacingRule] = (),
         reseating: bool = True,
     ) -> "Plan":
@@ -60,9 +62,10 @@ class Plan:
             version=version,
             hours=hours,
             seatings=seatings_of(resources, combinations),
-            offerings={offering.id: offering for offering in offerings},
+            offerings={offering.id: offering for offering in offerings if not offering.retired},
             pacing=tuple(pacing),
             reseating=reseating,
+            retired={offering.id: offering for offering in offerings if offering.retired},
         )
 
     @property
@@ -76,11 +79,15 @@ class Plan:
         return self.reseating or bool(self.pacing)
 
     def offering(self, offering_id: UUID) -> Offering:
-        """Raises OfferingNotFound for one that the venue does not have."""
+        """What can be booked. Raises OfferingNotFound for one that the venue never had, or took off sale."""
         found = self.offerings.get(offering_id)
         if found is None:
             raise OfferingNotFound
         return found
+
+    def offering_of(self, offering_id: UUID) -> Offering:
+        """What a booking was made of, also when it is off sale by now. Raises OfferingNotFound."""
+        return self.retired.get(offering_id) or self.offering(offering_id)
 
     def starts(self, offering: Offering, service_date: date) -> Sequence[int]:
         """The starts of a service day, rising."""
@@ -118,6 +125,21 @@ class Plan:
             self.demands(offering, party, service_date)
             or (_fills(offering, party) and self.demands(offering, party, service_date, last_fill=True))
         )
+
+    def against(self, offering: Offering, party: Party, service_date: date) -> Refusal | None:
+        """Why an empty house never takes the party on a service day: its size, or what it asks for."""
+        if self.takes(offering, party, service_date):
+            return None
+        anywhere = replace(party, area_id=None, attributes=frozenset())
+        if anywhere != party and self.takes(offering, anywhere, service_date):
+            return Refusal.NO_TABLE_AS_ASKED
+        return Refusal.NO_TABLE_FOR_PARTY
+
+    def refuse_unless_taken(self, offering: Offering, party: Party, service_date: date) -> None:
+        """Raises NoTableForParty or NoTableAsAsked for a party that an empty house never takes."""
+        refusal = self.against(offering, party, service_date)
+        if refusal is not None:
+            raise REFUSED_AS[refusal]
 
     def _compute(
         self, offering: Offering, party: Party, service_date: date, *, last_fill: bool
@@ -189,7 +211,7 @@ def search(
         stay = stay_seconds(offering, party.size, service_date)
         asks_first = party.channel is Channel.ONLINE and offering.terms.asks_first(party.size)
         unkept = asking and asks_first and not offering.terms.keeps_room
-        takes = plan.takes(offering, replace(party, any_size=True) if unkept else party, service_date)
+        never = plan.against(offering, replace(party, any_size=True) if unkept else party, service_date)
         free = _free(plan, offering, service_date, party=party, starts=starts, occupied=occupied, now=now)
         deposit = offering.deposit_for(party.size)
         day = plan.hours.day(offering, service_date)
@@ -198,10 +220,9 @@ def search(
             refusal = None
             if unhindered is None or start < unhindered:
                 refusal = next(day.refusals(plan.zone, start=start, end=start + stay, now=now), None)
-            if refusal is None and not takes:
-                refusal = Refusal.NO_TABLE_FOR_PARTY
-            if refusal is None and not unkept and not pace.admits(offering.id, start, party):
-                refusal = Refusal.PACING
+            refusal = refusal or never
+            if refusal is None and not unkept:
+                refusal = pace.refusal(offering.id, start, party)
             if refusal is None and not unkept and not free >> number & 1:
                 refusal = Refusal.FULLY_BOOKED
                 if plan.reseating:
@@ -258,12 +279,18 @@ def rearrange(
     return room if isinstance(room, Choice) else None
 
 
-def is_paced(
+def refuse_if_paced(
     plan: Plan, offering: Offering, service_date: date, *, start: int, party: Party, taken: Taken
-) -> bool:
-    """Whether as many begin around a start already as the venue lets in at once."""
-    pace = _pace(plan, service_date, taken)
-    return not pace.admits(offering.id, start, party)
+) -> None:
+    """Lets a party begin (epoch seconds) where the venue's rules of pacing do.
+
+    Raises:
+        PartyBeyondPace: they never let in such a party.
+        SlotPaced: too many others begin around then.
+    """
+    refusal = _pace(plan, service_date, taken).refusal(offering.id, start, party)
+    if refusal is not None:
+        raise REFUSED_AS[refusal]
 
 
 def bookable_service_date(
@@ -272,8 +299,8 @@ def bookable_service_date(
     """The service day of a start that the rules allow, and the end of the stay (epoch seconds).
 
     Raises:
-        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: the first
-            that holds, in the order of `search`.
+        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty,
+            NoTableAsAsked: the first that holds, in the order of `search`.
     """
     service_date = plan.service_date(offering, start)
     if service_date is None:
@@ -282,8 +309,7 @@ def bookable_service_date(
     refusal = plan.hours.refusal(offering, service_date, start=start, end=end, now=now)
     if refusal is not None:
         raise REFUSED_AS[refusal]
-    if not plan.takes(offering, party, service_date):
-        raise NoTableForParty
+    plan.refuse_unless_taken(offering, party, service_date)
     return service_date, end
 
 

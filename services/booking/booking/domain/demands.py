@@ -1,6 +1,6 @@
 """What a visit of a party needs, when, and what may serve it: an offering's operations for one party."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
@@ -44,6 +44,11 @@ class Demand:
         if since is None:
             return spans
         return tuple((max(first, since), after) for first, after in spans if after > since)
+
+
+def begun(demands: Iterable[Demand]) -> tuple[Demand, ...]:
+    """The same of a visit that begins at once: what it needs before its start is over."""
+    return tuple(Demand(demand.at(0, since=0), demand.candidates) for demand in demands)
 
 
 def demands_of(

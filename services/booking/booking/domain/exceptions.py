@@ -39,8 +39,8 @@ def bookable_stay(
     Epoch seconds. A party larger than every turn time stays the longest one. What is over is never bookable.
 
     Raises:
-        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: the first
-            that holds.
+        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty,
+            NoTableAsAsked: the first that holds.
     """
     party = replace(party, any_size=party.any_size or Rule.PARTY_SIZE in waived)
     if not waived:
@@ -53,8 +53,7 @@ def bookable_stay(
     for refusal in day.refusals(plan.zone, start=start, end=end, now=now):
         if _SET_ASIDE_BY[refusal] not in waived:
             raise REFUSED_AS[refusal]
-    if not plan.takes(offering, party, service_date):
-        raise NoTableForParty
+    plan.refuse_unless_taken(offering, party, service_date)
     return service_date, end
 
 
@@ -69,6 +68,46 @@ def service_date_of(
     longest = offering.longest_minutes * 60
     late = plan.starts(offering, yesterday)
     return yesterday if late and late[0] <= start <= late[-1] + longest else today
+
+
+def refusal_of_stay(
+    plan: Plan, offering: Offering, service_date: date, *, start: int, end: int
+) -> Refusal | None:
+    """Why the hours do not allow a stay (epoch seconds), CLOSED or MUST_FINISH; None when they do.
+
+    Closed, unless on one of the service days that the start can belong to it may be. Neither notice nor the
+    grid of starts counts: for bookings that were made when these allowed it.
+    """
+    found = Refusal.CLOSED
+    for day in {service_date, *calendar.service_dates_of(plan.zone, start)}:
+        hours = plan.hours.day(offering, day)
+        if hours.admits(plan.zone, start):
+            refusals = hours.refusals(plan.zone, start=start, end=end, now=start)
+            against = next((each for each in refusals if _SET_ASIDE_BY[each] is Rule.CLOSED), None)
+            if against is None:
+                return None
+            if against is Refusal.MUST_FINISH:
+                found = against
+    return found
+
+
+def refuse_unless_open(
+    plan: Plan,
+    offering: Offering,
+    service_date: date,
+    *,
+    start: int,
+    end: int,
+    waived: Collection[Rule] = _NOTHING,
+) -> None:
+    """Lets a stay of a booking pass that the hours allow, or that staff set them aside for.
+
+    Raises SlotClosed, SlotEndsTooLate.
+    """
+    if Rule.CLOSED not in waived:
+        refusal = refusal_of_stay(plan, offering, service_date, start=start, end=end)
+        if refusal is not None:
+            raise REFUSED_AS[refusal]
 
 
 def chosen_demands(

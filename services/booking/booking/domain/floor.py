@@ -75,7 +75,7 @@ def seatings_of(resources: Iterable[Resource], combinations: Iterable[Combinatio
     """All seatings of a venue: single resources, explicit combinations, and runs of neighbours.
 
     What is out of service seats nobody, and breaks a run. Of two seatings of the same resources the explicit
-    one counts.
+    one counts, of two runs the first by the names along it.
     """
     in_service = {each.id: each for each in resources if each.in_service}
     found = [_joined([each], each.min_party, each.max_party, each.name) for each in in_service.values()]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from booking.domain import texts
@@ -10,7 +11,7 @@ from booking.domain.clock import DAY_MINUTES, Lead
 from booking.domain.operations import SEATING, Operation, refuse_unless_consistent
 from booking.domain.terms import Terms
 from booking.domain.turns import Turns, TurnTime, WeekdayTurns
-from servicekit.errors import AppError, Kind, Violation
+from servicekit.errors import AppError, Kind, VersionMismatch, Violation
 from servicekit.money import Money
 
 _DEFAULT_SLOT_MINUTES = 15
@@ -26,6 +27,18 @@ class OfferingNotFound(AppError):
     kind = Kind.NOT_FOUND
     reason = "OFFERING_NOT_FOUND"
     detail = "The venue has no such offering."
+
+
+class OfferingInUse(AppError):
+    """Somebody counts on the offering, so it stays.
+
+    Metadata: `bookings`, how many live ones are to come, and `booking_ids`, the first 50 of them; `waiting`,
+    how many wait for it, and `waitlist_entry_ids`, the first 50 of these.
+    """
+
+    kind = Kind.REFUSED
+    reason = "OFFERING_IN_USE"
+    detail = "Future bookings, or people who wait, count on this offering; see metadata."
 
 
 class DepositNotPayable(AppError):
@@ -92,6 +105,10 @@ class Offering:
     operations: tuple[Operation, ...] = ()
     """What a visit consists of, one after another; none for one seating of the party."""
     filling: Filling = field(default_factory=Filling)
+    version: int = 1
+    """Rises with every change."""
+    retired: bool = False
+    """Whether it is off sale for good. Bookings that were made of it keep it."""
 
     @classmethod
     def add(
@@ -127,24 +144,19 @@ class Offering:
         turns.refuse_unless_plain()
         if operations:
             refuse_unless_consistent(operations)
-        if terms is not None and terms.price_per_person is not None:
-            _refuse_price(terms.price_per_person, currency=currency)
-        if deposit is not None:
-            _refuse_deposit(deposit, currency=currency, largest_party=turns.largest_party)
         offering = cls(
             id=id,
-            name=texts.name("/name", name),
+            name="",
             turn_times=tuple(turn_times),
-            deposit=deposit,
+            deposit=None,
             slot_minutes=0,
             min_notice_minutes=0,
             max_advance_days=0,
-            terms=terms or Terms(),
             weekday_turns=turns.weekdays,
             operations=tuple(operations),
             filling=filling or Filling(),
-        )
-        return offering.keep_times(
+        ).keep_terms(name=name, deposit=deposit, terms=terms or Terms(), currency=currency)
+        timed = offering.keep_times(
             slot_minutes=slot_minutes,
             min_notice_minutes=min_notice_minutes,
             max_advance_days=max_advance_days,
@@ -153,6 +165,21 @@ class Offering:
             notice_until=notice_until,
             release=release,
         )
+        return replace(timed, version=1)
+
+    def keep_terms(
+        self, *, name: str, deposit: DepositRule | None, terms: Terms, currency: str
+    ) -> "Offering":
+        """With another name, price and terms, at a venue whose prices are in `currency`.
+
+        Raises:
+            DepositNotPayable, InvalidRequest, Inconsistent: as when it was added.
+        """
+        if terms.price_per_person is not None:
+            _refuse_price(terms.price_per_person, currency=currency)
+        if deposit is not None:
+            _refuse_deposit(deposit, currency=currency, largest_party=self.turns.largest_party)
+        return self._next(name=texts.name("/name", name), deposit=deposit, terms=terms)
 
     def keep_times(
         self,
@@ -172,8 +199,7 @@ class Offering:
         """
         if self.longest_minutes + buffer_before_minutes + buffer_after_minutes > DAY_MINUTES:
             texts.refuse("/buffer_after_minutes", "must fit into a day with the longest visit")
-        return replace(
-            self,
+        return self._next(
             slot_minutes=slot_minutes or _DEFAULT_SLOT_MINUTES,
             min_notice_minutes=min_notice_minutes,
             max_advance_days=max_advance_days or _DEFAULT_ADVANCE_DAYS,
@@ -219,6 +245,11 @@ class Offering:
             notice_until=self.notice_until,
             release=self.release,
         )
+
+    def refuse_unless_version(self, expected: int) -> None:
+        """Raises VersionMismatch when somebody has changed it since; 0 expects nothing."""
+        if expected and expected != self.version:
+            raise VersionMismatch
 
     @property
     def turns(self) -> Turns:
@@ -279,6 +310,9 @@ class Offering:
                     "currency": owed.currency,
                 }
             )
+
+    def _next(self, **changes: Any) -> "Offering":
+        return replace(self, version=self.version + 1, **changes)
 
 
 def _refuse_price(price: Money, *, currency: str) -> None:

@@ -10,6 +10,7 @@ from booking.domain import texts
 from booking.domain.clock import DAY_MINUTES
 from booking.domain.floor import Channel, Party
 from booking.domain.placements import Placement
+from booking.domain.refusals import Refusal
 from servicekit.errors import AppError, Kind
 
 
@@ -104,6 +105,42 @@ class Begun:
         )
 
 
+_NOBODY = Begun()
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A live booking as a changed rule sees it. `start` is in epoch seconds."""
+
+    booking_id: UUID
+    offering_id: UUID
+    service_date: date
+    start: int
+    party: Party
+    fixed: bool
+    """Whether it counts in any case: it has begun, or staff set pacing aside for it."""
+
+
+def over_limit(zone: ZoneInfo, rule: PacingRule, booked: Iterable[Beginning]) -> list[Beginning]:
+    """Those of `booked` that a rule would not let begin any more, in their order.
+
+    What is fixed counts first, then each as long as the rule admits it: without those that are named, all
+    others are within it.
+    """
+    begun: dict[tuple[date, int], Begun] = {}
+    over: list[Beginning] = []
+    for each in sorted(booked, key=lambda each: not each.fixed):
+        if not rule.concerns(each.offering_id):
+            continue
+        key = each.service_date, _minute(zone, each.service_date, each.start) // rule.interval_minutes
+        so_far = begun.get(key, _NOBODY)
+        if each.fixed or rule.admits(so_far, each.party):
+            begun[key] = so_far.with_one(each.party)
+        else:
+            over.append(each)
+    return over
+
+
 class Pace:
     """What begins on a service day, by rule and interval."""
 
@@ -125,16 +162,24 @@ class Pace:
                 if each.service_date == service_date:
                     self._count(each)
 
-    def admits(self, offering_id: UUID, start: int, party: Party) -> bool:
-        """Whether every rule lets a party begin at a start of the day (epoch seconds)."""
+    def refusal(self, offering_id: UUID, start: int, party: Party) -> Refusal | None:
+        """Why a party may not begin at a start of the day (epoch seconds); None when every rule lets it.
+
+        PARTY_BEYOND_PACE where it never could, whoever else begins.
+        """
         if not self._rules:
-            return True
+            return None
         minute = self._minute(start)
-        return all(
-            rule.admits(self._begun.get((rule.id, minute // rule.interval_minutes), Begun()), party)
+        against = [
+            rule
             for rule in self._rules
             if rule.concerns(offering_id)
-        )
+            and not rule.admits(self._begun.get((rule.id, minute // rule.interval_minutes), _NOBODY), party)
+        ]
+        if not against:
+            return None
+        never = any(not rule.admits(_NOBODY, party) for rule in against)
+        return Refusal.PARTY_BEYOND_PACE if never else Refusal.PACING
 
     def _count(self, placement: Placement) -> None:
         minute = self._minute(placement.start)
@@ -144,10 +189,14 @@ class Pace:
                 self._begun[key] = self._begun.get(key, Begun()).with_one(placement.party)
 
     def _minute(self, start: int) -> int:
-        """Minutes of wall clock after the midnight that the service day begins with."""
-        local = datetime.fromtimestamp(start, self._zone)
-        days = (local.date() - self._service_date).days
-        return days * DAY_MINUTES + local.hour * 60 + local.minute
+        return _minute(self._zone, self._service_date, start)
+
+
+def _minute(zone: ZoneInfo, service_date: date, start: int) -> int:
+    """Minutes of wall clock after the midnight that the service day begins with."""
+    local = datetime.fromtimestamp(start, zone)
+    days = (local.date() - service_date).days
+    return days * DAY_MINUTES + local.hour * 60 + local.minute
 
 
 def _within(count: int, most: int | None) -> bool:

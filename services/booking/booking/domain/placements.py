@@ -20,7 +20,7 @@ class Placement(NamedTuple):
     end: int
     party: Party
     movable: bool
-    """Whether it may sit elsewhere: it is to come, and neither pinned nor seated by exception."""
+    """Whether it may sit elsewhere: it is to come, and neither pinned nor of a size set aside by staff."""
 
 
 @dataclass(frozen=True, slots=True)

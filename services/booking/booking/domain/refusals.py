@@ -15,6 +15,10 @@ class Refusal(StrEnum):
     NOT_RELEASED = "not_released"
     TOO_FAR_AHEAD = "too_far_ahead"
     NO_TABLE_FOR_PARTY = "no_table_for_party"
+    NO_TABLE_AS_ASKED = "no_table_as_asked"
+    """Parties of this size are taken, but not where, or with what, this one asks for."""
+    PARTY_BEYOND_PACE = "party_beyond_pace"
+    """A pacing rule keeps such a party out even where nobody else begins."""
     PACING = "pacing"
     FULLY_BOOKED = "fully_booked"
     """Nothing is free, and it is proved that nobody who may move lets the party in."""
@@ -67,7 +71,23 @@ class NoTableForParty(AppError):
 
     kind = Kind.REFUSED
     reason = "NO_TABLE_FOR_PARTY"
-    detail = "Nothing here takes a party of this size."
+    detail = "Nothing that can be booked here takes a party of this size."
+
+
+class NoTableAsAsked(AppError):
+    """Parties of this size are taken, but by nothing in the area, or with the attributes, asked for."""
+
+    kind = Kind.REFUSED
+    reason = "NO_TABLE_AS_ASKED"
+    detail = "Nothing here that takes a party of this size is as asked for."
+
+
+class PartyBeyondPace(AppError):
+    """A pacing rule of the venue never lets in such a party, however few others begin."""
+
+    kind = Kind.REFUSED
+    reason = "PARTY_BEYOND_PACE"
+    detail = "The venue never lets so many people begin at once in this way. Ask the venue."
 
 
 class SlotPaced(AppError):
@@ -95,6 +115,8 @@ REFUSED_AS: Mapping[Refusal, type[AppError]] = {
     Refusal.NOT_RELEASED: SlotNotReleased,
     Refusal.TOO_FAR_AHEAD: SlotTooFarAhead,
     Refusal.NO_TABLE_FOR_PARTY: NoTableForParty,
+    Refusal.NO_TABLE_AS_ASKED: NoTableAsAsked,
+    Refusal.PARTY_BEYOND_PACE: PartyBeyondPace,
     Refusal.PACING: SlotPaced,
     Refusal.FULLY_BOOKED: SlotTaken,
     Refusal.OCCUPIED: SlotTaken,

@@ -152,9 +152,7 @@ class _Search:
         for placed, option in self._placed:
             if item.meets(placed):
                 kept |= option.resources
-        if (
-            driven_out.bit_count() == self._limit
-        ):  # nobody else may leave: most of what there is, is out of reach
+        if driven_out.bit_count() == self._limit:  # nobody else may leave, so most seats are out of reach
             within = item.held_by(driven_out)
             self._cut |= len(within) < len(item.options)
             return [option for option in within if not option.resources & kept]

@@ -183,6 +183,10 @@ class Series:
     ended: bool = False
     """Whether what was left of it was called off."""
     version: int = 1
+    area_id: UUID | None = None
+    """Where the party wants to be; None for anywhere."""
+    attributes: frozenset[str] = frozenset()
+    """What everything that seats the party must have."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from booking.domain import calendar, exceptions
+from booking.domain import exceptions
 from booking.domain.availability import Plan
 from booking.domain.blocks import Block
 from booking.domain.floor import Channel, Party
@@ -69,7 +69,7 @@ def _against_resources(plan: Plan, commitment: Commitment, blocks: Iterable[Bloc
     if any(_blocks(block, commitment) for block in blocks):
         return Stranding.RESOURCE_OUT_OF_SERVICE
     party = Party(commitment.party_size, Channel.STAFF, any_size=Rule.PARTY_SIZE in commitment.overridden)
-    offering = plan.offering(commitment.offering_id)
+    offering = plan.offering_of(commitment.offering_id)
     try:
         demands = exceptions.chosen_demands(
             plan, offering, commitment.resource_ids, party, commitment.service_date
@@ -104,7 +104,7 @@ def _against_seating(plan: Plan, commitment: Commitment, *, joined: bool) -> Str
 
 def _seating_party(plan: Plan, commitment: Commitment) -> frozenset[ResourceKind]:
     """The kinds of what has to be as asked: of what seats the party; of everything when nothing does."""
-    visit = plan.offering(commitment.offering_id).visit
+    visit = plan.offering_of(commitment.offering_id).visit
     needs = [need for operation in visit for need in operation.needs]
     seats = [need for need in needs if need.seats_party] or needs
     kinds = {need.kind for need in seats if need.kind is not None}
@@ -112,23 +112,13 @@ def _seating_party(plan: Plan, commitment: Commitment) -> frozenset[ResourceKind
 
 
 def _against_time(plan: Plan, commitment: Commitment) -> Stranding | None:
-    """Closed, unless on one of the service days that the start can belong to it may be."""
     offering = plan.offerings.get(commitment.offering_id)
     if offering is None:
         return Stranding.CLOSED
-    found: Stranding | None = Stranding.CLOSED
-    for day in {commitment.service_date, *calendar.service_dates_of(plan.zone, commitment.start)}:
-        hours = plan.hours.day(offering, day)
-        if hours.admits(plan.zone, commitment.start):
-            refusals = hours.refusals(
-                plan.zone, start=commitment.start, end=commitment.end, now=commitment.start
-            )
-            against = next((_OF_TIME[each] for each in refusals if each in _OF_TIME), None)
-            if against is None:
-                return None
-            if against is Stranding.MUST_FINISH:
-                found = against
-    return found
+    refusal = exceptions.refusal_of_stay(
+        plan, offering, commitment.service_date, start=commitment.start, end=commitment.end
+    )
+    return None if refusal is None else _OF_TIME[refusal]
 
 
 def _blocks(block: Block, commitment: Commitment) -> bool:

@@ -96,7 +96,3 @@ class Terms:
         """Raises PartyAsksFirst when a party grows into a size that is asked for."""
         if self.asks_first(after) and not self.asks_first(before):
             raise PartyAsksFirst
-
-    def price_for(self, party_size: int) -> Money | None:
-        """What the whole party pays; None when nothing is said."""
-        return self.price_per_person and self.price_per_person * party_size

@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from booking.domain.availability import Slot
 from booking.domain.bookings import Guest
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
 from booking.domain.clock import DAY_MINUTES
+from booking.domain.floor import Party
 from servicekit.errors import AppError, Kind
 
 ANY_LATEST = 2 * DAY_MINUTES - 1
@@ -119,6 +120,10 @@ class Ask:
     """The booking by whose link the guest asks; None for none."""
     instead: bool = False
     """Whether that booking is given up once an offer is confirmed."""
+    area_id: UUID | None = None
+    """Only there."""
+    attributes: frozenset[str] = frozenset()
+    """What everything that seats the party must have, like "accessible"."""
 
     @classmethod
     def of(
@@ -132,18 +137,33 @@ class Ask:
         earliest: str,
         latest: str,
         notes: str,
+        area_id: UUID | None = None,
+        attributes: Iterable[str] = (),
     ) -> "Ask":
         """From local times "HH:MM", empty for any. A latest before the earliest is after midnight.
 
         Raises:
             InvalidRequest: the notes hold what no mail would show.
+            Inconsistent: nobody could be told of an offer, for want of an e-mail address.
         """
+        guest.refuse_unless_mailable()
         first = _minutes(earliest) if earliest else 0
         last = _minutes(latest) if latest else ANY_LATEST
         if last < first:
             last += DAY_MINUTES
         lines = texts.several_lines("/notes", notes)
-        return cls(offering_id, party_size, guest, best_date, flexible_days, first, last, lines)
+        return cls(
+            offering_id,
+            party_size,
+            guest,
+            best_date,
+            flexible_days,
+            first,
+            last,
+            lines,
+            area_id=area_id,
+            attributes=frozenset(attributes),
+        )
 
     def beside(self, booking_id: UUID, *, instead: bool) -> "Ask":
         """The same by the link of a booking, or instead of it."""
@@ -165,6 +185,11 @@ class Ask:
         span = (self.last_date - self.first_date).days
         days = [self.first_date + timedelta(days=number) for number in range(span + 1)]
         return sorted(days, key=lambda day: (abs((day - self.best_date).days), day))
+
+    @property
+    def party(self) -> Party:
+        """Who is to be seated, and what they ask of the place: offers are made as to any guest."""
+        return Party(self.party_size, area_id=self.area_id, attributes=self.attributes)
 
     @property
     def contact(self) -> bytes:
@@ -304,6 +329,8 @@ class Offer:
     outcome: Outcome = Outcome.PENDING
     made_at: datetime | None = None
     """None before it is kept."""
+    ended_at: datetime | None = None
+    """When it was answered, or ended otherwise; None while it is pending."""
 
 
 def contact_of(email: str) -> bytes:

@@ -74,14 +74,16 @@ async def booking_delayed(tx: Transaction, booking: Booking) -> None:
     await _tell(tx, booking, events_pb2.BookingDelayed(booking=_snapshot(booking), late_minutes=late))
 
 
-async def booking_arrived(tx: Transaction, booking: Booking) -> None:
-    """The guest is there."""
-    await _tell(tx, booking, events_pb2.BookingArrived(booking=_snapshot(booking)))
+async def booking_arrived(tx: Transaction, booking: Booking, *, fee_waived: Money | None) -> None:
+    """The guest is there; payment gives back what it kept while they seemed not to come."""
+    message = events_pb2.BookingArrived(booking=_snapshot(booking), fee_waived=_due(fee_waived))
+    await _tell(tx, booking, message)
 
 
-async def booking_seated(tx: Transaction, booking: Booking) -> None:
-    """The party sits."""
-    await _tell(tx, booking, events_pb2.BookingSeated(booking=_snapshot(booking)))
+async def booking_seated(tx: Transaction, booking: Booking, *, fee_waived: Money | None) -> None:
+    """The party sits; `fee_waived` as when it arrives."""
+    message = events_pb2.BookingSeated(booking=_snapshot(booking), fee_waived=_due(fee_waived))
+    await _tell(tx, booking, message)
 
 
 async def booking_completed(tx: Transaction, booking: Booking) -> None:
@@ -89,10 +91,9 @@ async def booking_completed(tx: Transaction, booking: Booking) -> None:
     await _tell(tx, booking, events_pb2.BookingCompleted(booking=_snapshot(booking)))
 
 
-async def booking_missed(tx: Transaction, booking: Booking) -> None:
+async def booking_missed(tx: Transaction, booking: Booking, *, fee: Money | None) -> None:
     """The guest did not come; payment keeps the fee of the deposit, and gives back the rest."""
-    fee = money(booking.no_show_fee)
-    await _tell(tx, booking, events_pb2.BookingNoShow(booking=_snapshot(booking), fee=fee))
+    await _tell(tx, booking, events_pb2.BookingNoShow(booking=_snapshot(booking), fee=money(fee)))
 
 
 async def link_requested(tx: Transaction, booking: Booking) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from booking.domain.bookings import Booking, CancelledBy, Change, DepositPayment, Guest, Status, Wants
+from booking.domain.bookings import (
+    Actor,
+    ActorKind,
+    Booking,
+    CancelledBy,
+    Change,
+    DepositPayment,
+    Guest,
+    Status,
+    Wants,
+)
 from booking.domain.calendar import offset_minutes
 from booking.domain.clock import Lead, clock_time
 from booking.domain.floor import Channel
@@ -149,6 +159,7 @@ def offering_message(offering: Offering) -> venue_pb2.Offering:
         no_show_minutes=terms.grace_minutes or 0,
         no_show_by_staff=terms.grace_minutes is None,
         no_show_percent=terms.no_show_percent,
+        version=offering.version,
     )
 
 
@@ -173,6 +184,7 @@ def booking_message(booking: Booking) -> booking_pb2.Booking:
         cancelled_by=CANCELLERS[booking.cancelled_by],
         version=booking.version,
         price=money(booking.price),
+        price_per_person=money(booking.price_per_person),
         policy=booking.policy,
         reason_code=booking.ending.code,
         reason=booking.ending.text,
@@ -207,7 +219,8 @@ def change_message(zone: ZoneInfo, change: Change) -> booking_pb2.BookingChange:
         number=change.version,
         kind=change.kind.value,
         actor=change.actor.kind.value,
-        user_id=ids.show("usr", change.actor.user) if change.actor.user else "",
+        user_id=_actor_id(change.actor, "usr", ActorKind.MEMBER),
+        key_id=_actor_id(change.actor, "key", ActorKind.KEY, ActorKind.CONNECTOR),
         at=moment(zone, change.at),
         reason_code=change.reason.code,
         reason=change.reason.text,
@@ -217,6 +230,10 @@ def change_message(zone: ZoneInfo, change: Change) -> booking_pb2.BookingChange:
         ],
         overridden=rules(map(Rule, change.differences.get("overridden", ()))),
     )
+
+
+def _actor_id(actor: Actor, prefix: str, *kinds: ActorKind) -> str:
+    return ids.show(prefix, actor.user) if actor.user and actor.kind in kinds else ""
 
 
 def guest_view(booking: Booking) -> booking_pb2.Booking:

@@ -14,6 +14,7 @@ from booking.events.messages import guest_message, moment, money
 from comptoir.booking.v1 import events_pb2, waitlist_pb2
 from servicekit import ids, outbox
 from servicekit.database import Transaction
+from servicekit.money import Money
 
 _STATUSES = {
     EntryStatus.WAITING: waitlist_pb2.WAITLIST_STATUS_WAITING,
@@ -61,7 +62,12 @@ async def waitlist_closed(tx: Transaction, entry: Entry, booking_id: UUID | None
 
 
 def entry_message(
-    entry: Entry, *, position: int, offered: Booking | None, booking_id: UUID | None
+    entry: Entry,
+    *,
+    position: int,
+    offered: Booking | None,
+    fee_if_accepted: Money | None,
+    booking_id: UUID | None,
 ) -> waitlist_pb2.WaitlistEntry:
     """An entry with its guest: for answers, never for events."""
     ask, zone = entry.ask, ZoneInfo(entry.time_zone)
@@ -79,16 +85,18 @@ def entry_message(
         guest=guest_message(ask.guest),
         notes=ask.notes,
         position=position,
-        offer=_offer(zone, offered) if offered else None,
+        offer=_offer(zone, offered, fee_if_accepted) if offered else None,
         booking_id=ids.show("bkg", booking_id) if booking_id else "",
         created_at=moment(zone, entry.created_at),
         version=entry.version,
         joined_by_booking_id=ids.show("bkg", ask.booking_id) if ask.booking_id else "",
         instead_of_booking=ask.instead,
+        area_id=ids.show("are", ask.area_id) if ask.area_id else "",
+        attributes=sorted(ask.attributes),
     )
 
 
-def _offer(zone: ZoneInfo, booking: Booking) -> waitlist_pb2.WaitlistOffer:
+def _offer(zone: ZoneInfo, booking: Booking, fee: Money | None) -> waitlist_pb2.WaitlistOffer:
     assert booking.hold_expires_at is not None  # noqa: S101  # what is offered is held
     return waitlist_pb2.WaitlistOffer(
         booking_id=ids.show("bkg", booking.id),
@@ -96,6 +104,7 @@ def _offer(zone: ZoneInfo, booking: Booking) -> waitlist_pb2.WaitlistOffer:
         end=moment(zone, booking.end),
         expires_at=moment(zone, booking.hold_expires_at),
         deposit=money(booking.deposit),
+        fee_if_accepted=money(fee),
     )
 
 

@@ -8,9 +8,10 @@ from booking.app import App
 from booking.domain.blocks import BlockNotFound
 from booking.domain.venues import AreaNotFound
 from booking.events.messages import moment
-from booking.servicer.reading import calendar_day, member, resource_ids, venue_ref
+from booking.servicer.reading import calendar_day, resource_ids, venue_ref
 from booking.usecases import blocks
 from booking.usecases.blocks import Blocked, Blocking
+from booking.usecases.directory import staff
 from comptoir.booking.v1 import blocks_pb2, blocks_pb2_grpc
 from servicekit import identity, ids
 
@@ -37,7 +38,7 @@ class BlockServicer(blocks_pb2_grpc.BlockServiceServicer):
             strand=request.strand,
         )
         made = await blocks.create_block(
-            self._app, caller.tenant, venue_ref(request.venue_id), blocking, actor=member(caller)
+            self._app, caller.tenant, venue_ref(request.venue_id), blocking, actor=staff(caller)
         )
         return blocks_pb2.CreateBlockResponse(
             block=_message(made), stranded_booking_ids=[ids.show("bkg", each) for each in made.stranded]

@@ -16,7 +16,6 @@ from booking.servicer.reading import (
     booking_id,
     calendar_day,
     guest,
-    member,
     override,
     page_by_start,
     reason,
@@ -27,6 +26,7 @@ from booking.servicer.reading import (
 from booking.servicer.visits import VisitRpcs
 from booking.usecases import bookings, changes
 from booking.usecases.changes import Move
+from booking.usecases.directory import staff
 from comptoir.booking.v1 import booking_pb2
 from servicekit import identity, ids
 
@@ -101,7 +101,7 @@ class BookingServicer(VisitRpcs, FloorRpcs):
             caller.tenant,
             booking_id(request.booking_id),
             by=CancelledBy.VENUE,
-            actor=member(caller),
+            actor=staff(caller),
             reason=reason(request),
             expected_version=request.expected_version,
         )
@@ -119,6 +119,6 @@ class BookingServicer(VisitRpcs, FloorRpcs):
             request.expected_version,
         )
         booking = await changes.move_booking(
-            self._app, caller.tenant, booking_id(request.booking_id), move, actor=member(caller)
+            self._app, caller.tenant, booking_id(request.booking_id), move, actor=staff(caller)
         )
         return booking_pb2.MoveBookingResponse(booking=booking_message(booking))

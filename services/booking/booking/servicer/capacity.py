@@ -107,7 +107,11 @@ class CapacityServicer(capacity_pb2_grpc.CapacityServiceServicer):
     ) -> capacity_pb2.UpdateOfferingVisitResponse:
         """Replaces what a visit consists of."""
         change = VisitChange(
-            turn_times(request.turn_times), weekday_turns(request), operations(request), filling(request)
+            turn_times(request.turn_times),
+            weekday_turns(request),
+            operations(request),
+            filling(request),
+            request.expected_version,
         )
         changed = await floor.update_visit(
             self._app,
@@ -124,10 +128,12 @@ class CapacityServicer(capacity_pb2_grpc.CapacityServiceServicer):
         self, request: capacity_pb2.CreatePacingRuleRequest, _context: _Context
     ) -> capacity_pb2.CreatePacingRuleResponse:
         """Adds a rule."""
-        rule = await pacing.create_rule(
+        changed = await pacing.create_rule(
             self._app, identity.caller().tenant, venue_ref(request.venue_id), _limits(request)
         )
-        return capacity_pb2.CreatePacingRuleResponse(rule=_rule(rule))
+        return capacity_pb2.CreatePacingRuleResponse(
+            rule=_rule(changed.made), over_limit_booking_ids=_bookings(changed.stranded)
+        )
 
     async def ListPacingRules(
         self, request: capacity_pb2.ListPacingRulesRequest, _context: _Context
@@ -141,10 +147,12 @@ class CapacityServicer(capacity_pb2_grpc.CapacityServiceServicer):
     ) -> capacity_pb2.UpdatePacingRuleResponse:
         """Replaces a rule."""
         rule_id = ids.parse("pac", request.rule_id, PacingRuleNotFound)
-        rule = await pacing.update_rule(
+        changed = await pacing.update_rule(
             self._app, identity.caller().tenant, venue_ref(request.venue_id), rule_id, _limits(request)
         )
-        return capacity_pb2.UpdatePacingRuleResponse(rule=_rule(rule))
+        return capacity_pb2.UpdatePacingRuleResponse(
+            rule=_rule(changed.made), over_limit_booking_ids=_bookings(changed.stranded)
+        )
 
     async def DeletePacingRule(
         self, request: capacity_pb2.DeletePacingRuleRequest, _context: _Context

@@ -6,9 +6,10 @@ import grpc
 
 from booking.app import App
 from booking.events.messages import booking_message
-from booking.servicer.reading import booking_id, member, override, resource_ids
+from booking.servicer.reading import booking_id, override, resource_ids
 from booking.usecases import assignments
 from booking.usecases.assignments import Assignment
+from booking.usecases.directory import staff
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import identity
 
@@ -30,7 +31,7 @@ class FloorRpcs(booking_pb2_grpc.BookingServiceServicer):
             resource_ids(request.resource_ids), request.pinned, override(request), request.expected_version
         )
         booking = await assignments.assign(
-            self._app, caller.tenant, booking_id(request.booking_id), assignment, actor=member(caller)
+            self._app, caller.tenant, booking_id(request.booking_id), assignment, actor=staff(caller)
         )
         return booking_pb2.AssignBookingResponse(booking=booking_message(booking))
 
@@ -58,7 +59,7 @@ class FloorRpcs(booking_pb2_grpc.BookingServiceServicer):
             caller.tenant,
             (booking_id(request.booking_id), request.expected_version),
             (booking_id(request.other_booking_id), request.other_expected_version),
-            actor=member(caller),
+            actor=staff(caller),
         )
         return booking_pb2.SwapBookingsResponse(booking=booking_message(one), other=booking_message(other))
 
@@ -68,6 +69,6 @@ def _pinning(request: Any) -> dict[str, Any]:
     return {
         "organization": caller.tenant,
         "booking_id": booking_id(request.booking_id),
-        "actor": member(caller),
+        "actor": staff(caller),
         "expected_version": request.expected_version,
     }

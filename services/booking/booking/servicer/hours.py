@@ -190,6 +190,7 @@ class HoursServicer(hours_pb2_grpc.HoursServiceServicer):
             venue_ref(request.venue_id),
             ids.parse("off", request.offering_id, OfferingNotFound),
             times,
+            expected_version=request.expected_version,
         )
         return hours_pb2.UpdateOfferingTimesResponse(offering=offering_message(offering))
 

@@ -8,7 +8,7 @@ import grpc
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
 from booking.events.messages import booking_message, guest_view, moment, money, payment_message, venue_message
-from booking.servicer.reading import reason, start_of, starts_elsewhere
+from booking.servicer.reading import accepted_fee, reason, start_of, starts_elsewhere
 from booking.usecases import links
 from booking.usecases.changes import Move
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
@@ -72,7 +72,11 @@ class GuestBookingServicer(booking_pb2_grpc.GuestBookingServiceServicer):
     ) -> booking_pb2.CancelManagedBookingResponse:
         """Cancels the booking of the link."""
         booking = await links.cancel_managed_booking(
-            self._app, request.token, reason=reason(request), expected_version=request.expected_version
+            self._app,
+            request.token,
+            reason=reason(request),
+            expected_version=request.expected_version,
+            accepted_fee=accepted_fee(request),
         )
         return booking_pb2.CancelManagedBookingResponse(booking=guest_view(booking))
 

@@ -8,8 +8,6 @@ from uuid import UUID
 
 from booking.domain import texts
 from booking.domain.bookings import (
-    Actor,
-    ActorKind,
     BookingNotFound,
     Guest,
     Preferences,
@@ -28,7 +26,7 @@ from booking.events.messages import RULES
 from comptoir.booking.v1 import booking_pb2
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
-from servicekit.identity import Caller
+from servicekit.money import Money
 from servicekit.paging import Page
 
 T = TypeVar("T")
@@ -94,11 +92,6 @@ def resource_ids(named: Iterable[str]) -> tuple[UUID, ...]:
     return tuple(ids.parse("res", text, ResourceNotFound) for text in named)
 
 
-def member(caller: Caller) -> Actor:
-    """The member who calls, for the history."""
-    return Actor(ActorKind.MEMBER, caller.user)
-
-
 def override(request: Any) -> Override | None:
     """The rules that a request sets aside. Raises InvalidRequest for a blank reason."""
     if not request.HasField("override"):
@@ -109,6 +102,13 @@ def override(request: Any) -> Override | None:
 def reason(request: Any) -> Reason:
     """Why somebody calls off. Raises InvalidRequest for control characters."""
     return Reason.of(request.reason_code, request.reason)
+
+
+def accepted_fee(request: Any) -> Money | None:
+    """What a guest accepts to lose; None when the request does not say."""
+    if not request.HasField("accepted_fee"):
+        return None
+    return Money(request.accepted_fee.amount, request.accepted_fee.currency)
 
 
 def guest(told: booking_pb2.Guest) -> Guest:

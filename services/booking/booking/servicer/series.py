@@ -11,8 +11,10 @@ from booking.domain.calendar import LocalTimeMissing
 from booking.domain.offerings import OfferingNotFound
 from booking.domain.series import Occurrence, OccurrenceState, Scope, Series, SeriesNotFound
 from booking.events.messages import STATUSES, guest_message, moment
-from booking.servicer.reading import calendar_day, guest, member, page_by_id, reason, venue_ref
+from booking.servicer.capacity import area_id
+from booking.servicer.reading import calendar_day, guest, page_by_id, reason, venue_ref
 from booking.usecases import series, series_changes
+from booking.usecases.directory import staff
 from booking.usecases.series import Order, View
 from booking.usecases.series_changes import Part, Revision
 from comptoir.booking.v1 import series_pb2, series_pb2_grpc
@@ -52,10 +54,12 @@ class SeriesServicer(series_pb2_grpc.SeriesServiceServicer):
             notes=texts.several_lines("/notes", request.notes),
             excluded=_days("/excluded_dates", request.excluded_dates),
             added=_days("/added_dates", request.added_dates),
+            area_id=area_id(request.area_id),
+            attributes=frozenset(request.attributes),
             skip=request.on_conflict == series_pb2.ON_CONFLICT_SKIP,
         )
         view = await series.create_series(
-            self._app, caller.tenant, venue_ref(request.venue_id), order, actor=member(caller)
+            self._app, caller.tenant, venue_ref(request.venue_id), order, actor=staff(caller)
         )
         return series_pb2.CreateSeriesResponse(series=_message(view.series, view))
 
@@ -97,7 +101,7 @@ class SeriesServicer(series_pb2_grpc.SeriesServiceServicer):
             ids.parse("ser", request.series_id, SeriesNotFound),
             _part(request),
             revision,
-            actor=member(caller),
+            actor=staff(caller),
         )
         stayed = [
             series_pb2.OccurrenceConflict(date=each.date.isoformat(), reason=each.reason)
@@ -115,7 +119,7 @@ class SeriesServicer(series_pb2_grpc.SeriesServiceServicer):
             caller.tenant,
             ids.parse("ser", request.series_id, SeriesNotFound),
             _part(request),
-            actor=member(caller),
+            actor=staff(caller),
             reason=reason(request),
         )
         return series_pb2.CancelSeriesResponse(series=_message(view.series, view))
@@ -160,6 +164,8 @@ def _message(told: Series, view: View | None = None) -> series_pb2.Series:
         ended=told.ended,
         origin_id=ids.show("ser", told.origin_id) if told.origin_id else "",
         version=told.version,
+        area_id=ids.show("are", told.area_id) if told.area_id else "",
+        attributes=sorted(told.attributes),
         occurrences=[_occurrence(told, each) for each in view.occurrences] if view else (),
     )
 

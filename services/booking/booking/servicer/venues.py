@@ -4,12 +4,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from booking.app import App
-from booking.domain.offerings import (
-    DepositRule,
-    OfferingNotFound,
-)
-from booking.domain.terms import RequestRule, Terms
+from booking.domain.offerings import OfferingNotFound
 from booking.domain.venues import (
     ResourceNotFound,
 )
@@ -18,26 +13,22 @@ from booking.events.messages import (
     KINDS,
     area_message,
     combination_message,
-    offering_message,
     resource_message,
     venue_message,
 )
-from booking.servicer.capacity import adjacency, area_id, filling, operations, turn_times, weekday_turns
-from booking.servicer.reading import lead, page_by_name, venue_ref
+from booking.servicer.capacity import adjacency, area_id
+from booking.servicer.offerings import OfferingRpcs
+from booking.servicer.reading import page_by_name, venue_ref
 from booking.usecases import venues
-from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
+from comptoir.booking.v1 import venue_pb2
 from servicekit import identity, ids
-from servicekit.money import Money
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _KINDS = {number: kind for kind, number in KINDS.items()}
 
 
-class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
+class VenueServicer(OfferingRpcs):
     """Everything an organization sets up."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
 
     async def CreateVenue(
         self, request: venue_pb2.CreateVenueRequest, _context: _Context
@@ -152,38 +143,6 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
         )
         return venue_pb2.ListCombinationsResponse(items=map(combination_message, found))
 
-    async def CreateOffering(
-        self, request: venue_pb2.CreateOfferingRequest, _context: _Context
-    ) -> venue_pb2.CreateOfferingResponse:
-        """Adds an offering."""
-        offering = await venues.add_offering(
-            self._app,
-            identity.caller().tenant,
-            venue_ref(request.venue_id),
-            name=request.name,
-            turn_times=turn_times(request.turn_times),
-            deposit=_deposit(request.deposit) if request.HasField("deposit") else None,
-            slot_minutes=request.slot_minutes,
-            min_notice_minutes=request.min_notice_minutes,
-            max_advance_days=request.max_advance_days,
-            terms=_terms(request),
-            buffer_before_minutes=request.buffer_before_minutes,
-            buffer_after_minutes=request.buffer_after_minutes,
-            notice_until=lead(request, "notice_until"),
-            release=lead(request, "release"),
-            weekday_turns=weekday_turns(request),
-            operations=operations(request),
-            filling=filling(request),
-        )
-        return venue_pb2.CreateOfferingResponse(offering=offering_message(offering))
-
-    async def ListOfferings(
-        self, request: venue_pb2.ListOfferingsRequest, _context: _Context
-    ) -> venue_pb2.ListOfferingsResponse:
-        """Lists any venue's offerings."""
-        found = await venues.list_public_offerings(self._app, venue_ref(request.venue_id))
-        return venue_pb2.ListOfferingsResponse(items=map(offering_message, found))
-
     async def CreateShift(
         self, request: venue_pb2.CreateShiftRequest, _context: _Context
     ) -> venue_pb2.CreateShiftResponse:
@@ -207,28 +166,3 @@ class VenueServicer(venue_pb2_grpc.VenueServiceServicer):
         """Lists a venue's shifts."""
         found = await venues.list_shifts(self._app, identity.caller().tenant, venue_ref(request.venue_id))
         return venue_pb2.ListShiftsResponse(items=map(shift_message, found))
-
-
-def _deposit(rule: venue_pb2.DepositRule) -> DepositRule:
-    per_person = Money(rule.per_person.amount, rule.per_person.currency)
-    return DepositRule(rule.from_party, per_person, rule.free_cancellation_hours)
-
-
-def _terms(request: venue_pb2.CreateOfferingRequest) -> Terms:
-    price = None
-    if request.HasField("price_per_person"):
-        price = Money(request.price_per_person.amount, request.price_per_person.currency)
-    return Terms.of(
-        price_per_person=price,
-        policy=request.policy,
-        requests=RequestRule.of(
-            from_party=request.request.from_party,
-            answer_hours=request.request.answer_hours,
-            holds_capacity=request.request.hold_capacity,
-            payment_hours=request.request.payment_hours,
-        )
-        if request.HasField("request")
-        else None,
-        grace_minutes=None if request.no_show_by_staff else request.no_show_minutes,
-        no_show_percent=request.no_show_percent if request.HasField("no_show_percent") else None,
-    )

@@ -8,8 +8,9 @@ from booking.app import App
 from booking.domain.bookings import Guest, Wish
 from booking.domain.offerings import OfferingNotFound
 from booking.events.messages import booking_message
-from booking.servicer.reading import booking_id, member, override, reason, resource_ids, venue_ref
+from booking.servicer.reading import booking_id, override, reason, resource_ids, venue_ref
 from booking.usecases import requests, visits, walk_ins
+from booking.usecases.directory import staff
 from booking.usecases.requests import Answer
 from booking.usecases.walk_ins import WalkIn
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
@@ -31,7 +32,7 @@ class VisitRpcs(booking_pb2_grpc.BookingServiceServicer):
         caller = identity.caller()
         answer = Answer(resource_ids(request.resource_ids), override(request), request.expected_version)
         booking = await requests.confirm_request(
-            self._app, caller.tenant, booking_id(request.booking_id), answer, actor=member(caller)
+            self._app, caller.tenant, booking_id(request.booking_id), answer, actor=staff(caller)
         )
         return booking_pb2.ConfirmBookingResponse(booking=booking_message(booking))
 
@@ -92,7 +93,7 @@ class VisitRpcs(booking_pb2_grpc.BookingServiceServicer):
         )
         walk_in = WalkIn(wish, resource_ids(request.resource_ids), request.minutes)
         booking = await walk_ins.seat_walk_in(
-            self._app, caller.tenant, venue_ref(request.venue_id), walk_in, actor=member(caller)
+            self._app, caller.tenant, venue_ref(request.venue_id), walk_in, actor=staff(caller)
         )
         return booking_pb2.CreateWalkInResponse(booking=booking_message(booking))
 
@@ -103,6 +104,6 @@ def _step(request: Any) -> dict[str, Any]:
     return {
         "organization": caller.tenant,
         "booking_id": booking_id(request.booking_id),
-        "actor": member(caller),
+        "actor": staff(caller),
         "expected_version": request.expected_version,
     }

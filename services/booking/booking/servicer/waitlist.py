@@ -10,8 +10,10 @@ from booking.domain.offerings import OfferingNotFound
 from booking.domain.waitlist import Ask, EntryStatus, WaitlistEntryNotFound
 from booking.events.messages import booking_message, payment_message, venue_message
 from booking.events.waitlist import entry_message
-from booking.servicer.reading import calendar_day, guest, member, page_by_id, venue_ref
+from booking.servicer.capacity import area_id
+from booking.servicer.reading import accepted_fee, calendar_day, guest, page_by_id, venue_ref
 from booking.usecases import links, offers, sweeps, waitlist
+from booking.usecases.directory import staff
 from booking.usecases.links import Window
 from booking.usecases.waitlist import Seen
 from comptoir.booking.v1 import waitlist_pb2, waitlist_pb2_grpc
@@ -39,6 +41,8 @@ class WaitlistServicer(waitlist_pb2_grpc.WaitlistServiceServicer):
             earliest=request.earliest,
             latest=request.latest,
             notes=request.notes,
+            area_id=area_id(request.area_id),
+            attributes=request.attributes,
         )
         seen, token = await waitlist.join_waitlist(
             self._app, venue_ref(request.venue_id), ask, proof=request.waitlist_token
@@ -66,7 +70,7 @@ class WaitlistServicer(waitlist_pb2_grpc.WaitlistServiceServicer):
         """Offers a place out of turn."""
         caller, entry_id = identity.caller(), _entry_id(request.entry_id)
         start = request.start.epoch_seconds if request.HasField("start") else None
-        await sweeps.offer_place(self._app, caller.tenant, entry_id, start, actor=member(caller))
+        await sweeps.offer_place(self._app, caller.tenant, entry_id, start, actor=staff(caller))
         seen = await waitlist.get_entry(self._app, caller.tenant, entry_id)
         return waitlist_pb2.OfferWaitlistPlaceResponse(entry=_message(seen))
 
@@ -80,7 +84,7 @@ class WaitlistServicer(waitlist_pb2_grpc.WaitlistServiceServicer):
             caller.tenant,
             _entry_id(request.entry_id),
             EntryStatus.REMOVED,
-            actor=member(caller),
+            actor=staff(caller),
         )
         return waitlist_pb2.RemoveWaitlistEntryResponse(entry=_message(Seen(entry, 0)))
 
@@ -116,7 +120,9 @@ class GuestWaitlistServicer(waitlist_pb2_grpc.GuestWaitlistServiceServicer):
     ) -> waitlist_pb2.AcceptWaitlistOfferResponse:
         """Accepts the offer."""
         organization, entry_id = await waitlist.open_link(self._app, request.token)
-        accepted = await offers.accept_offer(self._app, organization, entry_id)
+        accepted = await offers.accept_offer(
+            self._app, organization, entry_id, accepted_fee=accepted_fee(request)
+        )
         return waitlist_pb2.AcceptWaitlistOfferResponse(
             booking=booking_message(accepted.booking),
             manage_token=accepted.manage_token,
@@ -170,4 +176,10 @@ def _entry_id(text: str) -> UUID:
 
 
 def _message(seen: Seen) -> waitlist_pb2.WaitlistEntry:
-    return entry_message(seen.entry, position=seen.position, offered=seen.offered, booking_id=seen.booking_id)
+    return entry_message(
+        seen.entry,
+        position=seen.position,
+        offered=seen.offered,
+        fee_if_accepted=seen.fee_if_accepted,
+        booking_id=seen.booking_id,
+    )

@@ -169,6 +169,7 @@ async def save_booking(
             "seated_at": visit.seated_at,
             "completed_at": visit.completed_at,
             "free_until": booking.kept_free_until,
+            "price_amount": booking.price and booking.price.amount,
         },
     )
     changed = dict(differences(before, booking)) if before else {}
@@ -274,6 +275,14 @@ async def find_token(tx: Transaction, token_hash: bytes) -> tuple[UUID, UUID] | 
     return None if row is None else (row.organization_id, row.booking_id)
 
 
+def _price_per_person(row: sa.RowMapping) -> Money | None:
+    """Of each person; the program before this one, while both run, writes that of the party alone."""
+    amount, total = row["price_per_person"], row["price_amount"]
+    if amount is None and total is not None:
+        amount = total // row["party_size"]
+    return None if amount is None else Money(amount, row["price_currency"])
+
+
 def _one(row: sa.RowMapping | None) -> Booking | None:
     return None if row is None else _of(row)
 
@@ -300,7 +309,7 @@ def _of(row: sa.RowMapping) -> Booking:
         deposit_paid_at=row["deposit_paid_at"],
         cancelled_by=CancelledBy(row["cancelled_by"]) if row["cancelled_by"] else None,
         version=row["version"],
-        price=None if row["price_amount"] is None else Money(row["price_amount"], row["price_currency"]),
+        price_per_person=_price_per_person(row),
         policy=row["policy"],
         grace_minutes=row["grace_minutes"],
         no_show_percent=row["no_show_percent"],

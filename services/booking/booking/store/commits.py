@@ -187,6 +187,7 @@ def _more(draft: Draft) -> dict[str, Any]:
         "preferences": preferences_document(told),
         "marketing_consent": told.marketing_consent,
         "price": booking.price.amount if booking.price else None,
+        "price_per_person": booking.price_per_person.amount if booking.price_per_person else None,
         "price_currency": booking.price.currency if booking.price else None,
         "policy": booking.policy,
         "grace_minutes": booking.grace_minutes,

@@ -310,6 +310,7 @@ def _placements(row: Mapping[str, Any]) -> list[Placement]:
 def _plan(version: int, document: Mapping[str, Any]) -> Plan:
     """A plan from what `venue_plan` wrote; a venue without any has null for a list."""
     currency, hours = document["currency"], document["hours"]
+    retired = document["retired"] or ()
     return Plan.of(
         version,
         hours=hours_of(hours),
@@ -338,6 +339,7 @@ def _plan(version: int, document: Mapping[str, Any]) -> Plan:
                 terms=(document["terms"] or {}).get(each, {}),
                 times=(hours["times"] or {}).get(each, {}),
                 visit=(document["visits"] or {}).get(each, {}),
+                retired=each in retired,
             )
             for each, name, turns, slot, notice, advance, *deposit in document["offerings"] or ()
         ],

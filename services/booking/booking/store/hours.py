@@ -132,6 +132,7 @@ async def save_times(tx: Transaction, venue_id: UUID, offering: Offering) -> Non
             "min_notice_minutes": offering.min_notice_minutes,
             "max_advance_days": offering.max_advance_days,
             "times": times_document(offering),
+            "version": offering.version,
         },
     )
 

@@ -1,14 +1,19 @@
 """Pacing rules of venues."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from booking.domain.bookings import OCCUPYING, Status
+from booking.domain.floor import Channel, Party
 from booking.domain.offerings import OfferingNotFound
-from booking.domain.pacing import PacingRule
+from booking.domain.overrides import Rule
+from booking.domain.pacing import Beginning, PacingRule
+from booking.store.offerings import is_on_sale
 from booking.store.refusals import refusing
-from booking.tables import PACING_RULES
+from booking.tables import BOOKINGS, PACING_RULES
 from servicekit.database import Transaction
 
 _REFUSALS = {"pacing_rules_of_offering": OfferingNotFound}
@@ -16,8 +21,50 @@ _REFUSALS = {"pacing_rules_of_offering": OfferingNotFound}
 _key = sa.bindparam("key", type_=sa.Uuid)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
 _LIST = sa.select(PACING_RULES).where(PACING_RULES.c.venue_id == _venue).order_by(PACING_RULES.c.id)
+_B = BOOKINGS.c
+_BEGINNINGS = (
+    sa.select(
+        _B.id,
+        _B.offering_id,
+        _B.service_date,
+        sa.extract("epoch", _B.start_at).label("starts"),
+        _B.party_size,
+        _B.channel,
+        sa.or_(_B.start_at <= sa.func.now(), sa.literal(Rule.PACING.value) == sa.any_(_B.overridden)).label(
+            "fixed"
+        ),
+    )
+    .where(
+        _B.venue_id == _venue,
+        _B.service_date >= sa.bindparam("first", type_=sa.Date),
+        sa.or_(
+            _B.status.in_(sorted({*OCCUPYING, Status.COMPLETED} - {Status.HELD})),
+            sa.and_(
+                _B.status.in_([Status.HELD, Status.REQUESTED]),
+                _B.hold_expires_at > sa.func.now(),
+                sa.func.cardinality(_B.resource_ids) > 0,
+            ),
+        ),
+    )
+    .order_by(_B.id)
+)
 _SAVE = sa.update(PACING_RULES).where(PACING_RULES.c.id == _key)
 _DELETE = sa.delete(PACING_RULES).where(PACING_RULES.c.id == _key)
+
+
+async def list_beginnings(tx: Transaction, venue_id: UUID, first: date) -> list[Beginning]:
+    """All that counts for pacing on the service days from one on, in the order of booking."""
+    return [
+        Beginning(
+            booking_id=row.id,
+            offering_id=row.offering_id,
+            service_date=row.service_date,
+            start=int(row.starts),
+            party=Party(row.party_size, Channel(row.channel)),
+            fixed=row.fixed,
+        )
+        for row in await tx.execute(_BEGINNINGS, {"venue": venue_id, "first": first})
+    ]
 
 
 async def list_rules(tx: Transaction, venue_id: UUID) -> list[PacingRule]:
@@ -38,18 +85,25 @@ async def list_rules(tx: Transaction, venue_id: UUID) -> list[PacingRule]:
 
 async def insert_rule(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
     """Raises OfferingNotFound."""
+    await _refuse_unless_on_sale(tx, venue_id, rule)
     row = {"organization_id": tx.organization, "venue_id": venue_id, "id": rule.id, **_limits(rule)}
     await _write(tx, sa.insert(PACING_RULES), row)
 
 
-async def save_rule(tx: Transaction, rule: PacingRule) -> None:
+async def save_rule(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
     """Keeps a changed rule. Raises OfferingNotFound."""
+    await _refuse_unless_on_sale(tx, venue_id, rule)
     await _write(tx, _SAVE, {"key": rule.id, **_limits(rule)})
 
 
 async def delete_rule(tx: Transaction, rule_id: UUID) -> None:
     """Deletes a rule."""
     await tx.execute(_DELETE, {"key": rule_id})
+
+
+async def _refuse_unless_on_sale(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
+    if rule.offering_id is not None and not await is_on_sale(tx, venue_id, rule.offering_id):
+        raise OfferingNotFound
 
 
 async def _write(tx: Transaction, statement: sa.Insert | sa.Update, values: dict[str, Any]) -> None:

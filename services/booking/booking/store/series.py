@@ -130,6 +130,8 @@ def _values(series: Series) -> dict[str, Any]:
         "excluded": list(schedule.excluded),
         "added": list(schedule.added),
         "party_size": series.party_size,
+        "area_id": series.area_id,
+        "attributes": sorted(series.attributes),
         "notes": series.notes,
         "ended": series.ended,
         "version": series.version,
@@ -160,4 +162,6 @@ def _of(row: sa.RowMapping) -> Series:
         origin_id=row["origin_id"],
         ended=row["ended"],
         version=row["version"],
+        area_id=row["area_id"],
+        attributes=frozenset(row["attributes"]),
     )

@@ -60,10 +60,13 @@ _AREAS = sa.select(AREAS).where(AREAS.c.venue_id == _venue).order_by(AREAS.c.nam
 _OFFERINGS = (
     sa.select(OFFERINGS, VENUES.c.currency)
     .join(VENUES, VENUES.c.id == OFFERINGS.c.venue_id)
-    .where(OFFERINGS.c.venue_id == _venue)
+    .where(OFFERINGS.c.venue_id == _venue, OFFERINGS.c.retired_at.is_(None))
     .order_by(OFFERINGS.c.name)
 )
-_SAVE_VISIT = sa.update(OFFERINGS).where(
+_NAME_OF_OFFERING = sa.select(OFFERINGS.c.name).where(
+    OFFERINGS.c.venue_id == _venue, OFFERINGS.c.id == sa.bindparam("key", type_=sa.Uuid)
+)
+_SAVE_OFFERING = sa.update(OFFERINGS).where(
     OFFERINGS.c.venue_id == _venue, OFFERINGS.c.id == sa.bindparam("key", type_=sa.Uuid)
 )
 
@@ -154,20 +157,15 @@ async def insert_area(tx: Transaction, venue_id: UUID, area: Area) -> None:
 
 async def insert_offering(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
     """Raises NameTaken."""
-    deposit = offering.deposit
     row = _of(
         tx,
         venue_id,
         id=offering.id,
-        name=offering.name,
         turn_times=turns_document(offering.turn_times),
         slot_minutes=offering.slot_minutes,
         min_notice_minutes=offering.min_notice_minutes,
         max_advance_days=offering.max_advance_days,
-        deposit_from_party=deposit and deposit.from_party,
-        deposit_per_person=deposit and deposit.per_person.amount,
-        free_cancellation_hours=deposit and deposit.free_cancellation_hours,
-        terms=terms_document(offering.terms),
+        **_terms_columns(offering),
         times=times_document(offering),
         visit=visit_document(offering),
     )
@@ -183,18 +181,38 @@ async def list_areas(tx: Transaction, venue_id: UUID) -> list[Area]:
 async def save_visit(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
     """Keeps what a visit of an offering consists of and needs."""
     await tx.execute(
-        _SAVE_VISIT,
+        _SAVE_OFFERING,
         {
             "venue": venue_id,
             "key": offering.id,
             "turn_times": turns_document(offering.turn_times),
             "visit": visit_document(offering),
+            "version": offering.version,
         },
     )
 
 
+async def save_terms(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
+    """Keeps what an offering is called and costs, and its terms. Raises NameTaken."""
+    values = {"venue": venue_id, "key": offering.id, "version": offering.version}
+    with refusing(_REFUSALS):
+        await tx.execute(_SAVE_OFFERING, values | _terms_columns(offering))
+
+
+async def retire_offering(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:
+    """Takes an offering off sale for good; its name is free again."""
+    await tx.execute(_SAVE_OFFERING, {"venue": venue_id, "key": offering_id, "retired_at": tx.now})
+
+
+async def name_of_offering(tx: Transaction, venue_id: UUID, offering_id: UUID) -> str:
+    """What an offering of the venue is called, on sale or not."""
+    found = await tx.execute(_NAME_OF_OFFERING, {"venue": venue_id, "key": offering_id})
+    name: str = found.scalar_one()
+    return name
+
+
 async def list_offerings(tx: Transaction, venue_id: UUID) -> list[Offering]:
-    """All offerings by name."""
+    """All offerings that are on sale, by name."""
     return [
         offering_of(
             row.id,
@@ -208,6 +226,7 @@ async def list_offerings(tx: Transaction, venue_id: UUID) -> list[Offering]:
             terms=row.terms,
             times=row.times,
             visit=row.visit,
+            version=row.version,
         )
         for row in await tx.execute(_OFFERINGS, {"venue": venue_id})
     ]
@@ -226,8 +245,13 @@ def offering_of(
     terms: Mapping[str, Any],
     times: Mapping[str, Any],
     visit: Mapping[str, Any],
+    version: int = 1,
+    retired: bool = False,
 ) -> Offering:
-    """An offering from its columns. `deposit`: its party, amount each, and free hours."""
+    """An offering from its columns. `deposit`: its party, amount each, and free hours.
+
+    Plans need no `version`.
+    """
     from_party, per_person, free_hours = deposit
     rule = None
     if from_party is not None and per_person is not None and free_hours is not None:
@@ -241,9 +265,22 @@ def offering_of(
         min_notice_minutes=min_notice_minutes,
         max_advance_days=max_advance_days,
         terms=terms_of(terms, currency),
+        version=version,
+        retired=retired,
         **times_of(times),
         **visit_of(visit),
     )
+
+
+def _terms_columns(offering: Offering) -> dict[str, Any]:
+    deposit = offering.deposit
+    return {
+        "name": offering.name,
+        "deposit_from_party": deposit and deposit.from_party,
+        "deposit_per_person": deposit and deposit.per_person.amount,
+        "free_cancellation_hours": deposit and deposit.free_cancellation_hours,
+        "terms": terms_document(offering.terms),
+    }
 
 
 def _of(tx: Transaction, venue_id: UUID, **columns: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ _OF_DAY = (
     .order_by(_E.id)
     .limit(_size)
 )
-_WAITING = _OF_DAY.where(_waiting, _E.id > sa.bindparam("after", type_=sa.Uuid)).limit(None)
+_WAITING = _OF_DAY.where(_waiting, _E.id > sa.bindparam("after", type_=sa.Uuid))
 _RANGES = sa.select(_E.first_date, _E.last_date).where(
     _E.venue_id == _venue, _waiting, ~_E.unproven, _E.first_date <= _last, _E.last_date >= _first
 ).distinct()  # fmt: skip
@@ -97,7 +97,7 @@ _OFFER_OF = sa.select(WAITLIST_OFFERS).where(
 _END_OFFER = (
     sa.update(WAITLIST_OFFERS)
     .where(WAITLIST_OFFERS.c.booking_id == sa.bindparam("booking", type_=sa.Uuid))
-    .values(outcome=sa.bindparam("became", type_=sa.Text))
+    .values(outcome=sa.bindparam("became", type_=sa.Text), ended_at=sa.func.now())
 )
 _HOLD_UNTIL = (
     sa.update(ALLOCATIONS)
@@ -146,9 +146,9 @@ async def list_entries(
     return [_of(row) for row in (await tx.execute(query, values)).mappings()]
 
 
-async def list_waiting(tx: Transaction, venue_id: UUID, day: date, *, after: UUID) -> list[Entry]:
-    """Who waits for a service day behind the entry `after`, first come first."""
-    values = {"venue": venue_id, "day": day, "since": day - _LONGEST, "after": after}
+async def list_waiting(tx: Transaction, venue_id: UUID, day: date, *, after: UUID, most: int) -> list[Entry]:
+    """The first `most` who wait for a service day behind the entry `after`, first come first."""
+    values = {"venue": venue_id, "day": day, "since": day - _LONGEST, "after": after, "size": most}
     return [_of(row) for row in (await tx.execute(_WAITING, values)).mappings()]
 
 
@@ -255,6 +255,8 @@ def _values(entry: Entry) -> dict[str, Any]:
         "last_date": ask.last_date,
         "earliest": ask.earliest,
         "latest": ask.latest,
+        "area_id": ask.area_id,
+        "attributes": sorted(ask.attributes),
         "notes": ask.notes,
         "booking_id": ask.booking_id,
         "instead_of_booking": ask.instead,
@@ -280,6 +282,8 @@ def _of(row: sa.RowMapping) -> Entry:
         notes=row["notes"],
         booking_id=row["booking_id"],
         instead=row["instead_of_booking"],
+        area_id=row["area_id"],
+        attributes=frozenset(row["attributes"]),
     )
     return Entry(
         id=row["id"],
@@ -297,5 +301,11 @@ def _of(row: sa.RowMapping) -> Entry:
 
 def _offer(row: sa.Row[Any]) -> Offer:
     return Offer(
-        row.entry_id, row.booking_id, row.start_at, row.expires_at, Outcome(row.outcome), row.made_at
+        row.entry_id,
+        row.booking_id,
+        row.start_at,
+        row.expires_at,
+        Outcome(row.outcome),
+        row.made_at,
+        row.ended_at,
     )

@@ -56,7 +56,9 @@ BOOKINGS = sa.Table(
     sa.Column("cancelled_by", sa.Text),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
+    # Of the whole party as it is now; this program reads that of each person, as it stood when it was booked.
     sa.Column("price_amount", sa.BigInteger),
+    sa.Column("price_per_person", sa.BigInteger),
     sa.Column("price_currency", sa.Text),
     sa.Column("policy", sa.Text, nullable=False, server_default=""),
     # After the start, before it counts as missed; NULL leaves that to staff.

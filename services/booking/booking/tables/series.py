@@ -22,6 +22,9 @@ SERIES = sa.Table(
     sa.Column("excluded", ARRAY(sa.Date), nullable=False),
     sa.Column("added", ARRAY(sa.Date), nullable=False),
     sa.Column("party_size", sa.Integer, nullable=False),
+    # What the party asks of the place.
+    sa.Column("area_id", sa.Uuid),
+    sa.Column("attributes", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("origin_id", sa.Uuid),

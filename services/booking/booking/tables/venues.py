@@ -130,14 +130,26 @@ OFFERINGS = sa.Table(
     sa.Column("times", JSONB, nullable=False, server_default=sa.text("'{}'")),
     # Weekday turn times, operations and their needs, seats that may stay empty: see store/visits.py.
     sa.Column("visit", JSONB, nullable=False, server_default=sa.text("'{}'")),
+    sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
+    # When it went off sale for good; the row stays for the bookings that were made of it.
+    sa.Column("retired_at", MOMENT),
     of_venue("offerings_of_venue"),
-    sa.UniqueConstraint("organization_id", "venue_id", "name", name="offerings_name_taken"),
     sa.UniqueConstraint("organization_id", "venue_id", "id", name="offerings_in_venue"),
     sa.CheckConstraint("slot_minutes > 0", name="offerings_slots_advance"),
     sa.CheckConstraint(
         "num_nulls(deposit_from_party, deposit_per_person, free_cancellation_hours) IN (0, 3)",
         name="offerings_deposit_whole",
     ),
+)
+
+# Names of what is on sale; also their list by name.
+sa.Index(
+    "offerings_name_taken",
+    OFFERINGS.c.organization_id,
+    OFFERINGS.c.venue_id,
+    OFFERINGS.c.name,
+    unique=True,
+    postgresql_where=OFFERINGS.c.retired_at.is_(None),
 )
 
 PACING_RULES = sa.Table(

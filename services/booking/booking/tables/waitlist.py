@@ -26,6 +26,9 @@ WAITLIST_ENTRIES = sa.Table(
     # Minutes of wall clock after the midnight that the service day begins with.
     sa.Column("earliest", sa.Integer, nullable=False),
     sa.Column("latest", sa.Integer, nullable=False),
+    # What the party asks of the place.
+    sa.Column("area_id", sa.Uuid),
+    sa.Column("attributes", sa.ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
@@ -93,6 +96,8 @@ WAITLIST_OFFERS = sa.Table(
     sa.Column("expires_at", MOMENT, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("made_at", MOMENT, nullable=False, server_default=NOW),
+    # NULL while it is pending.
+    sa.Column("ended_at", MOMENT),
     sa.ForeignKeyConstraint(
         ["organization_id", "booking_id"],
         ["bookings.organization_id", "bookings.id"],

@@ -30,7 +30,7 @@ from booking.store import commits
 from booking.store import days as day_store
 from booking.store.days import Days, Lost
 from booking.usecases import holds
-from booking.usecases.directory import Place, channel_of, find_own_venue, find_place
+from booking.usecases.directory import Place, channel_of, find_own_venue, find_place, staff
 from booking.usecases.drafts import draft_booking, window_of_day_of, window_of_stay
 from booking.usecases.requests import ask_deposit
 from servicekit import idempotency, outbox, timers
@@ -40,7 +40,6 @@ from servicekit.paging import Page
 
 _UNLOCKED_ATTEMPTS = 2
 _ATTEMPTS = 6
-_MAY_CHANGE = "bookings.write"
 _REPEATED_LINKS = 5
 """How many links from repeated answers about one booking go on working."""
 
@@ -63,6 +62,7 @@ async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller)
     Raises:
         VenueNotFound, OfferingNotFound: nobody offers that.
         OverrideDenied: rules are to be set aside by somebody who is no staff of the venue.
+        Inconsistent: a guest gives no e-mail address.
         LocalTimeMissing, LocalTimeAmbiguous: the venue's clocks never show the start, or twice.
         SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: the start
             cannot be booked by anybody.
@@ -73,8 +73,10 @@ async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller)
     """
     place = await find_place(app, ref)
     actor = _actor(caller, place)
-    if wish.override and (actor.kind is not ActorKind.MEMBER or _MAY_CHANGE not in caller.permissions):
+    if wish.override and not actor.is_staff:
         raise OverrideDenied
+    if not actor.is_staff:
+        wish.guest.refuse_unless_mailable()
     if wish.local_start:
         async with app.db.begin(place.organization) as tx:
             zone = (await find_own_venue(tx, VenueRef(place.venue_id))).time_zone
@@ -85,7 +87,9 @@ async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller)
 
 def _actor(caller: Caller, place: Place) -> Actor:
     if channel_of(caller, place) is Channel.STAFF:
-        return Actor(ActorKind.MEMBER, caller.user)
+        return staff(caller)
+    if caller.key and caller.organization == place.organization:
+        return Actor(ActorKind.CONNECTOR, caller.key)
     return Actor(ActorKind.GUEST)
 
 

@@ -17,10 +17,11 @@ from booking.domain.bookings import (
     ChangeKind,
     Reason,
     Status,
+    Step,
+    refuse_unless_accepted,
 )
 from booking.domain.calendar import Start
 from booking.domain.overrides import Override, Rule
-from booking.domain.refusals import NoTableForParty, SlotPaced
 from booking.events import bookings as events
 from booking.store import bookings as store
 from booking.store import days as day_store
@@ -29,8 +30,7 @@ from booking.usecases import deadlines, holds, seating
 from booking.usecases.retries import until_first
 from booking.usecases.seating import Wanted
 from servicekit.database import Transaction
-
-_SIZE = frozenset({Rule.PARTY_SIZE})
+from servicekit.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ async def move_booking(
     """Moves a booking to another start, gives it another party size, or both: all of it or nothing.
 
     What it promised and cost stays, also for a party that grew. Others who are to come are moved to other
-    seats where that makes room.
+    seats where that makes room. A guest inherits no exception of staff for more people or a longer stay.
 
     Raises:
         BookingNotFound, BookingNotMovable: there is none, or it has begun, or is over.
         VersionMismatch: it has changed since.
         LocalTimeMissing, LocalTimeAmbiguous: the venue's clocks never show the start, or twice.
-        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty: it cannot
-            be booked by anybody.
+        SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty,
+            NoTableAsAsked, PartyBeyondPace: it cannot be booked by anybody.
         PartyAsksFirst: a guest makes a party so large that it has to be asked for.
         DepositWouldGrow: a guest makes a party so large that it would owe a larger deposit.
         SlotPaced: too many others begin around then.
@@ -75,12 +75,16 @@ async def cancel_booking(
     actor: Actor,
     reason: Reason = NO_REASON,
     expected_version: int = 0,
+    accepted_fee: Money | None = None,
 ) -> Booking:
     """Calls a booking off and frees what it occupied. The same answer when it was called off before.
+
+    `accepted_fee`: what its guest has seen that it costs; None for whatever it does.
 
     Raises:
         BookingNotFound, BookingNotCancellable: there is none, or it has begun, or has expired.
         VersionMismatch: it has changed since.
+        CancellationFeeChanged: a guest's cancellation costs another amount by now.
         Busy: somebody changes the day for too long.
     """
 
@@ -93,6 +97,8 @@ async def cancel_booking(
             if booking.status is Status.CANCELLED:
                 return booking
             booking.refuse_unless_version(expected_version)
+            if booking.follows(Step.CANCEL, tx.now):
+                refuse_unless_accepted(booking.fee_if_cancelled(now=tx.now), accepted_fee)
             return await cancel_locked(tx, booking, by=by, actor=actor, reason=reason)
 
     return await until_first(attempt)
@@ -107,7 +113,7 @@ async def _move(app: App, organization: UUID, booking_id: UUID, move: Move, acto
             start = calendar.resolve(ZoneInfo(seen.time_zone), move.start)
         seen_days = await seating.read(app, tx, seen, start)
         _refuse_growth(seen_days, seen, move, actor)
-        service_date, _ = _target(seen_days, seen, start, move)
+        service_date, _ = _target(seen_days, seen, start, move, actor)
         days = {seen.service_date, service_date}
         await day_store.lock_days(tx, seen.venue_id, days)
         booking = await store.lock_booking(tx, booking_id)
@@ -137,7 +143,7 @@ async def move_locked(
         return booking
     days = await seating.read(app, tx, booking, start)
     _refuse_growth(days, booking, move, actor)
-    service_date, end = _target(days, booking, start, move)
+    service_date, end = _target(days, booking, start, move, actor)
     if service_date not in locked:
         raise Lost
     moved = booking.move(
@@ -161,10 +167,20 @@ async def move_locked(
 
 
 async def cancel_locked(
-    tx: Transaction, booking: Booking, *, by: CancelledBy, actor: Actor, reason: Reason
+    tx: Transaction,
+    booking: Booking,
+    *,
+    by: CancelledBy,
+    actor: Actor,
+    reason: Reason,
+    decided_at: datetime | None = None,
 ) -> Booking:
-    """Calls a locked booking off. Raises BookingNotCancellable; then nothing was written."""
-    refund = booking.refund_if_cancelled(by, now=tx.now)
+    """Calls a locked booking off, at what that cost at `decided_at`, or costs now.
+
+    Raises:
+        BookingNotCancellable: it has begun, or is over; then nothing was written.
+    """
+    refund = booking.refund_if_cancelled(by, now=decided_at or tx.now)
     cancelled = booking.cancel(by, now=tx.now, reason=reason)
     await store.release(tx, booking.id)
     await store.save_booking(tx, cancelled, ChangeKind.CANCELLED, actor, before=booking, reason=reason)
@@ -183,30 +199,34 @@ async def _tell(tx: Transaction, moved: Booking, before: Booking) -> None:
 def _refuse_growth(days: Days, booking: Booking, move: Move, actor: Actor) -> None:
     """Guests grow within what they paid for, and where nobody asks first. Staff decide for themselves."""
     if actor.kind is ActorKind.GUEST:
-        offering = days.plan.offering(booking.offering_id)
+        offering = days.plan.offering_of(booking.offering_id)
         offering.refuse_growth(booking.party_size, move.party_size, promised=booking.deposit)
 
 
-def _target(days: Days, booking: Booking, start: int, move: Move) -> tuple[date, int]:
+def _target(days: Days, booking: Booking, start: int, move: Move, actor: Actor) -> tuple[date, int]:
     """The service day of the start and the end of the stay.
 
-    At the start that it has, no rule of time counts again: it was booked under those that stood. Elsewhere
-    only what is set aside for this move does not count; an exception for its size stays with a booking.
+    At the start that it has, no rule of time counts again, for it was booked under those that stood: only
+    hours do, for a stay that gets longer. Elsewhere only what is set aside for this move does not count; an
+    exception for its size stays with a booking.
     """
-    offering = days.plan.offering(booking.offering_id)
-    waived = (booking.overridden & _SIZE) | (move.override.rules if move.override else frozenset())
-    if not booking.live:
-        waived |= _SIZE
-    party = replace(
-        booking.party, size=move.party_size or booking.party_size, any_size=Rule.PARTY_SIZE in waived
-    )
+    plan, offering = days.plan, days.plan.offering_of(booking.offering_id)
+    size = move.party_size or booking.party_size
+    given = move.override.rules if move.override else frozenset()
+    at = datetime.fromtimestamp(start, UTC)
+    waived = booking.exceptions_after_move(at, party_size=size, by=actor.kind) | given
+    any_size = Rule.PARTY_SIZE in waived or not booking.live
+    party = replace(booking.party, size=size, any_size=any_size)
     if start == int(booking.start.timestamp()):
-        if not days.plan.takes(offering, party, booking.service_date):
-            raise NoTableForParty
-        stay = availability.stay_seconds(offering, party.size, booking.service_date)
-        return booking.service_date, start + stay
+        day = booking.service_date
+        plan.refuse_unless_taken(offering, party, day)
+        end = start + availability.stay_seconds(offering, size, day)
+        if end > int(booking.end.timestamp()):
+            inherited = given if actor.kind is ActorKind.GUEST else waived
+            exceptions.refuse_unless_open(plan, offering, day, start=start, end=end, waived=inherited)
+        return day, end
     return exceptions.bookable_stay(
-        days.plan,
+        plan,
         offering,
         start=start,
         party=party,
@@ -219,13 +239,4 @@ def _refuse_if_paced(days: Days, moved: Booking, before: Booking) -> None:
     """Lets a booking go where not too many others begin. At its start, only one that grew counts anew."""
     if moved.start == before.start and moved.party_size <= before.party_size:
         return
-    others = replace(days.taken, placements=[each for each in days.placements if each.booking_id != moved.id])
-    if availability.is_paced(
-        days.plan,
-        days.plan.offering(moved.offering_id),
-        moved.service_date,
-        start=int(moved.start.timestamp()),
-        party=moved.party,
-        taken=others,
-    ):
-        raise SlotPaced
+    seating.refuse_if_paced(days, moved, moved.channel)

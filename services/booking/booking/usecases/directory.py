@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
+from booking.domain.bookings import Actor, ActorKind
 from booking.domain.floor import Channel
 from booking.domain.venues import (
     Venue,
@@ -15,6 +16,7 @@ from servicekit.database import Transaction
 from servicekit.identity import Caller, CallerKind
 
 _CACHE_SECONDS = 60
+_BOOKS_AS_STAFF = "bookings.write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,17 @@ async def find_place(app: App, ref: VenueRef) -> Place:
 
 
 def channel_of(caller: Caller, place: Place) -> Channel:
-    """How a caller books at a venue. A member of another organization is a guest like any other."""
+    """How a caller searches and books at a venue: as staff only who may change its bookings.
+
+    A member of another organization, or one who only looks at bookings, is a guest like any other.
+    """
     own = caller.kind is CallerKind.MEMBER and caller.organization == place.organization
-    return Channel.STAFF if own else Channel.ONLINE
+    return Channel.STAFF if own and _BOOKS_AS_STAFF in caller.permissions else Channel.ONLINE
+
+
+def staff(caller: Caller) -> Actor:
+    """Who acts for the venue, for the history: a member, or a program with an API key."""
+    return Actor(ActorKind.KEY, caller.key) if caller.key else Actor(ActorKind.MEMBER, caller.user)
 
 
 async def find_own_venue(tx: Transaction, ref: VenueRef) -> Venue:

@@ -7,11 +7,11 @@ from uuid import UUID
 from booking.app import App
 from booking.domain import availability, exceptions
 from booking.domain.availability import Plan
-from booking.domain.bookings import Actor, ActorKind, Booking, Wish, new_token, token_hash
+from booking.domain.bookings import Actor, Booking, Wish, new_token, token_hash
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
 from booking.domain.floor import Channel
 from booking.domain.overrides import Rule
-from booking.domain.refusals import SlotPaced, SlotTooFarAhead, SlotTooSoon
+from booking.domain.refusals import SlotTooFarAhead, SlotTooSoon
 from booking.domain.solver import Choice
 from booking.events.bookings import booking_made
 from booking.store.commits import Draft
@@ -41,16 +41,16 @@ def draft_booking(
     Raises:
         OfferingNotFound: the venue has no such offering.
         SlotClosed, SlotEndsTooLate, SlotTooSoon, SlotNotReleased, SlotTooFarAhead, NoTableForParty,
-            SlotPaced: the rules do not let it be booked.
+            NoTableAsAsked, PartyBeyondPace, SlotPaced: the rules do not let it be booked.
     """
     plan = days.plan
     offering = plan.offering(wish.offering_id)
     request = offering.terms.requests if offering.terms.asks_first(wish.party_size) else None
-    if actor.kind is ActorKind.MEMBER:
+    if actor.is_staff:
         request = None
     seated = request is None or request.holds_capacity
     waived = wish.waived if seated else wish.waived | {Rule.PARTY_SIZE}
-    channel = Channel.STAFF if actor.kind is ActorKind.MEMBER else Channel.ONLINE
+    channel = Channel.STAFF if actor.is_staff else Channel.ONLINE
     party = replace(wish.party(channel), any_size=Rule.PARTY_SIZE in waived)
     now = int(days.now.timestamp())
     service_date, end = exceptions.bookable_stay(
@@ -64,10 +64,8 @@ def draft_booking(
     choice = None
     if seated:
         at, taken = wish.start, days.taken
-        if Rule.PACING not in waived and availability.is_paced(
-            plan, offering, service_date, start=at, party=party, taken=taken
-        ):
-            raise SlotPaced
+        if Rule.PACING not in waived:
+            availability.refuse_if_paced(plan, offering, service_date, start=at, party=party, taken=taken)
         choice = availability.choose(
             plan, offering, service_date, start=at, party=party, taken=taken, now=now, reseat=reseat
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
-from booking.domain.offerings import Filling, Offering, OfferingNotFound
+from booking.domain.offerings import Filling, Offering
 from booking.domain.operations import Operation
 from booking.domain.turns import TurnTime, WeekdayTurns
 from booking.domain.venues import (
@@ -22,6 +22,7 @@ from booking.store import floor as store
 from booking.store import venues as venue_store
 from booking.usecases import capacity, stranded
 from booking.usecases.hours import Changed
+from booking.usecases.offerings import find_offering
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -61,6 +62,7 @@ class VisitChange:
     weekday_turns: Sequence[WeekdayTurns]
     operations: Sequence[Operation]
     filling: Filling
+    expected_version: int = 0
 
 
 async def update_resource(
@@ -158,14 +160,11 @@ async def update_visit(
     """Replaces what a visit of an offering consists of. What is booked keeps its length.
 
     Raises:
-        VenueNotFound, OfferingNotFound, TurnTimesNotRising, Inconsistent, Busy
+        VenueNotFound, OfferingNotFound, VersionMismatch, TurnTimesNotRising, Inconsistent, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
-        offerings = {each.id: each for each in await venue_store.list_offerings(tx, venue.id)}
-        if offering_id not in offerings:
-            raise OfferingNotFound
-        offering = offerings[offering_id].keep_visit(
+        offering = (await find_offering(tx, venue, offering_id, change.expected_version)).keep_visit(
             turn_times=change.turn_times,
             weekday_turns=change.weekday_turns,
             operations=change.operations,

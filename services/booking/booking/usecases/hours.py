@@ -17,9 +17,10 @@ from booking.domain.shifts import Shift, ShiftNotFound, ShiftsOverlap
 from booking.domain.venues import PartDeleted, Venue, VenueRef
 from booking.domain.windows import DateException, DateExceptionNotFound, Window
 from booking.store import hours as store
-from booking.store import venues as venue_store
+from booking.store import offerings as offering_store
 from booking.usecases import capacity, stranded
 from booking.usecases.directory import find_own_venue
+from booking.usecases.offerings import find_offering
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
 
@@ -38,6 +39,7 @@ class Changed(Generic[T]):
 
 async def insert_shift(tx: Transaction, venue_id: UUID, shift: Shift) -> None:
     """Adds a shift. Raises OfferingNotFound, ShiftsOverlap."""
+    await _refuse_unless_on_sale(tx, venue_id, shift.offering_id)
     await store.insert_shift(tx, venue_id, shift)
     await _refuse_overlaps(tx, venue_id, shift.offering_id)
 
@@ -118,6 +120,7 @@ async def create_exception(
         if earlier:
             exception = await _exception(tx, venue, earlier, PartDeleted)
         else:
+            await _refuse_unless_on_sale(tx, venue.id, offering_id)
             await store.insert_exception(tx, venue.id, exception)
             await _refuse_overlaps(tx, venue.id, offering_id)
             await capacity.publish(tx, venue)
@@ -197,18 +200,22 @@ class Times:
 
 
 async def update_times(
-    app: App, organization: UUID, ref: VenueRef, offering_id: UUID, times: Times
+    app: App,
+    organization: UUID,
+    ref: VenueRef,
+    offering_id: UUID,
+    times: Times,
+    *,
+    expected_version: int = 0,
 ) -> Offering:
     """Replaces an offering's rules of time. Strands nothing: a booking obeyed those that stood.
 
     Raises:
-        VenueNotFound, OfferingNotFound, Inconsistent, Busy
+        VenueNotFound, OfferingNotFound, VersionMismatch, Inconsistent, Busy
     """
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
-        before = {each.id: each for each in await venue_store.list_offerings(tx, venue.id)}.get(offering_id)
-        if before is None:
-            raise OfferingNotFound
+        before = await find_offering(tx, venue, offering_id, expected_version)
         offering = before.keep_times(
             slot_minutes=times.slot_minutes,
             min_notice_minutes=times.min_notice_minutes,
@@ -227,6 +234,12 @@ def refuse_long(first: date, last: date) -> None:
     """Raises Inconsistent for days upside down, or more than 366."""
     if not first <= last <= first + timedelta(days=_MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {_MOST_DAYS} days later")
+
+
+async def _refuse_unless_on_sale(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:
+    """Raises OfferingNotFound for one that the venue took off sale, or never had."""
+    if not await offering_store.is_on_sale(tx, venue_id, offering_id):
+        raise OfferingNotFound
 
 
 async def _refuse_overlaps(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:

@@ -105,9 +105,17 @@ async def move_managed_booking(app: App, token: str, move: Move) -> Booking:
 
 
 async def cancel_managed_booking(
-    app: App, token: str, *, reason: Reason = NO_REASON, expected_version: int = 0
+    app: App,
+    token: str,
+    *,
+    reason: Reason = NO_REASON,
+    expected_version: int = 0,
+    accepted_fee: Money | None = None,
 ) -> Booking:
-    """Cancels the booking of a link. Raises ManageTokenNotFound, and like `cancel_booking`."""
+    """Cancels the booking of a link, at what its guest accepts, if they say so.
+
+    Raises ManageTokenNotFound, and like `cancel_booking`.
+    """
     organization, booking_id = await _opened(app, token)
     return await changes.cancel_booking(
         app,
@@ -117,6 +125,7 @@ async def cancel_managed_booking(
         actor=_GUEST,
         reason=reason,
         expected_version=expected_version,
+        accepted_fee=accepted_fee,
     )
 
 
@@ -126,11 +135,13 @@ async def resend_managed_booking(app: App, token: str) -> None:
     Raises:
         ManageTokenNotFound: the link is not valid.
         BookingStateConflict: there is no mail about a booking that stands like this.
+        Inconsistent: its guest has no e-mail address.
     """
     organization, booking_id = await _open(app, token)
     async with app.db.begin(organization) as tx:
         booking = await _still_open(tx, booking_id)
         booking.refuse_unless(Step.REMAIL, tx.now)
+        _refuse_unless_mailable(booking)
         await events.link_requested(tx, booking)
 
 
@@ -157,23 +168,24 @@ async def join_waitlist(
 ) -> tuple[Seen, str]:
     """Puts the guest of a link's booking in line for another time or more people, with its offering.
 
-    `party_size` 0: as many as the booking has. With `instead`, the booking is cancelled once an offer is
-    confirmed. Answers what `waitlist.join_waitlist` does.
+    What they ask of the place is what they asked when they booked. `party_size` 0: as many as the booking
+    has. With `instead`, the booking is cancelled once an offer is confirmed. Answers what
+    `waitlist.join_waitlist` does.
 
     Raises:
         ManageTokenNotFound: the link is not valid.
         BookingNotCancellable: it cannot be cancelled any more, so nothing takes its place.
         Inconsistent: nobody could be told of an offer, for want of an e-mail address.
-        SlotAvailable, SlotNotReleased, SlotTooFarAhead, NoTableForParty, SlotEndsTooLate, SlotTooSoon,
-            SlotClosed, WaitlistOfferPending, Busy: see `waitlist.join_waitlist`.
+        SlotAvailable, SlotNotReleased, SlotTooFarAhead, NoTableForParty, NoTableAsAsked, PartyBeyondPace,
+            SlotEndsTooLate, SlotTooSoon, SlotClosed, WaitlistOfferPending, Busy: see
+            `waitlist.join_waitlist`.
     """
     organization, booking_id = await _open(app, token)
     async with app.db.begin(organization) as tx:
         booking = await _still_open(tx, booking_id)
         if instead and not booking.follows(Step.CANCEL, tx.now):
             raise BookingNotCancellable
-    if not booking.guest.email:
-        texts.refuse("/token", "must be of a booking whose guest has an e-mail address")
+    _refuse_unless_mailable(booking)
     ask = Ask.of(
         replace(booking.guest, id=ids.new()),
         offering_id=booking.offering_id,
@@ -183,6 +195,8 @@ async def join_waitlist(
         earliest=window.earliest,
         latest=window.latest,
         notes=booking.notes,
+        area_id=booking.area_id,
+        attributes=booking.attributes,
     )
     ask = ask.beside(booking_id, instead=instead)
     return await waitlist.join_waitlist(app, VenueRef(booking.venue_id), ask)
@@ -203,11 +217,10 @@ async def describe_booking(
     async with app.db.begin(organization) as tx:
         booking = await holds.see_booking(tx, booking_id)
         venue = await find_own_venue(tx, VenueRef(booking.venue_id))
-        offerings = await venue_store.list_offerings(tx, booking.venue_id)
+        name = await venue_store.name_of_offering(tx, booking.venue_id, booking.offering_id)
         if token:
             await store.insert_token(tx, booking_id, token_hash(token))
         booking = booking.as_of(tx.now)
-    name = next(each.name for each in offerings if each.id == booking.offering_id)
     return Described(booking, venue, name, token)
 
 
@@ -233,3 +246,8 @@ async def _still_open(tx: Transaction, booking_id: UUID) -> Booking:
     if not booking.token_holds(tx.now):
         raise ManageTokenNotFound
     return booking
+
+
+def _refuse_unless_mailable(booking: Booking) -> None:
+    if not booking.guest.email:
+        texts.refuse("/token", "must be of a booking whose guest has an e-mail address")

@@ -13,6 +13,7 @@ from booking.domain.bookings import (
     DepositPayment,
     Status,
     new_token,
+    refuse_unless_accepted,
     token_hash,
 )
 from booking.domain.waitlist import (
@@ -33,6 +34,7 @@ from booking.usecases.requests import ask_deposit
 from booking.usecases.retries import until_first
 from servicekit import timers
 from servicekit.database import Transaction
+from servicekit.money import Money
 from servicekit.timers import Timer
 
 WAITLIST_OFFER = "waitlist_offer"
@@ -67,21 +69,25 @@ class Locked:
     """What the guest gives up by accepting; None for nothing, and where it was not asked for."""
 
 
-async def accept_offer(app: App, organization: UUID, entry_id: UUID) -> Accepted:
+async def accept_offer(
+    app: App, organization: UUID, entry_id: UUID, *, accepted_fee: Money | None = None
+) -> Accepted:
     """Makes the offer the guest's booking: confirmed, or held until its deposit is paid.
 
     The booking that it takes the place of, if that was wished, is cancelled in the same transaction; where a
-    deposit is due, once that is paid.
+    deposit is due, once that is paid. Either way it costs what it costs now; `accepted_fee` is what the guest
+    has seen of that, None for whatever it is.
 
     The same booking, with a further link, when it was accepted before. The payment is asked for after the
     booking is safe; when payment is down, the hold stays and a repeated call asks again.
 
     Raises:
         WaitlistOfferGone: there is no offer, or it ran out or was taken back.
+        CancellationFeeChanged: giving the other booking up costs another amount by now.
         Busy: too many others change the same day.
         Unavailable: payment is down.
     """
-    booking, token = await until_first(lambda: _accept(app, organization, entry_id))
+    booking, token = await until_first(lambda: _accept(app, organization, entry_id, accepted_fee))
     return Accepted(booking, token, await ask_deposit(app, organization, booking))
 
 
@@ -200,13 +206,16 @@ async def let_go(tx: Transaction, held: Booking, outcome: Outcome, actor: Actor)
     await timers.cancel(tx, WAITLIST_OFFER, str(held.id))
 
 
-async def _accept(app: App, organization: UUID, entry_id: UUID) -> tuple[Booking, str]:
+async def _accept(
+    app: App, organization: UUID, entry_id: UUID, accepted_fee: Money | None
+) -> tuple[Booking, str]:
     token = new_token()
     async with app.db.begin(organization) as tx:
         locked = await lock(tx, entry_id, accepting=True)
         booking = await _accepted_before(tx, locked.entry)
         if booking is None:
             held = _open_offer(locked, tx.now)
+            refuse_unless_accepted(rebookings.fee_of(locked.replaced, tx.now), accepted_fee)
             booking = held.accept(pay_by=tx.now + app.hold_ttl, now=tx.now)
             waits_for_money = booking.status is Status.HELD
             await store.hold_until(tx, booking.id, booking.hold_expires_at)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from booking.app import App
@@ -20,7 +21,18 @@ _BEFORE, _AFTER = timedelta(days=1), timedelta(days=4)
 """In whatever zone: a service day's starts reach into the second night, and a stay lasts a day at most."""
 _SOLD_OUT = (Refusal.FULLY_BOOKED, Refusal.OCCUPIED, Refusal.PACING)
 _NOT_ON_SALE = (Refusal.NOT_RELEASED, Refusal.TOO_FAR_AHEAD)
-_HOPELESS = (Refusal.NO_TABLE_FOR_PARTY, Refusal.MUST_FINISH, Refusal.NOTICE, Refusal.CLOSED)
+_HOPELESS = (
+    Refusal.NO_TABLE_FOR_PARTY,
+    Refusal.NO_TABLE_AS_ASKED,
+    Refusal.PARTY_BEYOND_PACE,
+    Refusal.MUST_FINISH,
+    Refusal.NOTICE,
+    Refusal.CLOSED,
+)
+
+
+Searched: TypeAlias = dict[tuple[UUID, Party], list[Slot]]
+"""What was found for an offering and a party, so that many who wait for the same are searched for once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,7 @@ def first_opening(
     service_date: date,
     *,
     declined: Mapping[UUID, set[int]],
+    searched: Searched,
     start: int | None = None,
     by_staff: bool = False,
 ) -> Opening | None:
@@ -56,13 +69,13 @@ def first_opening(
 
     A party that would have to ask first gets its answer from staff, and no offer by itself. What overlaps
     a stay that an entry has `declined`, by its start, is not offered to it: the next in line has it.
+    `searched` keeps what was found on these `days` for the next ones in line.
     """
-    searched: dict[tuple[UUID, int], list[Slot]] = {}
     for entry in entries:
         ask, offering = entry.ask, days.plan.offerings.get(entry.ask.offering_id)
         if offering is None or (offering.terms.asks_first(ask.party_size) and not by_staff):
             continue
-        kind = (ask.offering_id, ask.party_size)
+        kind = (ask.offering_id, ask.party)
         if kind not in searched:
             searched[kind] = _slots(days, ask, service_date)
         no_more = declined.get(entry.id, set())
@@ -73,7 +86,7 @@ def first_opening(
                     offering,
                     service_date,
                     start=slot.start,
-                    party=Party(ask.party_size),
+                    party=ask.party,
                     taken=days.taken,
                     now=int(days.now.timestamp()),
                 )
@@ -91,7 +104,8 @@ def refuse_unless_sold_out(days: Days, ask: Ask) -> None:
         OfferingNotFound: the venue does not have it.
         SlotAvailable: the wish can be booked.
         SlotNotReleased, SlotTooFarAhead: some of it is not on sale yet.
-        NoTableForParty, SlotEndsTooLate, SlotTooSoon, SlotClosed: nothing of it could ever be offered.
+        NoTableForParty, NoTableAsAsked, PartyBeyondPace, SlotEndsTooLate, SlotTooSoon, SlotClosed: nothing of
+            it could ever be offered.
     """
     days.plan.offering(ask.offering_id)
     found: list[Slot] = []
@@ -115,7 +129,7 @@ def _slots(days: Days, ask: Ask, service_date: date) -> list[Slot]:
         days.plan,
         [days.plan.offering(ask.offering_id)],
         service_date,
-        party=Party(ask.party_size),
+        party=ask.party,
         taken=days.taken,
         now=int(days.now.timestamp()),
         asking=False,

@@ -1,16 +1,20 @@
-"""Pacing rules: how many may begin at once. A change touches no booking that was made."""
+"""Pacing rules: how many may begin at once. A change names who is over the limit, and touches nobody."""
 
 from dataclasses import dataclass
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from booking.app import App
-from booking.domain.pacing import PacingRule, PacingRuleNotFound
-from booking.domain.venues import VenueRef
+from booking.domain.pacing import PacingRule, PacingRuleNotFound, over_limit
+from booking.domain.venues import PartDeleted, Venue, VenueRef
 from booking.store import pacing as store
 from booking.usecases import capacity
-from booking.usecases.venues import add_part, list_parts
-from servicekit import ids
+from booking.usecases.hours import Changed
+from booking.usecases.venues import list_parts
+from servicekit import idempotency, ids
 from servicekit.database import Transaction
+
+_MOST_NAMED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +41,23 @@ class Limits:
         )
 
 
-async def create_rule(app: App, organization: UUID, ref: VenueRef, limits: Limits) -> PacingRule:
-    """Adds a rule; the same again for the same Idempotency-Key.
+async def create_rule(app: App, organization: UUID, ref: VenueRef, limits: Limits) -> Changed[PacingRule]:
+    """Adds a rule, and names the bookings over its limit; the same again for the same Idempotency-Key.
 
     Raises:
-        VenueNotFound, OfferingNotFound, Inconsistent
+        VenueNotFound, OfferingNotFound, Inconsistent, PartDeleted
+        Busy: bookings are being made for too long.
     """
     rule = limits.rule(ids.new())
-    return await add_part(app, organization, ref, rule, insert=store.insert_rule, listed=store.list_rules)
+    async with app.db.begin(organization) as tx:
+        venue = await capacity.begin_change(tx, ref)
+        earlier = await idempotency.claim(tx, idempotency.key(), rule.id)
+        if earlier:
+            rule = await _rule(tx, venue.id, earlier, PartDeleted)
+        else:
+            await store.insert_rule(tx, venue.id, rule)
+            await capacity.publish(tx, venue)
+        return Changed(rule, await _over_limit(tx, venue, rule))
 
 
 async def list_rules(app: App, organization: UUID, ref: VenueRef) -> list[PacingRule]:
@@ -54,26 +67,44 @@ async def list_rules(app: App, organization: UUID, ref: VenueRef) -> list[Pacing
 
 async def update_rule(
     app: App, organization: UUID, ref: VenueRef, rule_id: UUID, limits: Limits
-) -> PacingRule:
-    """Replaces a rule. Raises VenueNotFound, PacingRuleNotFound, OfferingNotFound, Inconsistent, Busy."""
+) -> Changed[PacingRule]:
+    """Replaces a rule, and names the bookings over its limit: they stay.
+
+    Raises:
+        VenueNotFound, PacingRuleNotFound, OfferingNotFound, Inconsistent, Busy
+    """
     rule = limits.rule(rule_id)
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
-        await _refuse_unless_there(tx, venue.id, rule_id)
-        await store.save_rule(tx, rule)
+        await _rule(tx, venue.id, rule_id)
+        await store.save_rule(tx, venue.id, rule)
         await capacity.publish(tx, venue)
-    return rule
+        return Changed(rule, await _over_limit(tx, venue, rule))
 
 
 async def delete_rule(app: App, organization: UUID, ref: VenueRef, rule_id: UUID) -> None:
     """Deletes a rule. Raises VenueNotFound, PacingRuleNotFound, Busy."""
     async with app.db.begin(organization) as tx:
         venue = await capacity.begin_change(tx, ref)
-        await _refuse_unless_there(tx, venue.id, rule_id)
+        await _rule(tx, venue.id, rule_id)
         await store.delete_rule(tx, rule_id)
         await capacity.publish(tx, venue)
 
 
-async def _refuse_unless_there(tx: Transaction, venue_id: UUID, rule_id: UUID) -> None:
-    if rule_id not in {each.id for each in await store.list_rules(tx, venue_id)}:
-        raise PacingRuleNotFound
+async def _over_limit(tx: Transaction, venue: Venue, rule: PacingRule) -> list[UUID]:
+    """The bookings to come that a rule would not let begin any more, by start; at most 500."""
+    booked = await store.list_beginnings(tx, venue.id, capacity.today(tx))
+    over = over_limit(ZoneInfo(venue.time_zone), rule, booked)
+    return [each.booking_id for each in sorted(over, key=lambda each: each.start)[:_MOST_NAMED]]
+
+
+async def _rule(
+    tx: Transaction,
+    venue_id: UUID,
+    rule_id: UUID,
+    missing: type[PacingRuleNotFound | PartDeleted] = PacingRuleNotFound,
+) -> PacingRule:
+    for each in await store.list_rules(tx, venue_id):
+        if each.id == rule_id:
+            return each
+    raise missing

@@ -97,10 +97,15 @@ async def _confirm(tx: Transaction, booking: Booking, before: Booking) -> None:
 
 
 async def _take_again(app: App, tx: Transaction, booking: Booking) -> Booking | None:
-    """Room for a booking that had lost it, the same if free; None when there is none, or it has begun."""
+    """Room for a booking that had lost it, the same if free; None when there is none, or it has begun.
+
+    None, too, for what is off sale by now.
+    """
     if booking.start <= tx.now:
         return None
     days = await seating.read(app, tx, booking, int(booking.start.timestamp()))
+    if booking.offering_id in days.plan.retired:
+        return None
     choice = None
     with suppress(ResourceNotFound, NoTableForParty):  # since it expired, they may be gone, or joined no more
         choice = await seating.choose(tx, days, booking, Wanted(booking.resource_ids), leaving=())

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
+from booking.domain import exceptions
 from booking.domain.bookings import (
     Actor,
-    ActorKind,
     Booking,
     ChangeKind,
     DepositPayment,
@@ -14,10 +14,12 @@ from booking.domain.bookings import (
     Status,
     Step,
 )
-from booking.domain.overrides import Override
+from booking.domain.floor import Channel
+from booking.domain.overrides import Override, Rule
 from booking.domain.terms import RequestRule
 from booking.events import bookings as events
 from booking.store import bookings as store
+from booking.store.days import Days
 from booking.usecases import deadlines, holds, seating
 from booking.usecases.retries import until_first
 from booking.usecases.seating import Wanted
@@ -40,13 +42,16 @@ async def confirm_request(
 ) -> Booking:
     """Says yes to a request: it has its room from now on, and is held where a deposit is due.
 
-    The same answer when staff said yes before, also once it is paid. Others who are to come are moved to
-    other seats where that makes room. The payment is asked for after the hold is safe; when payment is down,
-    the hold stays and a repeated call asks again.
+    By the rules of a booking that staff make, as far as `answer.override` does not set them aside; notice was
+    given when the guest asked. The same answer when staff said yes before, also once it is paid. Others who
+    are to come are moved to other seats where that makes room. The payment is asked for after the hold is
+    safe; when payment is down, the hold stays and a repeated call asks again.
 
     Raises:
         BookingNotFound, BookingStateConflict: there is none, or it is no request, or ran out.
         VersionMismatch: it has changed since.
+        SlotClosed, SlotEndsTooLate: the hours do not allow it, or not any more.
+        PartyBeyondPace, SlotPaced: the rules of pacing do not, or too many others begin around then.
         SlotTaken: somebody else has the room.
         ResourceNotFound, NoTableForParty: what staff chose is not there, or has too few seats.
         Busy: too many others change the same day.
@@ -114,10 +119,11 @@ async def _confirm(app: App, organization: UUID, booking_id: UUID, answer: Answe
         booking.refuse_unless_version(answer.expected_version)
         booking.refuse_unless(Step.CONFIRM, tx.now)
         days = await seating.read(app, tx, booking, int(booking.start.timestamp()))
-        rule = days.plan.offering(booking.offering_id).terms.requests or RequestRule(1)
+        rule = days.plan.offering_of(booking.offering_id).terms.requests or RequestRule(1)
         waived = booking.overridden | (answer.override.rules if answer.override else frozenset())
         pay_by = rule.pay_by(start=booking.start, now=days.now)
         confirmed = booking.confirm(pay_by=pay_by, now=days.now, waived=waived)
+        _refuse_against_rules(days, confirmed)
         wanted = Wanted(answer.resource_ids or booking.resource_ids, waived)
         confirmed = await seating.seat(tx, days, confirmed, wanted, others_may_move=app)
         kind = ChangeKind.HELD if confirmed.status is Status.HELD else ChangeKind.CONFIRMED
@@ -130,13 +136,21 @@ async def _confirm(app: App, organization: UUID, booking_id: UUID, answer: Answe
     return confirmed
 
 
+def _refuse_against_rules(days: Days, booking: Booking) -> None:
+    """Lets staff promise what they may book: within the hours, and where not too many others begin."""
+    start, end = int(booking.start.timestamp()), int(booking.end.timestamp())
+    plan, day, waived = days.plan, booking.service_date, booking.overridden
+    offering = plan.offering_of(booking.offering_id)
+    exceptions.refuse_unless_open(plan, offering, day, start=start, end=end, waived=waived)
+    if Rule.PACING not in waived:
+        seating.refuse_if_paced(days, booking, Channel.STAFF)
+
+
 async def _said_yes(tx: Transaction, booking: Booking) -> bool:
-    """Whether a member confirmed the request before, and it stands since: held, paid or not, moved or not."""
+    """Whether staff confirmed the request before, and it stands since: held, paid or not, moved or not."""
     if booking.status not in (Status.HELD, Status.CONFIRMED):
         return False
     return any(
-        each.actor.kind is ActorKind.MEMBER
-        and each.version > 1
-        and each.kind in (ChangeKind.HELD, ChangeKind.CONFIRMED)
+        each.actor.is_staff and each.version > 1 and each.kind in (ChangeKind.HELD, ChangeKind.CONFIRMED)
         for each in await store.list_changes(tx, booking.id)
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from booking.app import App
@@ -11,6 +11,7 @@ from booking.domain.blocks import Block
 from booking.domain.bookings import Booking
 from booking.domain.calendar import FIRST_DAY, LAST_DAY
 from booking.domain.demands import Demand
+from booking.domain.floor import Channel
 from booking.domain.occupancy import Allocation, Occupied
 from booking.domain.overrides import Rule
 from booking.domain.refusals import NoTableForParty, SlotTaken, SlotTooFarAhead, SlotTooSoon
@@ -74,8 +75,17 @@ async def seat(
         Lost: somebody was quicker.
     """
     choice = await choose(tx, days, booking, wanted, leaving={booking.id})
-    if choice is None and others_may_move and days.plan.reseating and not _chosen(booking, wanted):
-        choice = await _with_others_moved(others_may_move, tx, days, booking, wanted)
+    if choice is None and others_may_move and not _chosen(booking, wanted):
+        choice = await with_others_moved(
+            others_may_move,
+            tx,
+            days=days,
+            venue_id=booking.venue_id,
+            service_date=booking.service_date,
+            demands=_demands(days, booking, wanted),
+            start=int(booking.start.timestamp()),
+            leaving=booking.id,
+        )
     if choice is None:
         raise SlotTaken
     await store.release(tx, booking.id)  # first: whoever is moved may have its seats
@@ -83,6 +93,22 @@ async def seat(
     booking = booking.seated_at(choice.resource_ids)
     await store.occupy(tx, booking, choice.occupations)
     return booking
+
+
+def refuse_if_paced(days: Days, booking: Booking, channel: Channel) -> None:
+    """Lets a booking begin where the venue's rules of pacing do, by the limits of a channel.
+
+    Raises PartyBeyondPace, SlotPaced.
+    """
+    others = [each for each in days.placements if each.booking_id != booking.id]
+    availability.refuse_if_paced(
+        days.plan,
+        days.plan.offering_of(booking.offering_id),
+        booking.service_date,
+        start=int(booking.start.timestamp()),
+        party=replace(booking.party, channel=channel),
+        taken=replace(days.taken, placements=others),
+    )
 
 
 async def is_free(tx: Transaction, days: Days, booking: Booking, wanted: Wanted) -> bool:
@@ -114,27 +140,33 @@ async def choose(
     )
 
 
-async def _with_others_moved(
-    app: App, tx: Transaction, days: Days, booking: Booking, wanted: Wanted
+async def with_others_moved(
+    app: App,
+    tx: Transaction,
+    *,
+    days: Days,
+    venue_id: UUID,
+    service_date: date,
+    demands: Sequence[Demand],
+    start: int,
+    leaving: UUID | None = None,
 ) -> Choice | None:
-    """The same with others of its service day at other seats; None when that does not help either.
+    """Where a visit from `start` (epoch seconds) on sits with others of its service day at other seats.
+
+    As if `leaving` were not there. None when that does not help either, or the venue does not want it.
 
     Raises:
         Lost: the venue has changed since `days` was read.
     """
-    whole = window_of_day(days.plan, booking.service_date)
-    start = int(booking.start.timestamp())
+    if not days.plan.reseating:
+        return None
+    whole = window_of_day(days.plan, service_date)
     window = replace(whole, start=min(whole.start, start - _DAY), end=max(whole.end, start + _DAY))
-    day = await day_store.read_days_in(tx, app.plans, booking.venue_id, window)
+    day = await day_store.read_days_in(tx, app.plans, venue_id, window)
     if day.plan is not days.plan:
         raise Lost
-    return availability.rearrange(
-        day.plan,
-        _demands(day, booking, wanted),
-        booking.service_date,
-        start=start,
-        taken=day.taken.without(booking.id),
-    )
+    taken = day.taken.without(leaving) if leaving else day.taken
+    return availability.rearrange(day.plan, demands, service_date, start=start, taken=taken)
 
 
 def _chosen(booking: Booking, wanted: Wanted) -> tuple[UUID, ...]:
@@ -145,7 +177,7 @@ def _chosen(booking: Booking, wanted: Wanted) -> tuple[UUID, ...]:
 def _demands(days: Days, booking: Booking, wanted: Wanted) -> Sequence[Demand]:
     """What the booking needs where it is to sit, for as long as it stays."""
     plan, start = days.plan, int(booking.start.timestamp())
-    offering = plan.offering(booking.offering_id)
+    offering = plan.offering_of(booking.offering_id)
     any_size = booking.party.any_size or Rule.PARTY_SIZE in wanted.waived
     party = replace(booking.party, any_size=any_size)
     chosen = _chosen(booking, wanted)

@@ -58,6 +58,10 @@ class Order:
     notes: str
     excluded: tuple[date, ...] = ()
     added: tuple[date, ...] = ()
+    area_id: UUID | None = None
+    """Only there."""
+    attributes: frozenset[str] = frozenset()
+    """What everything that seats the party must have."""
     skip: bool = False
     """Whether what cannot be had is left out, instead of refusing all of it."""
 
@@ -157,6 +161,8 @@ def _begin(order: Order, venue_id: UUID, time_zone: str, now: datetime) -> Serie
         party_size=order.party_size,
         notes=order.notes,
         created_at=now,
+        area_id=order.area_id,
+        attributes=order.attributes,
     )
 
 
@@ -176,6 +182,8 @@ def _wishes(series: Series) -> tuple[Wishes, list[Conflict]]:
             start=start,
             party_size=series.party_size,
             notes=series.notes,
+            area_id=series.area_id,
+            attributes=series.attributes,
         )
     return wishes, conflicting
 

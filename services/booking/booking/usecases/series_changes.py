@@ -202,7 +202,7 @@ def _service_dates(plan: Plan | None, targets: Iterable[_Target]) -> set[date]:
     """The service days that bookings would be on, where they can be."""
     if plan is None:
         return set()
-    dates = (plan.service_date(plan.offering(each.booking.offering_id), each.start) for each in targets)
+    dates = (plan.service_date(plan.offering_of(each.booking.offering_id), each.start) for each in targets)
     return {each for each in dates if each is not None}
 
 

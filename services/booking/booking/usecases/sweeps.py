@@ -19,12 +19,14 @@ from booking.store.commits import Draft
 from booking.store.days import Days, Lost
 from booking.usecases import holds, openings
 from booking.usecases.offers import GRACE, WAITLIST_OFFER, see_entry
-from booking.usecases.openings import Opening
+from booking.usecases.openings import Opening, Searched
 from booking.usecases.retries import until_first
 from servicekit import ids, outbox, timers
 from servicekit.database import Transaction
 from servicekit.timers import Timer
 
+PAGE = 100
+"""How many who wait are read at once."""
 _PAST = timedelta(days=2)
 _FIRST = UUID(int=0)
 _ENGINE = Actor(ActorKind.ENGINE)
@@ -119,13 +121,17 @@ async def _offer_next(app: App, organization: UUID, venue_id: UUID, day: date, *
 async def _look(
     app: App, tx: Transaction, venue_id: UUID, day: date, after: UUID
 ) -> tuple[Days, Opening] | None:
-    waiting = await store.list_waiting(tx, venue_id, day, after=after)
-    if not waiting:
-        return None
-    days = await openings.read(app, tx, venue_id, day, day)
-    declined = await _declined(tx, waiting)
-    opening = openings.first_opening(days, waiting, day, declined=declined)
-    return (days, opening) if opening else None
+    """The first behind `after` who fits, page by page: however many wait, few are held at once."""
+    days: Days | None = None
+    searched = Searched()
+    while waiting := await store.list_waiting(tx, venue_id, day, after=after, most=PAGE):
+        days = days or await openings.read(app, tx, venue_id, day, day)
+        declined = await _declined(tx, waiting)
+        opening = openings.first_opening(days, waiting, day, declined=declined, searched=searched)
+        if opening:
+            return days, opening
+        after = waiting[-1].id
+    return None
 
 
 async def _offer_to(
@@ -139,7 +145,9 @@ async def _offer_to(
             raise WaitlistEntryNotFound
         entry.as_of(tx.now).offer()
         days = await openings.read(app, tx, venue_id, day, day)
-        opening = openings.first_opening(days, [entry], day, declined={}, start=start, by_staff=True)
+        opening = openings.first_opening(
+            days, [entry], day, declined={}, searched=Searched(), start=start, by_staff=True
+        )
         return await _offer(app, tx, days, opening, actor) if opening else None
 
 
@@ -153,6 +161,8 @@ async def _offer(app: App, tx: Transaction, days: Days, opening: Opening, actor:
         start=slot.start,
         party_size=entry.ask.party_size,
         notes=entry.ask.notes,
+        area_id=entry.ask.area_id,
+        attributes=entry.ask.attributes,
     )
     booking = Booking.promise(
         ids.new(),

@@ -14,6 +14,7 @@ from booking.usecases.retries import until_first
 from booking.usecases.seating import Wanted
 from servicekit import timers
 from servicekit.database import Transaction
+from servicekit.money import Money
 from servicekit.timers import Timer
 
 _TOO_LATE = timedelta(hours=1)
@@ -48,7 +49,8 @@ async def arrive(
 ) -> Booking:
     """The guest is there. One who counted as missed is seated anew, as long as there is room.
 
-    The same answer when that was said before.
+    What payment kept of the deposit of one who was missed goes back, as the rest did. The same answer when
+    that was said before.
 
     Raises:
         BookingNotFound, BookingStateConflict, BookingNotDue: there is none, or it cannot be, or not now.
@@ -60,7 +62,7 @@ async def arrive(
     async def step(tx: Transaction, booking: Booking) -> Booking:
         arrived = await _back(app, tx, booking, booking.arrive(now=tx.now))
         await _keep(tx, booking, arrived, ChangeKind.ARRIVED, actor)
-        await events.booking_arrived(tx, arrived)
+        await events.booking_arrived(tx, arrived, fee_waived=await _fee_waived(tx, booking))
         return arrived
 
     return await _step(app, organization, booking_id, Status.ARRIVED, step, expected_version=expected_version)
@@ -74,7 +76,7 @@ async def seat(
     async def step(tx: Transaction, booking: Booking) -> Booking:
         seated = await _back(app, tx, booking, booking.seat(now=tx.now))
         await _keep(tx, booking, seated, ChangeKind.SEATED, actor)
-        await events.booking_seated(tx, seated)
+        await events.booking_seated(tx, seated, fee_waived=await _fee_waived(tx, booking))
         return seated
 
     return await _step(app, organization, booking_id, Status.SEATED, step, expected_version=expected_version)
@@ -159,10 +161,22 @@ async def _step(
 
 async def _miss(tx: Transaction, booking: Booking, actor: Actor) -> Booking:
     missed = booking.miss(now=tx.now)
+    # Who was there may have been missed before: then the whole deposit went back by coming after all.
+    again = booking.status is Status.ARRIVED and await _times_missed(tx, booking)
     await store.release(tx, booking.id)
     await _keep(tx, booking, missed, ChangeKind.NO_SHOW, actor)
-    await events.booking_missed(tx, missed)
+    await events.booking_missed(tx, missed, fee=None if again else missed.no_show_fee)
     return missed
+
+
+async def _fee_waived(tx: Transaction, before: Booking) -> Money | None:
+    """What was kept of a guest who comes after all; None when nothing was, or it went back before."""
+    missed_once = before.status is Status.NO_SHOW and await _times_missed(tx, before) == 1
+    return before.no_show_fee if missed_once else None
+
+
+async def _times_missed(tx: Transaction, booking: Booking) -> int:
+    return sum(each.kind is ChangeKind.NO_SHOW for each in await store.list_changes(tx, booking.id))
 
 
 async def _back(app: App, tx: Transaction, before: Booking, after: Booking) -> Booking:

@@ -20,6 +20,7 @@ from booking.usecases.retries import until_first
 from servicekit import idempotency, ids, inbox, timers
 from servicekit.database import Transaction
 from servicekit.events import Event
+from servicekit.money import Money
 from servicekit.paging import Page
 from servicekit.timers import Timer
 
@@ -35,6 +36,8 @@ class Seen:
     position: int
     offered: Booking | None = None
     """What is held for it and may be accepted."""
+    fee_if_accepted: Money | None = None
+    """What is kept of the deposit of the booking that accepting gives up; None when nothing is to lose."""
     booking_id: UUID | None = None
     """What it accepted."""
 
@@ -63,7 +66,8 @@ async def join_waitlist(app: App, ref: VenueRef, ask: Ask, *, proof: str = "") -
         VenueNotFound, OfferingNotFound: nobody offers that.
         SlotAvailable: the wish can be booked.
         SlotNotReleased, SlotTooFarAhead: some of it is not on sale yet.
-        NoTableForParty, SlotEndsTooLate, SlotTooSoon, SlotClosed: nothing of it could ever be offered.
+        NoTableForParty, NoTableAsAsked, PartyBeyondPace, SlotEndsTooLate, SlotTooSoon, SlotClosed: nothing of
+            it could ever be offered.
         WaitlistOfferPending: the guest has to answer an offer first.
         Busy: the same guest joins several times at once.
     """
@@ -180,10 +184,9 @@ async def describe_entry(app: App, organization: UUID, entry_id: UUID, *, issue_
         entry = await see_entry(tx, entry_id)
         seen = await _see(tx, entry)
         venue = await find_own_venue(tx, VenueRef(entry.venue_id))
-        offerings = await venue_store.list_offerings(tx, entry.venue_id)
+        name = await venue_store.name_of_offering(tx, entry.venue_id, entry.ask.offering_id)
         if token:
             await store.insert_token(tx, entry_id, token_hash(token))
-    name = next(each.name for each in offerings if each.id == entry.ask.offering_id)
     return Described(seen, venue, name, token)
 
 
@@ -250,5 +253,6 @@ async def _see(tx: Transaction, entry: Entry) -> Seen:
             return replace(seen, booking_id=offer.booking_id)
         if offer.outcome is Outcome.PENDING:
             held = (await holds.see_booking(tx, offer.booking_id)).as_of(tx.now)
-            return replace(seen, offered=held if held.status is Status.HELD else None)
+            if held.status is Status.HELD:
+                return replace(seen, offered=held, fee_if_accepted=await rebookings.read_fee(tx, entry.ask))
     return seen

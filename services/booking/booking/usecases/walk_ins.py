@@ -7,18 +7,18 @@ from uuid import UUID
 from booking.app import App
 from booking.domain import availability, exceptions, solver
 from booking.domain.bookings import Actor, Booking, Wish, new_token, token_hash
+from booking.domain.demands import Demand, begun
 from booking.domain.floor import Channel
 from booking.domain.occupancy import Occupied
 from booking.domain.overrides import Rule
 from booking.domain.refusals import NoTableForParty, SlotTaken
-from booking.domain.solver import Choice
 from booking.domain.venues import VenueRef
 from booking.events.bookings import booking_made
 from booking.store import commits
 from booking.store import days as day_store
 from booking.store.commits import Draft
 from booking.store.days import Days, Lost, Window
-from booking.usecases import holds
+from booking.usecases import holds, seating
 from booking.usecases.directory import find_own_venue
 from booking.usecases.retries import until_first
 from servicekit import idempotency, ids, outbox
@@ -42,6 +42,8 @@ async def seat_walk_in(
     app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, *, actor: Actor
 ) -> Booking:
     """Seats a party now. The same booking again for the same Idempotency-Key.
+
+    Where nothing is free and staff named no resources, others who are to come are moved to other seats.
 
     Raises:
         VenueNotFound, OfferingNotFound, ResourceNotFound: there is none.
@@ -68,7 +70,20 @@ async def _seat(app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, ac
         locked = await day_store.read_days_in(tx, app.plans, venue.id, window, key=key)
         if locked.plan is not days.plan:
             raise Lost
-        end, choice = _choose(locked, walk_in, service_date, start)
+        end, demands = _needs(locked, walk_in, service_date, start)
+        choice = solver.choose(demands, start, Occupied(locked.allocations))
+        if choice is None and not walk_in.resource_ids:
+            choice = await seating.with_others_moved(
+                app,
+                tx,
+                days=locked,
+                venue_id=venue.id,
+                service_date=service_date,
+                demands=demands,
+                start=start,
+            )
+        if choice is None:
+            raise SlotTaken
         booking = Booking.promise(
             ids.new(),
             replace(walk_in.wish, start=start),
@@ -97,8 +112,8 @@ async def _seat(app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, ac
     return booking
 
 
-def _choose(days: Days, walk_in: WalkIn, service_date: date, start: int) -> tuple[int, Choice]:
-    """The end of the stay, and where the party sits. Raises SlotTaken, NoTableForParty, ResourceNotFound."""
+def _needs(days: Days, walk_in: WalkIn, service_date: date, start: int) -> tuple[int, tuple[Demand, ...]]:
+    """The end of the stay, and what it needs until then. Raises NoTableForParty, ResourceNotFound."""
     plan, party = days.plan, walk_in.wish.party(Channel.STAFF)
     offering = plan.offering(walk_in.wish.offering_id)
     if walk_in.resource_ids:
@@ -109,11 +124,7 @@ def _choose(days: Days, walk_in: WalkIn, service_date: date, start: int) -> tupl
         raise NoTableForParty
     stay = walk_in.minutes * 60 or availability.stay_seconds(offering, party.size, service_date)
     end = start + stay
-    demands = exceptions.lasting_until(offering, demands, party, service_date, start=start, end=end)
-    choice = solver.choose(demands, start, Occupied(days.allocations), since=start)
-    if choice is None:
-        raise SlotTaken
-    return end, choice
+    return end, begun(exceptions.lasting_until(offering, demands, party, service_date, start=start, end=end))
 
 
 def _window(start: int) -> Window:

@@ -191,6 +191,7 @@ def _offered(answer: waitlist_pb2.DescribeWaitlistEntryResponse) -> Booking:
         status=BookingStatus.HELD,
         token=answer.waitlist_token,
         until=offer.expires_at,
+        fee=offer.fee_if_accepted if offer.HasField("fee_if_accepted") else None,
     )
 
 
@@ -204,6 +205,7 @@ def _read(
     token: str,
     until: values_pb2.OffsetDateTime | None,
     by_venue: bool = False,
+    fee: values_pb2.Money | None = None,
 ) -> Booking:
     """Who comes, to what they come, and what an answer says of where that is."""
     return Booking(
@@ -225,6 +227,7 @@ def _read(
         deposit=Money(stay.deposit.amount, stay.deposit.currency) if stay.HasField("deposit") else None,
         hold_expires_at=_moment(until) if until is not None else None,
         cancelled_by_venue=by_venue,
+        fee_if_accepted=Money(fee.amount, fee.currency) if fee is not None else None,
     )
 
 

@@ -112,3 +112,5 @@ class Booking:
     hold_expires_at: datetime | None = None
     """Until when a hold is to be paid, a request is answered by staff, or an offer by the guest."""
     cancelled_by_venue: bool = False
+    fee_if_accepted: Money | None = None
+    """Of an offer: what is kept of the deposit of the booking that accepting it gives up."""

@@ -227,6 +227,8 @@ def _facts(kind: MailKind, booking: Booking, formats: Formats, shared: dict[str,
     ]
     if booking.deposit is not None and kind is not MailKind.REQUEST_DECLINED:
         facts.append(Fact(shared["deposit"], formats.money(booking.deposit)))
+    if booking.fee_if_accepted is not None and booking.fee_if_accepted.amount:
+        facts.append(Fact(shared["fee_if_accepted"], formats.money(booking.fee_if_accepted)))
     deadline = "reply_by" if kind is MailKind.WAITLIST_OFFERED else _DEADLINES.get(booking.status)
     if deadline and booking.hold_expires_at is not None:
         until, expiry = booking.hold_expires_at, formats.time(booking.hold_expires_at, zone)

@@ -41,7 +41,7 @@ class Payment:
     """The intent that counts; None until the provider has made one and we have written it down."""
     created_at: datetime
     no_show_fee: Money | None = None
-    """What is kept because the guest did not come; None while nobody said so."""
+    """What is kept because the guest did not come; None while nobody said so, 0 once they came after all."""
 
     @classmethod
     def due(
@@ -148,6 +148,14 @@ class Payment:
         if fee.currency != self.amount.currency or not 0 <= fee.amount <= self.amount.amount:
             raise RefundExceedsPayment
         return replace(self, no_show_fee=fee)
+
+    def waive_fee(self) -> "tuple[Payment, Money]":
+        """The guest came after all: nothing is kept. Answers what that gives back, besides any rest before.
+
+        Before anybody said that the guest did not come, all of it: that news is of no use once it arrives.
+        """
+        kept = self.amount if self.no_show_fee is None else self.no_show_fee
+        return replace(self, no_show_fee=Money(0, self.amount.currency)), kept
 
     def give_back(self, amount: Money) -> "Payment":
         """Money went back to the guest.

@@ -15,6 +15,10 @@ NO_SHOW = "no_show"
 """The cause of a refund of what is left of a deposit once the fee of a guest who did not come is kept."""
 
 
+NO_SHOW_WAIVED = "no_show_waived"
+"""The cause of a refund of what was kept of a guest who came after all."""
+
+
 class RefundState(StrEnum):
     """Where a refund stands: owed, given back, or refused by the provider for good."""
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from payment.app import App
 from payment.domain.payments import Payment
-from payment.domain.refunds import BOOKING_CLOSED, NO_SHOW
+from payment.domain.refunds import BOOKING_CLOSED, NO_SHOW, NO_SHOW_WAIVED
 from payment.store import payments, refunds
 from servicekit import ids, inbox, telemetry, timers
 from servicekit.database import Transaction
@@ -67,6 +67,23 @@ async def settle_no_show(app: App, event: Event, booking_id: UUID, *, fee: Money
         rest = Money(payment.amount.amount - fee.amount, fee.currency)
         if rest.amount:
             await owe_refund(tx, kept, rest, "no show", cause=NO_SHOW)
+
+
+async def waive_no_show(app: App, event: Event, booking_id: UUID) -> None:
+    """A guest came who was missed: what was kept of the deposit goes back, once, and nothing is kept later.
+
+    Raises:
+        AlreadyHandled: the event was handled before.
+    """
+    async with app.db.begin(event.tenant) as tx:
+        await inbox.claim(tx, event)
+        payment = await payments.lock_payment_of_booking(tx, event.tenant, booking_id)
+        if payment is None:
+            return
+        waived, kept = payment.waive_fee()
+        await payments.save_payment(tx, waived)
+        if kept.amount:
+            await owe_refund(tx, waived, kept, "came after all", cause=NO_SHOW_WAIVED)
 
 
 async def owe_refund(

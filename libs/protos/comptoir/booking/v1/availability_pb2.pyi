@@ -113,7 +113,8 @@ class AvailabilityDay(_message.Message):
     """How many starts the search of the day shows as bookable."""
     reason: _booking_pb2.RefusalReason.ValueType
     """Why there are none; absent when there are some. Of several reasons the one that came nearest to a yes: the last in
-    the order closed, must finish, notice, not released, too far ahead, no table for the party, pacing, fully booked.
+    the order closed, must finish, notice, not released, too far ahead, no table for the party, no table as asked, party
+    beyond pace, pacing, fully booked, occupied.
     """
     @_builtins.property
     def first_start(self) -> _values_pb2.OffsetDateTime:

@@ -36,7 +36,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_TOO_FAR_AHEAD: _RefusalReason.ValueType  # 3
     """It is too far ahead."""
     REFUSAL_REASON_NO_TABLE_FOR_PARTY: _RefusalReason.ValueType  # 4
-    """No table or combination takes a party of this size."""
+    """No table or combination that can be booked takes a party of this size."""
     REFUSAL_REASON_FULLY_BOOKED: _RefusalReason.ValueType  # 5
     """Everything that would take the party is occupied, and it is proved that nobody who may sit elsewhere makes room: only
     a cancellation or a change helps.
@@ -51,6 +51,10 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     """Everything that would take the party is occupied. No way to seat others elsewhere was found, and a booking finds none
     either; a way that moves several of them may exist, so another booking or a cancellation can open it.
     """
+    REFUSAL_REASON_NO_TABLE_AS_ASKED: _RefusalReason.ValueType  # 10
+    """Parties of this size are taken, but nothing that takes them is in the area, or has the attributes, that were asked for."""
+    REFUSAL_REASON_PARTY_BEYOND_PACE: _RefusalReason.ValueType  # 11
+    """A pacing rule never lets in such a party, however few others begin: another size helps, or staff."""
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a start cannot be booked."""
@@ -64,7 +68,7 @@ REFUSAL_REASON_NOTICE: RefusalReason.ValueType  # 2
 REFUSAL_REASON_TOO_FAR_AHEAD: RefusalReason.ValueType  # 3
 """It is too far ahead."""
 REFUSAL_REASON_NO_TABLE_FOR_PARTY: RefusalReason.ValueType  # 4
-"""No table or combination takes a party of this size."""
+"""No table or combination that can be booked takes a party of this size."""
 REFUSAL_REASON_FULLY_BOOKED: RefusalReason.ValueType  # 5
 """Everything that would take the party is occupied, and it is proved that nobody who may sit elsewhere makes room: only
 a cancellation or a change helps.
@@ -79,6 +83,10 @@ REFUSAL_REASON_OCCUPIED: RefusalReason.ValueType  # 9
 """Everything that would take the party is occupied. No way to seat others elsewhere was found, and a booking finds none
 either; a way that moves several of them may exist, so another booking or a cancellation can open it.
 """
+REFUSAL_REASON_NO_TABLE_AS_ASKED: RefusalReason.ValueType  # 10
+"""Parties of this size are taken, but nothing that takes them is in the area, or has the attributes, that were asked for."""
+REFUSAL_REASON_PARTY_BEYOND_PACE: RefusalReason.ValueType  # 11
+"""A pacing rule never lets in such a party, however few others begin: another size helps, or staff."""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _BookingStatus:
@@ -410,7 +418,9 @@ class Guest(_message.Message):
     name: _builtins.str
     """The name on the book."""
     email: _builtins.str
-    """Where mails go."""
+    """Where mails go. Staff who book for somebody may leave it empty: then nobody is mailed. Whoever books for themselves, or
+    waits, has to give one.
+    """
     phone: _builtins.str
     """E.164, like "+33612345678"; empty for none."""
     language: _builtins.str
@@ -484,6 +494,7 @@ class Booking(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     SERIES_ID_FIELD_NUMBER: _builtins.int
     SERIES_DATE_FIELD_NUMBER: _builtins.int
+    PRICE_PER_PERSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "bkg_…"."""
     venue_id: _builtins.str
@@ -548,7 +559,9 @@ class Booking(_message.Message):
 
     @_builtins.property
     def price(self) -> _values_pb2.Money:
-        """What the whole party pays, as it stood when it was booked; absent when nothing is said."""
+        """What the whole party pays: the price of each person that stood when it was booked, for as many as come now; absent when
+        nothing is said.
+        """
 
     @_builtins.property
     def overridden(self) -> _containers.RepeatedScalarFieldContainer[Global___OverrideRule.ValueType]:
@@ -569,6 +582,10 @@ class Booking(_message.Message):
     @_builtins.property
     def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the guest asks of everything that seats the party."""
+
+    @_builtins.property
+    def price_per_person(self) -> _values_pb2.Money:
+        """What each person pays, as it stood when it was booked; absent when nothing is said."""
 
     def __init__(
         self,
@@ -604,10 +621,11 @@ class Booking(_message.Message):
         attributes: _abc.Iterable[_builtins.str] | None = ...,
         series_id: _builtins.str = ...,
         series_date: _builtins.str = ...,
+        price_per_person: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "price", b"price", "seated_at", b"seated_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "price", b"price", "price_per_person", b"price_per_person", "seated_at", b"seated_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "arrived_at", b"arrived_at", "attributes", b"attributes", "by_staff", b"by_staff", "cancelled_by", b"cancelled_by", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "late_minutes", b"late_minutes", "notes", b"notes", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "pinned", b"pinned", "policy", b"policy", "price", b"price", "reason", b"reason", "reason_code", b"reason_code", "resource_ids", b"resource_ids", "seated_at", b"seated_at", "series_date", b"series_date", "series_id", b"series_id", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "arrived_at", b"arrived_at", "attributes", b"attributes", "by_staff", b"by_staff", "cancelled_by", b"cancelled_by", "completed_at", b"completed_at", "deposit", b"deposit", "end", b"end", "guest", b"guest", "hold_expires_at", b"hold_expires_at", "id", b"id", "late_minutes", b"late_minutes", "notes", b"notes", "offering_id", b"offering_id", "overridden", b"overridden", "party_size", b"party_size", "pinned", b"pinned", "policy", b"policy", "price", b"price", "price_per_person", b"price_per_person", "reason", b"reason", "reason_code", b"reason_code", "resource_ids", b"resource_ids", "seated_at", b"seated_at", "series_date", b"series_date", "series_id", b"series_id", "service_date", b"service_date", "start", b"start", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1236,6 +1254,7 @@ class CancelManagedBookingRequest(_message.Message):
     REASON_CODE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FEE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The secret of the link."""
     reason_code: _builtins.str
@@ -1244,6 +1263,12 @@ class CancelManagedBookingRequest(_message.Message):
     """The same in words."""
     expected_version: _builtins.int
     """The version that the caller has read; 0 for any. As a header: If-Match."""
+    @_builtins.property
+    def accepted_fee(self) -> _values_pb2.Money:
+        """The fee_if_cancelled that the guest has seen, an amount of 0 for none: refused with CANCELLATION_FEE_CHANGED when
+        another one is due by now, for it changes with time and no version tells. Absent to accept whatever it costs.
+        """
+
     def __init__(
         self,
         *,
@@ -1251,10 +1276,11 @@ class CancelManagedBookingRequest(_message.Message):
         reason_code: _builtins.str = ...,
         reason: _builtins.str = ...,
         expected_version: _builtins.int = ...,
+        accepted_fee: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "reason", b"reason", "reason_code", b"reason_code", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee", "expected_version", b"expected_version", "reason", b"reason", "reason_code", b"reason_code", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1418,7 +1444,7 @@ class ConfirmBookingRequest(_message.Message):
 
     @_builtins.property
     def override(self) -> Global___Override:
-        """The rules to set aside; only those about the party's size and pacing count here."""
+        """The rules to set aside. Hours (`closed`), pacing and the party's size count here; notice was given with the request."""
 
     def __init__(
         self,
@@ -2063,18 +2089,23 @@ class BookingChange(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The version that it made."""
     kind: _builtins.str
     """What happened, like "confirmed", "moved" or "no_show"."""
     actor: _builtins.str
-    """Who did it: "guest", "member", "payment", "clock" or "engine"."""
+    """Who did it: "guest", "member", "key" (a program with an API key, as staff), "connector" (one that books for guests by
+    their rules), "payment", "clock" or "engine".
+    """
     user_id: _builtins.str
     """The member, "usr_…"; empty for others."""
     reason_code: _builtins.str
     """Why, as a word for programs."""
     reason: _builtins.str
     """The same in words."""
+    key_id: _builtins.str
+    """The API key, "key_…"; empty for others."""
     @_builtins.property
     def at(self) -> _values_pb2.OffsetDateTime:
         """When."""
@@ -2099,10 +2130,11 @@ class BookingChange(_message.Message):
         reason: _builtins.str = ...,
         differences: _abc.Iterable[Global___BookingDifference] | None = ...,
         overridden: _abc.Iterable[Global___OverrideRule.ValueType] | None = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "differences", b"differences", "kind", b"kind", "number", b"number", "overridden", b"overridden", "reason", b"reason", "reason_code", b"reason_code", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "differences", b"differences", "key_id", b"key_id", "kind", b"kind", "number", b"number", "overridden", b"overridden", "reason", b"reason", "reason_code", b"reason_code", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -237,8 +237,8 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveBooking(self, request, context):
-        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-        what they were, also for a party that grew. Others who are to come move where that makes room.
+        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. The price of
+        each person and the deposit stay what they were, also for a party that grew; the price of the party follows its size. Others who are to come move where that makes room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -246,7 +246,8 @@ class BookingServiceServicer:
 
     def ConfirmBooking(self, request, context):
         """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
-        makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
+        makes room. It keeps to the rules of a booking by staff, unless they are set aside. Where a deposit is due, the booking
+        is held until it is paid, at the latest until its start. A repeated call answers the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,6 +332,7 @@ class BookingServiceServicer:
 
     def CreateWalkIn(self, request, context):
         """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does.
+        Others who are to come move where that makes room, unless resources are named.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -978,8 +980,8 @@ class GuestBookingServiceServicer:
 
     def MoveManagedBooking(self, request, context):
         """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
-        does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
-        that after the move, too.
+        does not grow so that it would ask first, or owe a larger deposit, nor by an exception that staff made for it. Where
+        cancelling costs something by now, it costs that after the move, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,12 +75,13 @@ class BookingServiceStub:
     CancelBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]
-    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-    what they were, also for a party that grew. Others who are to come move where that makes room.
+    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. The price of
+    each person and the deposit stay what they were, also for a party that grew; the price of the party follows its size. Others who are to come move where that makes room.
     """
     ConfirmBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]
     """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
-    makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
+    makes room. It keeps to the rules of a booking by staff, unless they are set aside. Where a deposit is due, the booking
+    is held until it is paid, at the latest until its start. A repeated call answers the same.
     """
     DeclineBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]
     """Says no to a request."""
@@ -105,7 +106,9 @@ class BookingServiceStub:
     ListBookingChanges: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListBookingChangesRequest, _booking_pb2.ListBookingChangesResponse]
     """Lists everything that happened to a booking, oldest first."""
     CreateWalkIn: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CreateWalkInRequest, _booking_pb2.CreateWalkInResponse]
-    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
+    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does.
+    Others who are to come move where that makes room, unless resources are named.
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -123,12 +126,13 @@ class BookingServiceAsyncStub(BookingServiceStub):
     CancelBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]  # type: ignore[assignment]
     """Cancels a booking for the venue. The deposit is refunded in full."""
     MoveBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveBookingRequest, _booking_pb2.MoveBookingResponse]  # type: ignore[assignment]
-    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-    what they were, also for a party that grew. Others who are to come move where that makes room.
+    """Moves a booking to another start, gives it another party size, or both: all of it or nothing. The price of
+    each person and the deposit stay what they were, also for a party that grew; the price of the party follows its size. Others who are to come move where that makes room.
     """
     ConfirmBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.ConfirmBookingRequest, _booking_pb2.ConfirmBookingResponse]  # type: ignore[assignment]
     """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
-    makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
+    makes room. It keeps to the rules of a booking by staff, unless they are set aside. Where a deposit is due, the booking
+    is held until it is paid, at the latest until its start. A repeated call answers the same.
     """
     DeclineBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.DeclineBookingRequest, _booking_pb2.DeclineBookingResponse]  # type: ignore[assignment]
     """Says no to a request."""
@@ -153,7 +157,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     ListBookingChanges: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListBookingChangesRequest, _booking_pb2.ListBookingChangesResponse]  # type: ignore[assignment]
     """Lists everything that happened to a booking, oldest first."""
     CreateWalkIn: _aio.UnaryUnaryMultiCallable[_booking_pb2.CreateWalkInRequest, _booking_pb2.CreateWalkInResponse]  # type: ignore[assignment]
-    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
+    """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does.
+    Others who are to come move where that makes room, unless resources are named.
+    """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bookings as guests make them and as staff handle them."""
@@ -198,8 +204,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.MoveBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveBookingResponse, _abc.Awaitable[_booking_pb2.MoveBookingResponse]]:
-        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. Price and deposit stay
-        what they were, also for a party that grew. Others who are to come move where that makes room.
+        """Moves a booking to another start, gives it another party size, or both: all of it or nothing. The price of
+        each person and the deposit stay what they were, also for a party that grew; the price of the party follows its size. Others who are to come move where that makes room.
         """
 
     @_abc_1.abstractmethod
@@ -209,7 +215,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.ConfirmBookingResponse, _abc.Awaitable[_booking_pb2.ConfirmBookingResponse]]:
         """Says yes to a request: its resources are taken now, unless they were kept; others who are to come move where that
-        makes room. Where a deposit is due, the booking is held until it is paid. A repeated call answers the same.
+        makes room. It keeps to the rules of a booking by staff, unless they are set aside. Where a deposit is due, the booking
+        is held until it is paid, at the latest until its start. A repeated call answers the same.
         """
 
     @_abc_1.abstractmethod
@@ -306,7 +313,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.CreateWalkInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.CreateWalkInResponse, _abc.Awaitable[_booking_pb2.CreateWalkInResponse]]:
-        """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does."""
+        """Seats a party that stands at the door. Hours, notice and what is only for guests online do not count; room does.
+        Others who are to come move where that makes room, unless resources are named.
+        """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -321,8 +330,8 @@ class GuestBookingServiceStub:
     """Reads the booking of the link."""
     MoveManagedBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]
     """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
-    does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
-    that after the move, too.
+    does not grow so that it would ask first, or owe a larger deposit, nor by an exception that staff made for it. Where
+    cancelling costs something by now, it costs that after the move, too.
     """
     RequestManagedDeposit: _grpc.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]
     """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
@@ -340,8 +349,8 @@ class GuestBookingServiceAsyncStub(GuestBookingServiceStub):
     """Reads the booking of the link."""
     MoveManagedBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.MoveManagedBookingRequest, _booking_pb2.MoveManagedBookingResponse]  # type: ignore[assignment]
     """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
-    does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
-    that after the move, too.
+    does not grow so that it would ask first, or owe a larger deposit, nor by an exception that staff made for it. Where
+    cancelling costs something by now, it costs that after the move, too.
     """
     RequestManagedDeposit: _aio.UnaryUnaryMultiCallable[_booking_pb2.RequestManagedDepositRequest, _booking_pb2.RequestManagedDepositResponse]  # type: ignore[assignment]
     """Tells how to pay the deposit of the booking of the link; the same answer however often it is asked."""
@@ -368,8 +377,8 @@ class GuestBookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.MoveManagedBookingResponse, _abc.Awaitable[_booking_pb2.MoveManagedBookingResponse]]:
         """Moves the booking of the link to another start, gives it another party size, or both: all of it or nothing. A party
-        does not grow so that it would ask first, or owe a larger deposit. Where cancelling costs something by now, it costs
-        that after the move, too.
+        does not grow so that it would ask first, or owe a larger deposit, nor by an exception that staff made for it. Where
+        cancelling costs something by now, it costs that after the move, too.
         """
 
     @_abc_1.abstractmethod

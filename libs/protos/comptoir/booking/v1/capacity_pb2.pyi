@@ -358,6 +358,7 @@ class UpdateOfferingVisitRequest(_message.Message):
     OPERATIONS_FIELD_NUMBER: _builtins.int
     MAX_EMPTY_SEATS_FIELD_NUMBER: _builtins.int
     LAST_FILL_MINUTES_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -366,6 +367,8 @@ class UpdateOfferingVisitRequest(_message.Message):
     """How many seats a party that books online may leave empty; absent for any number."""
     last_fill_minutes: _builtins.int
     """From so many minutes before the start on, it may leave any number empty; 0 for never."""
+    expected_version: _builtins.int
+    """The version of the offering that the caller has read; 0 for any. As a header: If-Match."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[_venue_pb2.TurnTime]:
         """With rising max_party."""
@@ -388,10 +391,11 @@ class UpdateOfferingVisitRequest(_message.Message):
         operations: _abc.Iterable[_venue_pb2.Operation] | None = ...,
         max_empty_seats: _builtins.int | None = ...,
         last_fill_minutes: _builtins.int = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "max_empty_seats", b"max_empty_seats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "last_fill_minutes", b"last_fill_minutes", "max_empty_seats", b"max_empty_seats", "offering_id", b"offering_id", "operations", b"operations", "turn_times", b"turn_times", "venue_id", b"venue_id", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "expected_version", b"expected_version", "last_fill_minutes", b"last_fill_minutes", "max_empty_seats", b"max_empty_seats", "offering_id", b"offering_id", "operations", b"operations", "turn_times", b"turn_times", "venue_id", b"venue_id", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
     _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
@@ -497,18 +501,24 @@ class CreatePacingRuleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RULE_FIELD_NUMBER: _builtins.int
+    OVER_LIMIT_BOOKING_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rule(self) -> Global___PacingRule:
         """As stored."""
+
+    @_builtins.property
+    def over_limit_booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Future bookings that it would not let begin any more, by start; at most 500. Who booked first is within the limit."""
 
     def __init__(
         self,
         *,
         rule: Global___PacingRule | None = ...,
+        over_limit_booking_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["over_limit_booking_ids", b"over_limit_booking_ids", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -632,18 +642,24 @@ class UpdatePacingRuleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RULE_FIELD_NUMBER: _builtins.int
+    OVER_LIMIT_BOOKING_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rule(self) -> Global___PacingRule:
         """As stored."""
+
+    @_builtins.property
+    def over_limit_booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Future bookings that it would not let begin any more, by start; at most 500. Who booked first is within the limit."""
 
     def __init__(
         self,
         *,
         rule: Global___PacingRule | None = ...,
+        over_limit_booking_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["over_limit_booking_ids", b"over_limit_booking_ids", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

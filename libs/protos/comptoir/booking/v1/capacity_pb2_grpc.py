@@ -124,7 +124,8 @@ class CapacityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreatePacingRule(self, request, context):
-        """Limits how many may begin within each interval of a service day. All rules of a venue hold together.
+        """Limits how many may begin within each interval of a service day. All rules of a venue hold together. Bookings that were
+        made before stay; the answer names those over the limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +139,7 @@ class CapacityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePacingRule(self, request, context):
-        """Replaces a pacing rule. Bookings that were made under another one stay.
+        """Replaces a pacing rule. Bookings that were made under another one stay; the answer names those over the limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,11 +46,13 @@ class CapacityServiceStub:
     UpdateOfferingVisit: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.UpdateOfferingVisitRequest, _capacity_pb2.UpdateOfferingVisitResponse]
     """Replaces what a visit of an offering consists of, how long it takes, and what it needs."""
     CreatePacingRule: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.CreatePacingRuleRequest, _capacity_pb2.CreatePacingRuleResponse]
-    """Limits how many may begin within each interval of a service day. All rules of a venue hold together."""
+    """Limits how many may begin within each interval of a service day. All rules of a venue hold together. Bookings that were
+    made before stay; the answer names those over the limit.
+    """
     ListPacingRules: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.ListPacingRulesRequest, _capacity_pb2.ListPacingRulesResponse]
     """Lists a venue's pacing rules, oldest first."""
     UpdatePacingRule: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.UpdatePacingRuleRequest, _capacity_pb2.UpdatePacingRuleResponse]
-    """Replaces a pacing rule. Bookings that were made under another one stay."""
+    """Replaces a pacing rule. Bookings that were made under another one stay; the answer names those over the limit."""
     DeletePacingRule: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.DeletePacingRuleRequest, _capacity_pb2.DeletePacingRuleResponse]
     """Deletes a pacing rule."""
 
@@ -72,11 +74,13 @@ class CapacityServiceAsyncStub(CapacityServiceStub):
     UpdateOfferingVisit: _aio.UnaryUnaryMultiCallable[_capacity_pb2.UpdateOfferingVisitRequest, _capacity_pb2.UpdateOfferingVisitResponse]  # type: ignore[assignment]
     """Replaces what a visit of an offering consists of, how long it takes, and what it needs."""
     CreatePacingRule: _aio.UnaryUnaryMultiCallable[_capacity_pb2.CreatePacingRuleRequest, _capacity_pb2.CreatePacingRuleResponse]  # type: ignore[assignment]
-    """Limits how many may begin within each interval of a service day. All rules of a venue hold together."""
+    """Limits how many may begin within each interval of a service day. All rules of a venue hold together. Bookings that were
+    made before stay; the answer names those over the limit.
+    """
     ListPacingRules: _aio.UnaryUnaryMultiCallable[_capacity_pb2.ListPacingRulesRequest, _capacity_pb2.ListPacingRulesResponse]  # type: ignore[assignment]
     """Lists a venue's pacing rules, oldest first."""
     UpdatePacingRule: _aio.UnaryUnaryMultiCallable[_capacity_pb2.UpdatePacingRuleRequest, _capacity_pb2.UpdatePacingRuleResponse]  # type: ignore[assignment]
-    """Replaces a pacing rule. Bookings that were made under another one stay."""
+    """Replaces a pacing rule. Bookings that were made under another one stay; the answer names those over the limit."""
     DeletePacingRule: _aio.UnaryUnaryMultiCallable[_capacity_pb2.DeletePacingRuleRequest, _capacity_pb2.DeletePacingRuleResponse]  # type: ignore[assignment]
     """Deletes a pacing rule."""
 
@@ -131,7 +135,9 @@ class CapacityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capacity_pb2.CreatePacingRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_capacity_pb2.CreatePacingRuleResponse, _abc.Awaitable[_capacity_pb2.CreatePacingRuleResponse]]:
-        """Limits how many may begin within each interval of a service day. All rules of a venue hold together."""
+        """Limits how many may begin within each interval of a service day. All rules of a venue hold together. Bookings that were
+        made before stay; the answer names those over the limit.
+        """
 
     @_abc_1.abstractmethod
     def ListPacingRules(
@@ -147,7 +153,7 @@ class CapacityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capacity_pb2.UpdatePacingRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_capacity_pb2.UpdatePacingRuleResponse, _abc.Awaitable[_capacity_pb2.UpdatePacingRuleResponse]]:
-        """Replaces a pacing rule. Bookings that were made under another one stay."""
+        """Replaces a pacing rule. Bookings that were made under another one stay; the answer names those over the limit."""
 
     @_abc_1.abstractmethod
     def DeletePacingRule(

@@ -164,7 +164,7 @@ class BookingSnapshot(_message.Message):
 
     @_builtins.property
     def price(self) -> _values_pb2.Money:
-        """What the whole party pays; absent when nothing is said."""
+        """What the whole party pays, for as many as come now; absent when nothing is said."""
 
     def __init__(
         self,
@@ -471,18 +471,24 @@ class BookingArrived(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKING_FIELD_NUMBER: _builtins.int
+    FEE_WAIVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
         """As it stands."""
+
+    @_builtins.property
+    def fee_waived(self) -> _values_pb2.Money:
+        """What was kept because the guest did not come, and goes back because they came after all; absent when nothing was."""
 
     def __init__(
         self,
         *,
         booking: Global___BookingSnapshot | None = ...,
+        fee_waived: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_waived", b"fee_waived"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_waived", b"fee_waived"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -496,21 +502,27 @@ class BookingSeated(_message.Message):
 
     BOOKING_FIELD_NUMBER: _builtins.int
     WALK_IN_FIELD_NUMBER: _builtins.int
+    FEE_WAIVED_FIELD_NUMBER: _builtins.int
     walk_in: _builtins.bool
     """Whether it walked in: nobody had booked."""
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
         """As it stands."""
 
+    @_builtins.property
+    def fee_waived(self) -> _values_pb2.Money:
+        """What was kept because the guest did not come, and goes back because they came after all; absent when nothing was."""
+
     def __init__(
         self,
         *,
         booking: Global___BookingSnapshot | None = ...,
         walk_in: _builtins.bool = ...,
+        fee_waived: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_waived", b"fee_waived"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "walk_in", b"walk_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "fee_waived", b"fee_waived", "walk_in", b"walk_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -555,7 +567,7 @@ class BookingNoShow(_message.Message):
     @_builtins.property
     def fee(self) -> _values_pb2.Money:
         """What payment keeps of the paid deposit, by the terms that stood when it was booked; the rest goes back. Absent when
-        nothing was paid: no card is charged.
+        nothing was paid, for no card is charged, and when everything went back before: the guest had come after all.
         """
 
     def __init__(
@@ -887,7 +899,7 @@ class BookingLinkRequested(_message.Message):
     BOOKING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def booking(self) -> Global___BookingSnapshot:
-        """As it stands: held or confirmed."""
+        """As it stands: requested, held or confirmed."""
 
     def __init__(
         self,

@@ -895,6 +895,7 @@ class UpdateOfferingTimesRequest(_message.Message):
     BUFFER_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
     NOTICE_UNTIL_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -909,6 +910,8 @@ class UpdateOfferingTimesRequest(_message.Message):
     """Minutes that its resources are kept free before each visit."""
     buffer_after_minutes: _builtins.int
     """Minutes that its resources are kept free after each visit."""
+    expected_version: _builtins.int
+    """The version of the offering that the caller has read; 0 for any. As a header: If-Match."""
     @_builtins.property
     def notice_until(self) -> _venue_pb2.Lead:
         """Until when a service date can be booked, besides the minimum notice; absent for no such limit."""
@@ -929,10 +932,11 @@ class UpdateOfferingTimesRequest(_message.Message):
         buffer_after_minutes: _builtins.int = ...,
         notice_until: _venue_pb2.Lead | None = ...,
         release: _venue_pb2.Lead | None = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["notice_until", b"notice_until", "release", b"release"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "max_advance_days", b"max_advance_days", "min_notice_minutes", b"min_notice_minutes", "notice_until", b"notice_until", "offering_id", b"offering_id", "release", b"release", "slot_minutes", b"slot_minutes", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "expected_version", b"expected_version", "max_advance_days", b"max_advance_days", "min_notice_minutes", b"min_notice_minutes", "notice_until", b"notice_until", "offering_id", b"offering_id", "release", b"release", "slot_minutes", b"slot_minutes", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

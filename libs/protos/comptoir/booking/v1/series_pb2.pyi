@@ -175,6 +175,8 @@ class Series(_message.Message):
     ORIGIN_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     OCCURRENCES_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "ser_…"."""
     venue_id: _builtins.str
@@ -199,6 +201,8 @@ class Series(_message.Message):
     """The series that it was split from; empty for none."""
     version: _builtins.int
     """Rises with every change; also the ETag."""
+    area_id: _builtins.str
+    """Only where the party wants to be; empty for anywhere."""
     @_builtins.property
     def excluded_dates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Days of the rule that are left out."""
@@ -214,6 +218,10 @@ class Series(_message.Message):
     @_builtins.property
     def occurrences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Occurrence]:
         """By day; empty in lists."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party has."""
 
     def __init__(
         self,
@@ -234,10 +242,12 @@ class Series(_message.Message):
         origin_id: _builtins.str = ...,
         version: _builtins.int = ...,
         occurrences: _abc.Iterable[Global___Occurrence] | None = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_dates", b"added_dates", "ended", b"ended", "excluded_dates", b"excluded_dates", "first_date", b"first_date", "guest", b"guest", "id", b"id", "local_time", b"local_time", "notes", b"notes", "occurrences", b"occurrences", "offering_id", b"offering_id", "origin_id", b"origin_id", "party_size", b"party_size", "rule", b"rule", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_dates", b"added_dates", "area_id", b"area_id", "attributes", b"attributes", "ended", b"ended", "excluded_dates", b"excluded_dates", "first_date", b"first_date", "guest", b"guest", "id", b"id", "local_time", b"local_time", "notes", b"notes", "occurrences", b"occurrences", "offering_id", b"offering_id", "origin_id", b"origin_id", "party_size", b"party_size", "rule", b"rule", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +295,8 @@ class CreateSeriesRequest(_message.Message):
     GUEST_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     ON_CONFLICT_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -304,6 +316,8 @@ class CreateSeriesRequest(_message.Message):
     """What the guest wishes."""
     on_conflict: Global___OnConflict.ValueType
     """What to do about occurrences that cannot be had."""
+    area_id: _builtins.str
+    """Only in this area; empty for any."""
     @_builtins.property
     def excluded_dates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Days of the rule to leave out (EXDATE), "2027-12-25"."""
@@ -315,6 +329,10 @@ class CreateSeriesRequest(_message.Message):
     @_builtins.property
     def guest(self) -> _booking_pb2.Guest:
         """Who comes."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party must have, like "accessible"."""
 
     def __init__(
         self,
@@ -329,10 +347,12 @@ class CreateSeriesRequest(_message.Message):
         guest: _booking_pb2.Guest | None = ...,
         notes: _builtins.str = ...,
         on_conflict: Global___OnConflict.ValueType = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_dates", b"added_dates", "excluded_dates", b"excluded_dates", "first_start", b"first_start", "guest", b"guest", "notes", b"notes", "offering_id", b"offering_id", "on_conflict", b"on_conflict", "party_size", b"party_size", "rule", b"rule", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_dates", b"added_dates", "area_id", b"area_id", "attributes", b"attributes", "excluded_dates", b"excluded_dates", "first_start", b"first_start", "guest", b"guest", "notes", b"notes", "offering_id", b"offering_id", "on_conflict", b"on_conflict", "party_size", b"party_size", "rule", b"rule", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -525,6 +525,7 @@ class Offering(_message.Message):
     NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
     NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
     NO_SHOW_PERCENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "off_…"."""
     name: _builtins.str
@@ -553,6 +554,8 @@ class Offering(_message.Message):
     """Whether only staff decide who counts as missed."""
     no_show_percent: _builtins.int
     """How much of a paid deposit is kept of a guest who does not come; absent for all of it. Kept with each booking."""
+    version: _builtins.int
+    """Rises with every change of the offering itself: its times, its visit, its terms. As a header: ETag."""
     @_builtins.property
     def turn_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnTime]:
         """How long a party stays: the first entry whose max_party is enough. Also for operations without their own."""
@@ -609,10 +612,11 @@ class Offering(_message.Message):
         no_show_minutes: _builtins.int = ...,
         no_show_by_staff: _builtins.bool = ...,
         no_show_percent: _builtins.int | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "deposit", b"deposit", "max_empty_seats", b"max_empty_seats", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "price_per_person", b"price_per_person", "release", b"release", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "id", b"id", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats", "_no_show_percent", b"_no_show_percent", "buffer_after_minutes", b"buffer_after_minutes", "buffer_before_minutes", b"buffer_before_minutes", "deposit", b"deposit", "id", b"id", "last_fill_minutes", b"last_fill_minutes", "max_advance_days", b"max_advance_days", "max_empty_seats", b"max_empty_seats", "min_notice_minutes", b"min_notice_minutes", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "no_show_percent", b"no_show_percent", "notice_until", b"notice_until", "operations", b"operations", "policy", b"policy", "price_per_person", b"price_per_person", "release", b"release", "request", b"request", "slot_minutes", b"slot_minutes", "turn_times", b"turn_times", "version", b"version", "weekday_turn_times", b"weekday_turn_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_empty_seats: _TypeAlias = _typing.Literal["max_empty_seats"]  # noqa: Y015
     _WhichOneofArgType__max_empty_seats: _TypeAlias = _typing.Literal["_max_empty_seats", b"_max_empty_seats"]  # noqa: Y015
@@ -1404,6 +1408,147 @@ class CreateOfferingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateOfferingResponse: _TypeAlias = CreateOfferingResponse  # noqa: Y015
+
+@_typing.final
+class UpdateOfferingTermsRequest(_message.Message):
+    """What an offering is to be called and to cost, and under which terms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FIELD_NUMBER: _builtins.int
+    PRICE_PER_PERSON_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    NO_SHOW_MINUTES_FIELD_NUMBER: _builtins.int
+    NO_SHOW_BY_STAFF_FIELD_NUMBER: _builtins.int
+    NO_SHOW_PERCENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Id or slug of the venue."""
+    offering_id: _builtins.str
+    """Typed id."""
+    name: _builtins.str
+    """Unique in the venue."""
+    policy: _builtins.str
+    """The venue's terms in its own words; kept with each booking."""
+    no_show_minutes: _builtins.int
+    """Minutes after the start until a guest who did not arrive counts as missed; 0 means 30."""
+    no_show_by_staff: _builtins.bool
+    """Whether only staff decide who counts as missed."""
+    no_show_percent: _builtins.int
+    """How much of a paid deposit is kept of a guest who does not come; absent for all of it. The rest goes back."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    @_builtins.property
+    def deposit(self) -> Global___DepositRule:
+        """What is paid ahead; absent for nothing."""
+
+    @_builtins.property
+    def price_per_person(self) -> _values_pb2.Money:
+        """What each person pays, in the venue's currency; absent when nothing is said."""
+
+    @_builtins.property
+    def request(self) -> Global___RequestRule:
+        """Who asks first; absent for nobody."""
+
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        deposit: Global___DepositRule | None = ...,
+        price_per_person: _values_pb2.Money | None = ...,
+        policy: _builtins.str = ...,
+        request: Global___RequestRule | None = ...,
+        no_show_minutes: _builtins.int = ...,
+        no_show_by_staff: _builtins.bool = ...,
+        no_show_percent: _builtins.int | None = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_no_show_percent", b"_no_show_percent", "deposit", b"deposit", "no_show_percent", b"no_show_percent", "price_per_person", b"price_per_person", "request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_show_percent", b"_no_show_percent", "deposit", b"deposit", "expected_version", b"expected_version", "name", b"name", "no_show_by_staff", b"no_show_by_staff", "no_show_minutes", b"no_show_minutes", "no_show_percent", b"no_show_percent", "offering_id", b"offering_id", "policy", b"policy", "price_per_person", b"price_per_person", "request", b"request", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__no_show_percent: _TypeAlias = _typing.Literal["no_show_percent"]  # noqa: Y015
+    _WhichOneofArgType__no_show_percent: _TypeAlias = _typing.Literal["_no_show_percent", b"_no_show_percent"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_show_percent) -> _WhichOneofReturnType__no_show_percent | None: ...
+
+Global___UpdateOfferingTermsRequest: _TypeAlias = UpdateOfferingTermsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateOfferingTermsResponse(_message.Message):
+    """The changed offering."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFERING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offering(self) -> Global___Offering:
+        """As stored."""
+
+    def __init__(
+        self,
+        *,
+        offering: Global___Offering | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offering", b"offering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offering", b"offering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOfferingTermsResponse: _TypeAlias = UpdateOfferingTermsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteOfferingRequest(_message.Message):
+    """Which offering to take off sale."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Id or slug of the venue."""
+    offering_id: _builtins.str
+    """Typed id."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "offering_id", b"offering_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOfferingRequest: _TypeAlias = DeleteOfferingRequest  # noqa: Y015
+
+@_typing.final
+class DeleteOfferingResponse(_message.Message):
+    """It is gone; nothing more to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOfferingResponse: _TypeAlias = DeleteOfferingResponse  # noqa: Y015
 
 @_typing.final
 class ListOfferingsRequest(_message.Message):

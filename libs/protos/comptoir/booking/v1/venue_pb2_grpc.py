@@ -95,6 +95,16 @@ class VenueServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.FromString,
                 _registered_method=True)
+        self.UpdateOfferingTerms = channel.unary_unary(
+                '/comptoir.booking.v1.VenueService/UpdateOfferingTerms',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsResponse.FromString,
+                _registered_method=True)
+        self.DeleteOffering = channel.unary_unary(
+                '/comptoir.booking.v1.VenueService/DeleteOffering',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingResponse.FromString,
+                _registered_method=True)
         self.CreateShift = channel.unary_unary(
                 '/comptoir.booking.v1.VenueService/CreateShift',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.CreateShiftRequest.SerializeToString,
@@ -196,6 +206,22 @@ class VenueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateOfferingTerms(self, request, context):
+        """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
+        What is booked keeps the terms that stood when it was booked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOffering(self, request, context):
+        """Takes an offering off sale for good, with its hours and pacing rules. Refused, with the list, while a future booking or
+        somebody who waits counts on it. Bookings that are over keep its name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateShift(self, request, context):
         """Adds a weekly opening window of an offering.
         """
@@ -272,6 +298,16 @@ def add_VenueServiceServicer_to_server(servicer, server):
                     servicer.ListOfferings,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.SerializeToString,
+            ),
+            'UpdateOfferingTerms': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOfferingTerms,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsResponse.SerializeToString,
+            ),
+            'DeleteOffering': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOffering,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingResponse.SerializeToString,
             ),
             'CreateShift': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateShift,
@@ -609,6 +645,60 @@ class VenueService:
             '/comptoir.booking.v1.VenueService/ListOfferings',
             comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOfferingTerms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.VenueService/UpdateOfferingTerms',
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOffering(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.VenueService/DeleteOffering',
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.DeleteOfferingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,14 @@ class VenueServiceStub:
     """Adds an offering, like "Dinner"."""
     ListOfferings: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListOfferingsRequest, _venue_pb2.ListOfferingsResponse]
     """Lists a venue's offerings by name, as guests see them."""
+    UpdateOfferingTerms: _grpc.UnaryUnaryMultiCallable[_venue_pb2.UpdateOfferingTermsRequest, _venue_pb2.UpdateOfferingTermsResponse]
+    """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
+    What is booked keeps the terms that stood when it was booked.
+    """
+    DeleteOffering: _grpc.UnaryUnaryMultiCallable[_venue_pb2.DeleteOfferingRequest, _venue_pb2.DeleteOfferingResponse]
+    """Takes an offering off sale for good, with its hours and pacing rules. Refused, with the list, while a future booking or
+    somebody who waits counts on it. Bookings that are over keep its name.
+    """
     CreateShift: _grpc.UnaryUnaryMultiCallable[_venue_pb2.CreateShiftRequest, _venue_pb2.CreateShiftResponse]
     """Adds a weekly opening window of an offering."""
     ListShifts: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListShiftsRequest, _venue_pb2.ListShiftsResponse]
@@ -95,6 +103,14 @@ class VenueServiceAsyncStub(VenueServiceStub):
     """Adds an offering, like "Dinner"."""
     ListOfferings: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListOfferingsRequest, _venue_pb2.ListOfferingsResponse]  # type: ignore[assignment]
     """Lists a venue's offerings by name, as guests see them."""
+    UpdateOfferingTerms: _aio.UnaryUnaryMultiCallable[_venue_pb2.UpdateOfferingTermsRequest, _venue_pb2.UpdateOfferingTermsResponse]  # type: ignore[assignment]
+    """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
+    What is booked keeps the terms that stood when it was booked.
+    """
+    DeleteOffering: _aio.UnaryUnaryMultiCallable[_venue_pb2.DeleteOfferingRequest, _venue_pb2.DeleteOfferingResponse]  # type: ignore[assignment]
+    """Takes an offering off sale for good, with its hours and pacing rules. Refused, with the list, while a future booking or
+    somebody who waits counts on it. Bookings that are over keep its name.
+    """
     CreateShift: _aio.UnaryUnaryMultiCallable[_venue_pb2.CreateShiftRequest, _venue_pb2.CreateShiftResponse]  # type: ignore[assignment]
     """Adds a weekly opening window of an offering."""
     ListShifts: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListShiftsRequest, _venue_pb2.ListShiftsResponse]  # type: ignore[assignment]
@@ -200,6 +216,26 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_venue_pb2.ListOfferingsResponse, _abc.Awaitable[_venue_pb2.ListOfferingsResponse]]:
         """Lists a venue's offerings by name, as guests see them."""
+
+    @_abc_1.abstractmethod
+    def UpdateOfferingTerms(
+        self,
+        request: _venue_pb2.UpdateOfferingTermsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_pb2.UpdateOfferingTermsResponse, _abc.Awaitable[_venue_pb2.UpdateOfferingTermsResponse]]:
+        """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
+        What is booked keeps the terms that stood when it was booked.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteOffering(
+        self,
+        request: _venue_pb2.DeleteOfferingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_pb2.DeleteOfferingResponse, _abc.Awaitable[_venue_pb2.DeleteOfferingResponse]]:
+        """Takes an offering off sale for good, with its hours and pacing rules. Refused, with the list, while a future booking or
+        somebody who waits counts on it. Bookings that are over keep its name.
+        """
 
     @_abc_1.abstractmethod
     def CreateShift(

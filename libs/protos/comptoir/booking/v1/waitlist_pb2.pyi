@@ -95,6 +95,8 @@ class WaitlistEntry(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     JOINED_BY_BOOKING_ID_FIELD_NUMBER: _builtins.int
     INSTEAD_OF_BOOKING_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "wle_…"."""
     venue_id: _builtins.str
@@ -129,6 +131,8 @@ class WaitlistEntry(_message.Message):
     """The booking by whose link it was joined; empty for none."""
     instead_of_booking: _builtins.bool
     """Whether that booking is cancelled once an offer is confirmed."""
+    area_id: _builtins.str
+    """Only where the party wants to be; empty for anywhere."""
     @_builtins.property
     def guest(self) -> _booking_pb2.Guest:
         """Who waits."""
@@ -140,6 +144,10 @@ class WaitlistEntry(_message.Message):
     @_builtins.property
     def created_at(self) -> _values_pb2.OffsetDateTime:
         """When it joined."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party has."""
 
     def __init__(
         self,
@@ -163,10 +171,12 @@ class WaitlistEntry(_message.Message):
         version: _builtins.int = ...,
         joined_by_booking_id: _builtins.str = ...,
         instead_of_booking: _builtins.bool = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "guest", b"guest", "offer", b"offer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "created_at", b"created_at", "date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "id", b"id", "instead_of_booking", b"instead_of_booking", "joined_by_booking_id", b"joined_by_booking_id", "latest", b"latest", "notes", b"notes", "offer", b"offer", "offering_id", b"offering_id", "party_size", b"party_size", "position", b"position", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "booking_id", b"booking_id", "created_at", b"created_at", "date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "id", b"id", "instead_of_booking", b"instead_of_booking", "joined_by_booking_id", b"joined_by_booking_id", "latest", b"latest", "notes", b"notes", "offer", b"offer", "offering_id", b"offering_id", "party_size", b"party_size", "position", b"position", "status", b"status", "time_zone", b"time_zone", "venue_id", b"venue_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,6 +193,7 @@ class WaitlistOffer(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     DEPOSIT_FIELD_NUMBER: _builtins.int
+    FEE_IF_ACCEPTED_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """The booking that holds it."""
     @_builtins.property
@@ -201,6 +212,12 @@ class WaitlistOffer(_message.Message):
     def deposit(self) -> _values_pb2.Money:
         """What is to be paid once it is accepted; absent for nothing."""
 
+    @_builtins.property
+    def fee_if_accepted(self) -> _values_pb2.Money:
+        """What is kept of the deposit of the booking that accepting gives up, as of now; absent when there is nothing to lose.
+        Where a deposit is due, that booking goes once it is paid, at what it cost when the offer was accepted.
+        """
+
     def __init__(
         self,
         *,
@@ -209,10 +226,11 @@ class WaitlistOffer(_message.Message):
         end: _values_pb2.OffsetDateTime | None = ...,
         expires_at: _values_pb2.OffsetDateTime | None = ...,
         deposit: _values_pb2.Money | None = ...,
+        fee_if_accepted: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "end", b"end", "expires_at", b"expires_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "end", b"end", "expires_at", b"expires_at", "fee_if_accepted", b"fee_if_accepted", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "deposit", b"deposit", "end", b"end", "expires_at", b"expires_at", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "deposit", b"deposit", "end", b"end", "expires_at", b"expires_at", "fee_if_accepted", b"fee_if_accepted", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,6 +252,8 @@ class JoinWaitlistRequest(_message.Message):
     GUEST_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     WAITLIST_TOKEN_FIELD_NUMBER: _builtins.int
+    AREA_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug of the venue."""
     offering_id: _builtins.str
@@ -252,6 +272,8 @@ class JoinWaitlistRequest(_message.Message):
     """What the guest wishes."""
     waitlist_token: _builtins.str
     """The secret of the link of the entry that the address has for some of the days; empty for none."""
+    area_id: _builtins.str
+    """Only in this area; empty for any."""
     @_builtins.property
     def guest(self) -> _booking_pb2.Guest:
         """Who waits. One address waits once for a day: who joins again with it and shows waitlist_token changes the wish and keeps
@@ -259,6 +281,10 @@ class JoinWaitlistRequest(_message.Message):
         with its links alone: what is answered is then offered nothing, and the address is mailed the link of the earlier entry,
         at most once an hour.
         """
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What everything that seats the party must have, like "accessible"."""
 
     def __init__(
         self,
@@ -273,10 +299,12 @@ class JoinWaitlistRequest(_message.Message):
         guest: _booking_pb2.Guest | None = ...,
         notes: _builtins.str = ...,
         waitlist_token: _builtins.str = ...,
+        area_id: _builtins.str = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "latest", b"latest", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id", "waitlist_token", b"waitlist_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_id", b"area_id", "attributes", b"attributes", "date", b"date", "earliest", b"earliest", "flexible_days", b"flexible_days", "guest", b"guest", "latest", b"latest", "notes", b"notes", "offering_id", b"offering_id", "party_size", b"party_size", "venue_id", b"venue_id", "waitlist_token", b"waitlist_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -607,16 +635,24 @@ class AcceptWaitlistOfferRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FEE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The secret of the link."""
+    @_builtins.property
+    def accepted_fee(self) -> _values_pb2.Money:
+        """The fee_if_accepted that the guest has seen, an amount of 0 for none: refused with CANCELLATION_FEE_CHANGED when
+        another one is due by now. Absent to accept whatever it costs.
+        """
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
+        accepted_fee: _values_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

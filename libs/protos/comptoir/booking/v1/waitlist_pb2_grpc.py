@@ -280,8 +280,9 @@ class GuestWaitlistServiceServicer:
 
     def JoinManagedWaitlist(self, request, context):
         """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
-        people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
-        cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+        people, with its offering, guest, area and attributes. Refused like any joining. The booking stays; with
+        instead_of_booking it is cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what
+        cancelling cost when the offer was accepted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

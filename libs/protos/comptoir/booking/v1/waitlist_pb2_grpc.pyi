@@ -120,8 +120,9 @@ class GuestWaitlistServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GuestWaitlistServiceAsyncStub: ...
     JoinManagedWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.JoinManagedWaitlistRequest, _waitlist_pb2.JoinManagedWaitlistResponse]
     """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
-    people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
-    cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+    people, with its offering, guest, area and attributes. Refused like any joining. The booking stays; with
+    instead_of_booking it is cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what
+    cancelling cost when the offer was accepted.
     """
     GetWaitlistEntry: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.GetWaitlistEntryRequest, _waitlist_pb2.GetWaitlistEntryResponse]
     """Reads the entry of the link, with its place in line and the offer that waits for an answer."""
@@ -141,8 +142,9 @@ class GuestWaitlistServiceAsyncStub(GuestWaitlistServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     JoinManagedWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.JoinManagedWaitlistRequest, _waitlist_pb2.JoinManagedWaitlistResponse]  # type: ignore[assignment]
     """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
-    people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
-    cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+    people, with its offering, guest, area and attributes. Refused like any joining. The booking stays; with
+    instead_of_booking it is cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what
+    cancelling cost when the offer was accepted.
     """
     GetWaitlistEntry: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.GetWaitlistEntryRequest, _waitlist_pb2.GetWaitlistEntryResponse]  # type: ignore[assignment]
     """Reads the entry of the link, with its place in line and the offer that waits for an answer."""
@@ -165,8 +167,9 @@ class GuestWaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_waitlist_pb2.JoinManagedWaitlistResponse, _abc.Awaitable[_waitlist_pb2.JoinManagedWaitlistResponse]]:
         """Puts the guest of a booking on the waitlist, by the link of that booking: for another time, another day or more
-        people, with its offering and guest. Refused like any joining. The booking stays; with instead_of_booking it is
-        cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what cancelling costs then.
+        people, with its offering, guest, area and attributes. Refused like any joining. The booking stays; with
+        instead_of_booking it is cancelled by its guest at the moment at which an offer becomes a confirmed booking, at what
+        cancelling cost when the offer was accepted.
         """
 
     @_abc_1.abstractmethod

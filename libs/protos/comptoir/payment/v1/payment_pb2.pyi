@@ -89,7 +89,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def no_show_fee(self) -> _values_pb2.Money:
-        """What is kept because the guest did not come; absent while nobody said so. The rest goes back."""
+        """What is kept because the guest did not come; absent while nobody said so. The rest goes back. 0 once they came after
+        all: then everything does.
+        """
 
     def __init__(
         self,

@@ -1,6 +1,11 @@
 """A booking and all that belongs to it. What other modules use is named here, once."""
 
-from booking.domain.bookings.deposits import DepositPayment, Settlement
+from booking.domain.bookings.deposits import (
+    CancellationFeeChanged,
+    DepositPayment,
+    Settlement,
+    refuse_unless_accepted,
+)
 from booking.domain.bookings.differences import differences
 from booking.domain.bookings.guests import Guest, Preferences, Wants, Wish
 from booking.domain.bookings.history import (
@@ -42,6 +47,7 @@ __all__ = [
     "BookingNotFound",
     "BookingNotMovable",
     "BookingStateConflict",
+    "CancellationFeeChanged",
     "CancelledBy",
     "Change",
     "ChangeKind",
@@ -61,6 +67,7 @@ __all__ = [
     "destinations",
     "differences",
     "new_token",
+    "refuse_unless_accepted",
     "refuse_unless_possible",
     "token_hash",
 ]

@@ -48,6 +48,7 @@ class Guest:
     id: UUID
     name: str
     email: str
+    """Empty for whom staff wrote in without one: nobody is mailed."""
     phone: str
     language: str
     preferences: Preferences = field(default_factory=Preferences)
@@ -71,6 +72,11 @@ class Guest:
     def drop_in(cls, id: UUID, *, name: str = "", phone: str = "") -> "Guest":  # noqa: A002
         """Somebody at the door, who may stay nameless. InvalidRequest for control characters."""
         return cls(id, texts.one_line("/guest/name", name), "", phone, _DEFAULT_LANGUAGE)
+
+    def refuse_unless_mailable(self) -> None:
+        """Lets a guest pass who can be written to. Raises Inconsistent for one without an e-mail address."""
+        if not self.email:
+            texts.refuse("/guest/email", "must be given, unless staff book for somebody")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ class ActorKind(StrEnum):
 
     GUEST = "guest"
     MEMBER = "member"
+    KEY = "key"
+    """A program with an API key that may do what staff do."""
+    CONNECTOR = "connector"
+    """A program with an API key that books for guests, by the rules of guests."""
     PAYMENT = "payment"
     CLOCK = "clock"
     ENGINE = "engine"
@@ -26,6 +30,12 @@ class Actor:
 
     kind: ActorKind
     user: UUID | None = None
+    """The member, or the API key of a program."""
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they act for the venue, by the rules of staff."""
+        return self.kind in (ActorKind.MEMBER, ActorKind.KEY)
 
 
 class CancelledBy(StrEnum):

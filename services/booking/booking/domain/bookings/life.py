@@ -88,7 +88,7 @@ ENDED = frozenset({Status.COMPLETED, Status.CANCELLED, Status.DECLINED})
 the guest who comes after all."""
 
 _UNBEGUN = frozenset({Status.REQUESTED, Status.HELD, Status.CONFIRMED})
-_MAILED = frozenset({Status.HELD, Status.CONFIRMED})
+_MAILED = frozenset({Status.REQUESTED, Status.HELD, Status.CONFIRMED})
 _ROADS: Mapping[Step, tuple[frozenset[Status], frozenset[Status]]] = {
     Step.CONFIRM: (frozenset({Status.REQUESTED}), frozenset({Status.HELD, Status.CONFIRMED})),
     Step.DECLINE: (frozenset({Status.REQUESTED}), frozenset({Status.DECLINED})),

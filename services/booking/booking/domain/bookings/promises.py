@@ -47,7 +47,7 @@ class Booking(Standing):
     ) -> "Booking":
         """A new booking: requested by `request`, held for `hold_ttl` when a deposit is due, else confirmed.
 
-        The price and the rule of cancellation are kept as they stand now.
+        No hold outlives its start. The price and the rule of cancellation are kept as they stand now.
         """
         deposit, terms = offering.deposit_for(wish.party_size), offering.terms
         stay = Stay.of(service_date, wish.start, end)
@@ -55,7 +55,7 @@ class Booking(Standing):
         if request:
             status, expires = Status.REQUESTED, request.answer_by(start=stay.start, now=now)
         elif deposit:
-            status, expires = Status.HELD, now + hold_ttl
+            status, expires = Status.HELD, min(now + hold_ttl, stay.start)
         return cls(
             id=id,
             venue_id=venue_id,
@@ -75,7 +75,7 @@ class Booking(Standing):
             else None,
             created_at=now,
             hold_expires_at=expires,
-            price=terms.price_for(wish.party_size),
+            price_per_person=terms.price_per_person,
             policy=terms.policy,
             grace_minutes=terms.grace_minutes,
             no_show_percent=terms.no_show_percent,
@@ -111,22 +111,24 @@ class Booking(Standing):
     ) -> "Booking":
         """At another time, for `party_size` people (0: as many as before). Seating comes separately.
 
-        The promise stays: price and deposit are what they were, also for a party that grew, and so is the
-        deadline to pay. A request runs out by its new start. What costs its guest something to cancel costs
-        that after a move of the guest, too.
+        The promise stays: the price of each person and the deposit are what they were, also for a party that
+        grew, and so is the deadline to pay. A hold or a request runs out by its new start. What costs its
+        guest something to cancel costs that after a move of the guest, too. What staff set aside stays so as
+        `exceptions_after_move` says, and `waived` is set aside besides.
 
         Raises:
             BookingNotMovable: it has begun, or is over.
         """
         self.refuse_unless_movable(now)
-        expires = self.hold_expires_at
+        expires, size = self.hold_expires_at, party_size or self.party_size
+        kept = self.exceptions_after_move(start, party_size=size, by=by)
         return self._next(
             start=start,
             end=end,
             service_date=service_date,
-            party_size=party_size or self.party_size,
-            hold_expires_at=min(expires, start) if expires and self.status is Status.REQUESTED else expires,
-            overridden=self.overridden | frozenset(waived),
+            party_size=size,
+            hold_expires_at=min(expires, start) if expires else None,
+            overridden=kept | frozenset(waived),
             kept_free_until=self.free_until_after_move(by, now=now),
         )
 
@@ -167,13 +169,13 @@ class Booking(Standing):
             BookingStateConflict: it is no request, or ran out.
         """
         self.refuse_unless(Step.CONFIRM, now)
-        status, expires = (Status.HELD, pay_by) if self.deposit else (Status.CONFIRMED, None)
+        status, expires = self._promised(pay_by)
         overridden = self.overridden | frozenset(waived)
         return self._next(status=status, hold_expires_at=expires, overridden=overridden)
 
     def kept_until(self, expires: datetime) -> "Booking":
         """A new one that is only offered: held for somebody who waits, whether or not anything is due."""
-        return replace(self, status=Status.HELD, hold_expires_at=expires)
+        return replace(self, status=Status.HELD, hold_expires_at=min(expires, self.start))
 
     def accept(self, *, pay_by: datetime, now: datetime) -> "Booking":
         """An offer that its guest said yes to: held until `pay_by` when a deposit is due, else confirmed.
@@ -182,7 +184,7 @@ class Booking(Standing):
             BookingStateConflict: it is not held, or ran out.
         """
         self.refuse_unless(Step.ACCEPT, now)
-        status, expires = (Status.HELD, pay_by) if self.deposit else (Status.CONFIRMED, None)
+        status, expires = self._promised(pay_by)
         return self._next(status=status, hold_expires_at=expires)
 
     def decline(self, reason: Reason, *, now: datetime) -> "Booking":
@@ -257,6 +259,10 @@ class Booking(Standing):
         """Gives up what ran out. The caller has looked at the database's clock."""
         refuse_unless_possible(Step.EXPIRE, self.status)
         return self._next(status=Status.EXPIRED, hold_expires_at=None)
+
+    def _promised(self, pay_by: datetime) -> tuple[Status, datetime | None]:
+        """Held until `pay_by`, but never beyond its start, when a deposit is due; else confirmed."""
+        return (Status.HELD, min(pay_by, self.start)) if self.deposit else (Status.CONFIRMED, None)
 
     def _next(self, **changes: Any) -> "Booking":
         return replace(self, version=self.version + 1, **changes)

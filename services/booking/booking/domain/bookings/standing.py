@@ -54,8 +54,8 @@ class Standing:
     deposit_paid_at: datetime | None = None
     cancelled_by: CancelledBy | None = None
     version: int = 1
-    price: Money | None = None
-    """Of the whole party, as it stood when it was booked."""
+    price_per_person: Money | None = None
+    """As it stood when it was booked."""
     policy: str = ""
     grace_minutes: int | None = None
     """After the start, before it counts as missed; None leaves that to staff."""
@@ -80,6 +80,11 @@ class Standing:
     """By which day its series knows it, wherever it was moved to."""
     kept_free_until: datetime | None = None
     """Until when cancelling cost nothing before its guest moved it too late; None when its start says so."""
+
+    @property
+    def price(self) -> Money | None:
+        """What the whole party pays at the price that stood when it was booked; None when nothing is said."""
+        return self.price_per_person and self.price_per_person * self.party_size
 
     @property
     def party(self) -> Party:
@@ -180,6 +185,16 @@ class Standing:
         """
         fee = self.fee_if_cancelled(now=now)
         return self.free_until if by is ActorKind.GUEST and fee is not None and fee.amount else None
+
+    def exceptions_after_move(self, start: datetime, *, party_size: int, by: ActorKind) -> frozenset[Rule]:
+        """The rules that stay set aside once it is at `start` with so many people.
+
+        At the start that it has, all of them; elsewhere only its size, for hours, notice and pacing were set
+        aside for that start. A guest who makes the party larger outgrows what staff saw: its size counts.
+        """
+        kept = self.overridden if start == self.start else self.overridden & {Rule.PARTY_SIZE}
+        grown = by is ActorKind.GUEST and party_size > self.party_size
+        return kept - {Rule.PARTY_SIZE} if grown else kept
 
     def token_holds(self, now: datetime) -> bool:
         """Whether the links of this booking still open it: until 30 days after its end."""

@@ -4,8 +4,8 @@ from alembic import op
 
 from servicekit.migrations import keep_to_venues
 
-revision = "0019"
-down_revision = "0018"
+revision = "0023"
+down_revision = "0022"
 
 # What is found without naming its venue. All else is reached through a venue that the caller named.
 _COLUMNS = {
