@@ -15,7 +15,7 @@ from comptoir.auth.v1 import (
     session_pb2,
     session_pb2_grpc,
 )
-from gateway import hand_written
+from gateway import hand_written, scim
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
@@ -92,7 +92,8 @@ def _table(
         limits=settings.limits,
         ready=ready,
     )
-    for method, template, target in hand_written.targets(app):
+    others = (*hand_written.targets(app), *scim.targets(peers["auth"], settings.limits))
+    for method, template, target in others:
         table.add(method, template, target)
     return table
 

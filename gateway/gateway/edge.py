@@ -9,7 +9,7 @@ from gateway.dispatch import Table
 from gateway.errors import MethodNotAllowed
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
 from servicekit import telemetry
-from servicekit.errors import AppError, Internal
+from servicekit.errors import AppError, Internal, Kind
 
 Handler = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 """Answers a request with the values of its path variables; raises AppError or Disconnected."""
@@ -18,6 +18,8 @@ _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
 _GOING_AWAY = 1001
+_TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
+"""Refusals that somebody who investigates wants to find (ASVS 5.0 16.3.1 and 16.3.2)."""
 _log = telemetry.logger(__name__)
 
 
@@ -71,6 +73,8 @@ async def _guarded(target: Target, request: Request, variables: Sequence[str]) -
     try:
         return await target.handle(request, variables)
     except AppError as refusal:
+        if refusal.kind in _TOLD:
+            _log.info("request_refused", route=target.template, reason=refusal.reason)
         return problems.answer(refusal, request.id)
     except Disconnected:
         return None

@@ -21,7 +21,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SAFE = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"content-security-policy": b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    # Browsers heed it over https alone (RFC 6797 §8.1).
+    b"strict-transport-security": b"max-age=31536000; includeSubDomains",
     b"cache-control": b"no-store",
 }
 JSON = b"application/json"

@@ -15,7 +15,12 @@ EVERYTHING = "*"
 NO_CONTENT = 204
 
 _RAW = "google.api.HttpBody"
-_AUDIENCES = (policy_pb2.AUDIENCE_PUBLIC, policy_pb2.AUDIENCE_GUEST, policy_pb2.AUDIENCE_MEMBER)
+_AUDIENCES = (
+    policy_pb2.AUDIENCE_PUBLIC,
+    policy_pb2.AUDIENCE_GUEST,
+    policy_pb2.AUDIENCE_MEMBER,
+    policy_pb2.AUDIENCE_PLATFORM,
+)
 _WITHOUT_BODY = ("GET", "DELETE")
 
 

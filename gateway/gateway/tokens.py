@@ -1,4 +1,7 @@
-"""Access tokens: verified here, against the keys that auth publishes. Never asks auth about one request."""
+"""Access tokens: verified here, against the keys that auth publishes. Never asks auth about one request.
+
+Those of members and those of operators of the platform differ in type and audience: one is never the other.
+"""
 
 import base64
 import binascii
@@ -21,6 +24,7 @@ from servicekit.identity import Caller, CallerKind
 _ALGORITHMS = ["Ed25519"]
 _HEADER = frozenset({"alg", "kid", "typ"})
 _TYPES = (None, "JWT", "at+jwt")
+_OPERATOR_TYPE = "op+jwt"
 _LONGEST = 4096
 _LEEWAY_SECONDS = 5
 _CACHE_SIZE = 10_000
@@ -36,6 +40,19 @@ _CLAIMS = jwt.JWTClaimsRegistry(
     sid={"essential": True},
     role={"essential": True},
     scope={"essential": True, "allow_blank": True},
+    auth_time={"essential": True},
+    amr={"essential": True},
+)
+_OPERATOR_CLAIMS = jwt.JWTClaimsRegistry(
+    leeway=_LEEWAY_SECONDS,
+    iss={"essential": True, "value": "comptoir-auth"},
+    aud={"essential": True, "value": "comptoir-platform"},
+    exp={"essential": True},
+    iat={"essential": True},
+    sub={"essential": True},
+    sid={"essential": True},
+    role={"essential": True},
+    scope={"essential": True},
     auth_time={"essential": True},
     amr={"essential": True},
 )
@@ -82,32 +99,56 @@ class AccessTokens:
         return caller
 
     async def _verify(self, token: bytes, address: str) -> tuple[float, Caller]:
-        key = await self._keys.find(_key_id(token))
+        key_id, operates = _read_header(token)
+        key = await self._keys.find(key_id)
         try:
             claims = jwt.decode(token, key, algorithms=_ALGORITHMS).claims
-            _CLAIMS.validate(claims)
-            caller = Caller(
-                kind=CallerKind.MEMBER,
-                issuer="gateway",
-                organization=UUID(claims["org"]),
-                user=UUID(claims["sub"]),
-                session=UUID(claims["sid"]),
-                role=str(claims["role"]),
-                permissions=frozenset(claims["scope"].split()),
-                address=address,
-                authenticated_at=int(claims["auth_time"]),
-                methods=frozenset(map(str, claims["amr"])),
-                venues=frozenset(map(UUID, claims["ven"])) if "ven" in claims else None,
-                sandbox=claims.get("sbx") is True,
-                operator=UUID(claims["opr"]) if "opr" in claims else None,
-            )
+            caller = _operator(claims, address) if operates else _member(claims, address)
             return float(claims["exp"]), caller
         except (JoseError, ValueError, TypeError, AttributeError) as error:
             raise Unauthenticated from error
 
 
-def _key_id(token: bytes) -> str:
-    """The key that the header names. Whatever is not exactly our kind of header is refused first.
+def _member(claims: dict[str, Any], address: str) -> Caller:
+    """Somebody in an organization: a person, or an operator by break-glass, who is no user there."""
+    _CLAIMS.validate(claims)
+    operator = UUID(claims["opr"]) if "opr" in claims else None
+    person = UUID(claims["sub"])
+    return Caller(
+        kind=CallerKind.MEMBER,
+        issuer="gateway",
+        organization=UUID(claims["org"]),
+        user=person if operator is None else None,
+        session=UUID(claims["sid"]),
+        role=str(claims["role"]),
+        permissions=frozenset(claims["scope"].split()),
+        address=address,
+        authenticated_at=int(claims["auth_time"]),
+        methods=frozenset(map(str, claims["amr"])),
+        venues=frozenset(map(UUID, claims["ven"])) if "ven" in claims else None,
+        sandbox=claims.get("sbx") is True,
+        operator=operator,
+    )
+
+
+def _operator(claims: dict[str, Any], address: str) -> Caller:
+    """An operator of the platform, who acts in no organization."""
+    _OPERATOR_CLAIMS.validate(claims)
+    return Caller(
+        kind=CallerKind.PLATFORM,
+        issuer="gateway",
+        session=UUID(claims["sid"]),
+        role=str(claims["role"]),
+        permissions=frozenset(claims["scope"].split()),
+        address=address,
+        authenticated_at=int(claims["auth_time"]),
+        methods=frozenset(map(str, claims["amr"])),
+        operator=UUID(claims["sub"]),
+    )
+
+
+def _read_header(token: bytes) -> tuple[str, bool]:
+    """The key that the header names, and whether it is an operator's. What is not ours is refused first.
 
     That covers `crit`, `jku`, `jwk`, `x5u` and foreign algorithms (RFC 8725 §3.1, §3.10).
 
@@ -122,6 +163,8 @@ def _key_id(token: bytes) -> str:
     if not isinstance(header, dict) or not header.keys() <= _HEADER or rest.count(b".") != 1:
         raise Unauthenticated
     key_id = header.get("kid")
-    if header.get("alg") not in _ALGORITHMS or header.get("typ") not in _TYPES or not isinstance(key_id, str):
+    operates = header.get("typ") == _OPERATOR_TYPE
+    known = operates or header.get("typ") in _TYPES
+    if header.get("alg") not in _ALGORITHMS or not known or not isinstance(key_id, str):
         raise Unauthenticated
-    return key_id
+    return key_id, operates

@@ -22,6 +22,8 @@ from comptoir.auth.v1 import (
     credential_pb2_grpc,
     key_pb2,
     key_pb2_grpc,
+    operator_pb2,
+    operator_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
     sso_pb2,
@@ -128,6 +130,14 @@ class Credentials(credential_pb2_grpc.CredentialServiceServicer):
         return self.backend.seen(request, context, credential_pb2.ForgotPasswordResponse())
 
 
+class Operators(operator_pb2_grpc.OperatorSessionServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def GetOperator(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, operator_pb2.GetOperatorResponse())
+
+
 class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -216,6 +226,20 @@ class AccessTokens:
         header = {"alg": "Ed25519", "kid": self.key.kid}
         return jwt.encode(header, self.claims(**changes), self.key, algorithms=["Ed25519"])
 
+    def operator(self, *, typ: str = "op+jwt", role: str = "admin", **changes: Any) -> dict[str, str]:
+        """The header that carries a token of an operator of the platform."""
+        scope = " ".join(permissions.OPERATOR_ROLES[role])
+        mine = {"aud": "comptoir-platform", "org": None, "role": role, "scope": scope, "amr": ["otp", "pwd"]}
+        claims = {name: value for name, value in self.claims(**mine | changes).items() if value is not None}
+        header = {"alg": "Ed25519", "kid": self.key.kid, "typ": typ}
+        return {"Authorization": f"Bearer {jwt.encode(header, claims, self.key, algorithms=['Ed25519'])}"}
+
+    def break_glass(self, *, write: bool = False, **changes: Any) -> dict[str, str]:
+        """The header that carries a token by which an operator acts in the organization."""
+        allowed = permissions.BREAK_GLASS_WRITE if write else permissions.BREAK_GLASS_READ
+        mine = {"role": "operator", "scope": " ".join(allowed), "amr": ["otp"], "auth_time": 0}
+        return self.bearer(**mine | {"opr": str(self.user)} | changes)
+
     def bearer(self, **changes: Any) -> dict[str, str]:
         """The header that carries one."""
         return {"Authorization": f"Bearer {self.sign(**changes)}"}
@@ -250,6 +274,9 @@ async def settings(
                 lambda s: account_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(backends), s),
                 lambda s: credential_pb2_grpc.add_CredentialServiceServicer_to_server(
                     Credentials(backends), s
+                ),
+                lambda s: operator_pb2_grpc.add_OperatorSessionServiceServicer_to_server(
+                    Operators(backends), s
                 ),
                 lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
                 lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(

@@ -24,7 +24,9 @@ async def test_a_query_becomes_a_message_and_the_answer_json(client: httpx.Async
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    policy = set(answer.headers["content-security-policy"].split("; "))
+    assert policy == {"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"}
+    assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
     assert "server" not in answer.headers
     assert answer.json() == {
         "date": "2027-10-31",

@@ -120,14 +120,13 @@ async def test_a_token_that_was_believed_is_refused_soon_after_its_session_ended
 async def test_the_services_learn_all_that_the_token_says(
     client: httpx.AsyncClient, backend: Any, access: Any
 ) -> None:
-    venue, operator = ids.new(), ids.new()
+    venue = ids.new()
     token = access.bearer(
         scope="bookings.read custom.permission",
         auth_time=1_795_000_000,
         amr=["pwd", "otp"],
         ven=[str(venue)],
         sbx=True,
-        opr=str(operator),
     )
     assert (await client.post("/v1/auth/logout", headers=token)).status_code == 204
     assert backend.caller.permissions == {"bookings.read", "custom.permission"}
@@ -135,7 +134,6 @@ async def test_the_services_learn_all_that_the_token_says(
     assert backend.caller.methods == {"pwd", "otp"}
     assert backend.caller.venues == {venue}
     assert backend.caller.sandbox is True
-    assert backend.caller.operator == operator
     assert (await client.post("/v1/auth/logout", headers=access.bearer())).status_code == 204
     assert (backend.caller.venues, backend.caller.sandbox, backend.caller.operator) == (None, False, None)
 

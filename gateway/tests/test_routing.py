@@ -96,7 +96,12 @@ def test_a_template_that_is_not_understood_is_refused_at_start(table: Table[str]
 
 
 def test_every_rpc_with_an_http_face_has_a_route() -> None:
-    open_to_http = {policy_pb2.AUDIENCE_PUBLIC, policy_pb2.AUDIENCE_GUEST, policy_pb2.AUDIENCE_MEMBER}
+    open_to_http = {
+        policy_pb2.AUDIENCE_PUBLIC,
+        policy_pb2.AUDIENCE_GUEST,
+        policy_pb2.AUDIENCE_MEMBER,
+        policy_pb2.AUDIENCE_PLATFORM,
+    }
     with_face = {
         path
         for path, rpc in contract.rpcs().items()

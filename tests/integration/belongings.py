@@ -45,6 +45,7 @@ VALID: dict[str, dict[str, Any]] = {
     "CreateInvitation": _INVITED,
     "CreateOffering": {"name": "Stolen", **_TURNS},
     "CreatePacingRule": _PACING,
+    "CreatePrivacyRequest": {"kind": "export", "email": "stolen@guest.example"},
     "CreateResource": {"kind": "table", **_TABLE},
     "CreateRole": _ROLE,
     "CreateSeries": {
@@ -71,6 +72,9 @@ VALID: dict[str, dict[str, Any]] = {
     "UpdateOrganization": {"name": "Stolen"},
     "UpdatePacingRule": _PACING,
     "UpdateResource": _TABLE,
+    "UpdateRetention": {
+        "guest_days": 1, "wish_days": 1, "ticket_days": 1, "mail_days": 1, "delivery_days": 1,
+    },
     "UpdateRole": _ROLE,
     "UpdateShift": _SHIFT,
     "UpdateVenue": {"address": "Stolen"},
@@ -157,6 +161,7 @@ def _of_organization(api: Api, sink: Sink, owner: Owner) -> dict[str, str]:
         "role_id": told.post(f"{base}/roles", _ROLE | {"name": "Theirs"})["role"]["id"],
         "key_id": key["key"]["id"],
         "connection_id": told.post(f"{base}/sso-connections", _PROVIDER)["connection"]["id"],
+        "request_id": told.post(f"{base}/privacy-requests", VALID["CreatePrivacyRequest"])["id"],
     }
 
 
@@ -173,4 +178,5 @@ def _of_person(api: Api, owner: Owner, password: str) -> dict[str, str]:
         "session_id": owner.api.get(f"{me}/sessions")["items"][0]["id"],
         "passkey_id": passkey["id"],
         "device_id": owner.api.get(f"{me}/remembered-devices")["items"][0]["id"],
+        "export_id": owner.api.post(f"{me}/data-exports")["id"],
     }

@@ -16,6 +16,7 @@ from devstack.demo.api import Api, Sink
 from devstack.demo.owner import Owner, Venue
 from devstack.demo.story import Story
 from devstack.platform import Platform
+from testkit.overheard import Overheard
 
 HOLD_SECONDS = 10
 _LOGGED_IN_SECONDS = 3600  # the whole suite, on the slowest of machines
@@ -37,7 +38,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         durable=False,
         processes={"booking": 3},
         overrides={
-            "auth": {"AUTH_ACCESS_TOKEN_SECONDS": str(_LOGGED_IN_SECONDS)},
+            "auth": {
+                "AUTH_ACCESS_TOKEN_SECONDS": str(_LOGGED_IN_SECONDS),
+                # The provider of the tests is on loopback.
+                "AUTH_SSO__ALLOW_HTTP": "true",
+                "AUTH_SSO__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+                # Some of these tests open venues by the dozen.
+                "AUTH_PLANS": '{"free": {"members": 25, "venues": 5000, "api_keys": 10}}',
+            },
             "booking": {"BOOKING_HOLD_TTL_SECONDS": str(HOLD_SECONDS)},
             # All guests of these tests have one address, and some tests try links by the hundred.
             "gateway": {"GATEWAY_LIMITS__WRONG_LINKS": "1000000"},
@@ -60,16 +68,26 @@ def sink(platform: Platform) -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="session")
-def api(platform: Platform) -> Iterator[Api]:
-    anybody = Api(platform.gateway_url)
+def overheard() -> Overheard:
+    """Every secret that these tests sent or were shown; `test_what_is_left_behind` looks for them."""
+    return Overheard()
+
+
+@pytest.fixture(scope="session")
+def api(platform: Platform, overheard: Overheard) -> Iterator[Api]:
+    hooks = {"response": [overheard.listen]}
+    client = httpx.Client(base_url=platform.gateway_url, timeout=15, event_hooks=hooks)
+    anybody = Api(platform.gateway_url, connections=client)
     yield anybody
     anybody.close()
 
 
 @pytest.fixture
-async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
-    limits = httpx.Limits(max_connections=100)
-    async with httpx.AsyncClient(base_url=platform.gateway_url, timeout=60, limits=limits) as client:
+async def http(platform: Platform, overheard: Overheard) -> AsyncIterator[httpx.AsyncClient]:
+    limits, hooks = httpx.Limits(max_connections=100), {"response": [overheard.alisten]}
+    async with httpx.AsyncClient(
+        base_url=platform.gateway_url, timeout=60, limits=limits, event_hooks=hooks
+    ) as client:
         yield client
 
 

@@ -31,6 +31,7 @@ HOLDERS = {
     "auth.registrations",
     "auth.account_mails",
     "auth.invitations",
+    "auth.sso_arrivals",
     "support.tickets",
     "support.ticket_messages",
 }

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,11 +12,13 @@ from google.api import annotations_pb2
 from comptoir.api.v1 import policy_pb2
 from devstack.demo.api import Api, Sink
 from devstack.demo.owner import Owner
+from devstack.platform import Platform
 from servicekit import contract, ids, permissions
 from servicekit.contract import Rpc
 
 from .belongings import VALID, one_of_each
 from .conftest import new_owner, new_restaurant
+from .operating import new_operator
 
 MEMBER_RPCS = [
     rpc
@@ -43,9 +46,21 @@ def owner(api: Api, sink: Sink, password: str) -> Owner:
 
 
 @pytest.fixture(scope="module")
-def theirs(api: Api, sink: Sink, owner: Owner, password: str) -> dict[str, str]:
+def theirs(platform: Platform, api: Api, sink: Sink, owner: Owner, password: str) -> dict[str, str]:
     """An id of every kind that belongs to one organization."""
-    return one_of_each(api, sink, owner, password, new_restaurant(owner))
+    _, access = new_operator(platform, api).enter(owner.organization_id)
+    return {
+        "access_id": access["id"],
+        **one_of_each(api, sink, owner, password, new_restaurant(owner)),
+    }
+
+
+@pytest.fixture(scope="module")
+def sandbox(owner: Owner, theirs: dict[str, str]) -> Owner:
+    """A program with a test key of the same organization that may all that its owner may."""
+    wish = {"name": "Tests", "permissions": owner.api.get("/v1/me")["permissions"], "sandbox": True}
+    secret = owner.api.post(f"/v1/organizations/{owner.organization_id}/api-keys", wish)["secret"]
+    return replace(owner, api=owner.api.as_member(secret))
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +90,28 @@ def test_a_foreign_id_is_not_found(rpc: Rpc, stranger: Owner, theirs: dict[str, 
     assert answer.status_code == 404, answer.text
     random = {name: ids.show(value.partition("_")[0], ids.new()) for name, value in theirs.items()}
     assert answer.json() | {"request_id": ""} == _call(stranger, rpc, random).json() | {"request_id": ""}
+
+
+@pytest.mark.parametrize("rpc", [pytest.param(rpc, id=rpc.method.name) for rpc in WITH_ID])
+def test_a_test_key_finds_nothing_of_its_own_organization(
+    rpc: Rpc, sandbox: Owner, theirs: dict[str, str]
+) -> None:
+    """It acts in the sandbox alone; what wants a person is denied to it as to any key."""
+    assert rpc.policy is not None
+    answer = _call(sandbox, rpc, theirs)
+    if rpc.policy.permission == permissions.SELF or rpc.policy.fresh or rpc.method.name == "AnswerTicket":
+        assert answer.status_code == 403, answer.text
+    elif _filters(rpc):
+        assert (answer.status_code, answer.json()["items"]) == (200, [])
+    else:
+        assert answer.status_code == 404, answer.text
+
+
+def test_the_control_the_test_key_works_where_it_belongs(sandbox: Owner) -> None:
+    assert sandbox.api.get("/v1/venues")["items"] == []
+    venue = {"name": "Tests", "slug": f"t-{secrets.token_hex(4)}", "time_zone": "Europe/Paris"}
+    made = sandbox.api.post("/v1/venues", venue | {"currency": "EUR", "address": ""})
+    assert [each["id"] for each in sandbox.api.get("/v1/venues")["items"]] == [made["id"]]
 
 
 def _filters(rpc: Rpc) -> bool:

@@ -18,6 +18,7 @@ from devstack.demo.owner import Owner, Venue
 from devstack.platform import Platform
 from devstack.psql import PsqlFailed, run_sql
 from testkit.authenticator import Authenticator
+from testkit.overheard import Overheard
 
 from . import sweep
 from .conftest import MainJob, new_restaurant
@@ -196,6 +197,27 @@ async def test_no_person_and_no_secret_is_left_behind(
     assert sweep.find(planted, places[kind]) == set()
 
 
+@pytest.mark.parametrize("kind", ["logs", "logs of engines", "tables", "events", "metrics", "spans"])
+async def test_no_secret_that_any_test_sent_or_was_shown_is_left_behind(
+    kind: str, places: dict[str, list[Place]], overheard: Overheard
+) -> None:
+    found = {
+        f"{what} in {place.name}" for place in places[kind] for what in overheard.found_in(place.content)
+    }
+    assert found == set()
+
+
+async def test_the_control_secrets_were_heard_and_would_be_found(
+    places: dict[str, list[Place]], overheard: Overheard, visit: Visit
+) -> None:
+    heard = set(overheard.secrets.values())
+    assert {"password", "access_token", "refresh_token", "manage_token", "secret", "client_secret"} <= heard
+    logs = places["logs"][0].content
+    leak = logs + b'{"token": "' + visit.tokens["a manage token"].encode() + b'"}'
+    assert overheard.found_in(leak)
+    assert overheard.found_in(logs) == set()
+
+
 @pytest.mark.parametrize("kind", ["logs", "events", "metrics", "spans"])
 async def test_nothing_has_the_form_of_an_address_or_a_secret(
     kind: str, places: dict[str, list[Place]]
@@ -208,6 +230,8 @@ async def test_nothing_has_the_form_of_an_address_or_a_secret(
     [
         ("logs", "logs/payment.log", '"event":"started"'),
         ("logs", "logs/gateway.log", '"event":"serving"'),
+        ("logs", "logs/gateway.log", '"reason":"UNAUTHENTICATED"'),
+        ("logs", "logs/auth.log", '"reason":"INVALID_CREDENTIALS"'),
         ("logs of engines", "logs/postgres.log", "visitors_once"),
         ("tables", "booking.outbox", "bkg_"),
         ("tables", "notification.timers", "booking_reminder"),

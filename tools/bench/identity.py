@@ -5,6 +5,7 @@ Starts a platform of its own, as `tools.bench` does. Asserts no time.
 
 import argparse
 import asyncio
+import os
 import secrets
 import shutil
 import sys
@@ -142,7 +143,9 @@ def main() -> int:
 
 async def _measure(stage: IdentityStage, rounds: int, seconds: float) -> None:
     machine = Machine.here()
+    load_before = os.getloadavg()[0]
     print(f"{machine.cpu}, {machine.cores} cores, Python {machine.python}, commit {machine.commit}.")
+    print(f"Load of the machine before the run: {load_before:.1f}. Above one a core, take the ratios only.")
     await _empty(stage, seconds, with_token=True)
     stage.log_in()
     stage.refresh()

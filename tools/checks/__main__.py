@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tools.checks import commands, compose, dashboards, drift, links, rules, spine, texts
+from tools.checks import asvs, commands, compose, dashboards, drift, links, rules, spine, texts
 
 CHECKS = {
     "ruff": commands.ruff,
@@ -15,6 +15,7 @@ CHECKS = {
     "spine": spine.check,
     "texts": texts.check,
     "links": links.check,
+    "asvs": asvs.check,
     "compose": compose.check,
     "dashboards": dashboards.check,
     "secrets": commands.secrets,

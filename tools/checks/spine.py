@@ -14,10 +14,10 @@ SPINE = frozenset(
     | {"usecases", "servicer", "consumer", "timers"}
 )
 _OWN = {
-    "auth": {"hashing", "relying_party", "sealing", "tokens"},
+    "auth": {"commands", "hashing", "relying_party", "sealing", "tokens"},
     "notification": {"mails"},
 }
-"""What a service has beside the spine: adapters of things that only it talks to."""
+"""What a service has beside the spine: adapters of things that only it talks to, and commands for the pod."""
 HEADINGS = ("Owns", "RPCs", "Events in and out", "Invariants", "Timers", "Runbook")
 
 

@@ -14,14 +14,20 @@ _HEAD = """# Permissions
 
 Generated from the policies in `proto/` and the roles in `servicekit.permissions` by `make generate`.
 The gateway and the service's interceptor both enforce it; an RPC without a policy is denied.
-"Fresh" means that the caller gave credentials within the last hour. "Venues" says what a member limited to
-venues may do: "named" and "found" are for theirs alone, and without either all but `self` is denied to them.
+"Fresh" means that the caller gave credentials within the last hour, an operator within ten minutes. "Venues"
+says what a member limited to venues may do: "named" and "found" are for theirs alone, and without either all
+but `self` is denied to them.
 """
 _AUDIENCES: dict[int, str] = {
     policy_pb2.AUDIENCE_PUBLIC: "anybody",
     policy_pb2.AUDIENCE_GUEST: "whoever holds the booking's link",
-    policy_pb2.AUDIENCE_PLATFORM: "operators of the platform",
 }
+_VISITORS: dict[str, frozenset[str]] = {
+    "operator": permissions.BREAK_GLASS_READ,
+    "operator, writing": permissions.BREAK_GLASS_WRITE,
+}
+"""Operators who have access to an organization for minutes: never by `self`, and never what wants fresh."""
+_MEMBERS: dict[str, frozenset[str]] = {**permissions.ROLES, **_VISITORS}
 
 
 def render() -> str:
@@ -29,6 +35,7 @@ def render() -> str:
     rpcs = list(contract.rpcs().values())
     members = [rpc for rpc in rpcs if _audience(rpc) == policy_pb2.AUDIENCE_MEMBER]
     internal = [rpc for rpc in rpcs if _audience(rpc) == policy_pb2.AUDIENCE_INTERNAL]
+    platform = [rpc for rpc in rpcs if _audience(rpc) == policy_pb2.AUDIENCE_PLATFORM]
     others = [rpc for rpc in rpcs if _audience(rpc) in _AUDIENCES]
     return "\n".join(
         [
@@ -38,15 +45,25 @@ def render() -> str:
             "Built in; an organization may make more of these permissions. Whoever may `roles.write` or",
             "`members.write` gives no permission that they lack themselves, and only owners make owners.",
             "",
-            f"| permission | {' | '.join(permissions.ROLES)} |",
-            f"|---|{'---|' * len(permissions.ROLES)}",
+            "An operator of the platform gets access to an organization for an hour at most (break-glass):",
+            "its owners are mailed, the audit log says it, whoever may `organization.write` ends it. Such an",
+            "operator looks, or also writes; is nobody there, so that `self` is denied; and is never fresh.",
+            "",
+            f"| permission | {' | '.join(_MEMBERS)} |",
+            f"|---|{'---|' * len(_MEMBERS)}",
             *(_permission_row(each) for each in sorted(permissions.ALL)),
             "",
             "## Members, by role",
             "",
-            f"| RPC | HTTP | permission | venues | {' | '.join(permissions.ROLES)} |",
-            f"|---|---|---|---|{'---|' * len(permissions.ROLES)}",
+            f"| RPC | HTTP | permission | venues | {' | '.join(_MEMBERS)} |",
+            f"|---|---|---|---|{'---|' * len(_MEMBERS)}",
             *(_member_row(rpc) for rpc in members),
+            "",
+            "## Operators of the platform",
+            "",
+            f"| RPC | HTTP | permission | {' | '.join(permissions.OPERATOR_ROLES)} |",
+            f"|---|---|---|{'---|' * len(permissions.OPERATOR_ROLES)}",
+            *(_operator_row(rpc) for rpc in platform),
             "",
             "## Without signing in",
             "",
@@ -72,18 +89,32 @@ def _audience(rpc: Rpc) -> int:
 
 
 def _permission_row(permission: str) -> str:
-    has = ["yes" if permission in granted else "" for granted in permissions.ROLES.values()]
+    has = ["yes" if permission in granted else "" for granted in _MEMBERS.values()]
     return f"| `{permission}` | {' | '.join(has)} |"
 
 
 def _member_row(rpc: Rpc) -> str:
-    permission = rpc.policy.permission if rpc.policy else ""
-    fresh = ", fresh" if rpc.policy and rpc.policy.fresh else ""
-    may = [
+    permission, fresh = _needed(rpc)
+    by_role = [
         "yes" if permission == permissions.SELF or permission in granted else ""
         for granted in permissions.ROLES.values()
     ]
-    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {_venues(rpc)} | {' | '.join(may)} |"
+    visiting = ["yes" if permission in granted and not fresh else "" for granted in _VISITORS.values()]
+    may = " | ".join([*by_role, *visiting])
+    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {_venues(rpc)} | {may} |"
+
+
+def _operator_row(rpc: Rpc) -> str:
+    permission, fresh = _needed(rpc)
+    may = [
+        "yes" if permission == permissions.SELF or permission in granted else ""
+        for granted in permissions.OPERATOR_ROLES.values()
+    ]
+    return f"| {_name(rpc)} | {_http(rpc)} | `{permission}`{fresh} | {' | '.join(may)} |"
+
+
+def _needed(rpc: Rpc) -> tuple[str, str]:
+    return (rpc.policy.permission, ", fresh" if rpc.policy.fresh else "") if rpc.policy else ("", "")
 
 
 def _venues(rpc: Rpc) -> str:

@@ -131,7 +131,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         "tags": [_tag(route.rpc.method.containing_service.name)],
         "summary": summary(name),
         "description": " ".join([comment(name), *_access(route)]),
-        "security": [{"bearer": []}] if _is_for_members(route) else [{}, {"bearer": []}],
+        "security": [{"bearer": []}] if _needs_token(route) else [{}, {"bearer": []}],
     }
     parameters = [_parameter(each, "path", schemas) for each in route.path_parameters()]
     parameters += [_parameter(each, "query", schemas) for each in route.query_parameters()]
@@ -150,11 +150,14 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 
 def _access(route: Route) -> list[str]:
-    return [f"Needs the permission `{route.policy.permission}`."] if _is_for_members(route) else []
+    if not _needs_token(route):
+        return []
+    who = "For operators of the platform. " if route.policy.audience == policy_pb2.AUDIENCE_PLATFORM else ""
+    return [f"{who}Needs the permission `{route.policy.permission}`."]
 
 
-def _is_for_members(route: Route) -> bool:
-    return bool(route.policy.audience == policy_pb2.AUDIENCE_MEMBER)
+def _needs_token(route: Route) -> bool:
+    return route.policy.audience in (policy_pb2.AUDIENCE_MEMBER, policy_pb2.AUDIENCE_PLATFORM)
 
 
 def _parameter(parameter: Parameter, place: str, schemas: Schemas) -> dict[str, Any]:
@@ -189,7 +192,7 @@ def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 def _refusals(route: Route) -> list[str]:
     found = {"400", "401", "429", "500", "503", "504", "default"}
-    if _is_for_members(route):
+    if _needs_token(route):
         found.add("403")
     if route.variables or route.query_parameters():
         found.add("404")

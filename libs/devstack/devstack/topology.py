@@ -5,12 +5,12 @@ GATEWAY = "gateway"
 PROGRAMS = (*SERVICES, GATEWAY)
 
 CALLS: dict[str, tuple[str, ...]] = {
-    "auth": (),
-    "booking": ("payment",),
-    "payment": ("booking",),
+    "auth": ("booking", "payment"),
+    "booking": ("auth", "payment"),
+    "payment": ("auth", "booking"),
     "notification": ("auth", "booking", "support"),
-    "support": ("booking",),
-    "analytics": (),
+    "support": ("auth", "booking"),
+    "analytics": ("auth",),
     GATEWAY: SERVICES,
 }
 """Program → the services it has a gRPC channel to."""

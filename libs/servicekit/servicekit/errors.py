@@ -109,11 +109,11 @@ class PermissionDenied(AppError):
 
 
 class FreshAuthenticationRequired(AppError):
-    """Needs credentials of the last hour: see POST /v1/auth/reauthenticate. API keys never have any."""
+    """Needs credentials of the last hour (operators: ten minutes): see reauthenticate. API keys have none."""
 
     kind = Kind.DENIED
     reason = "FRESH_AUTHENTICATION_REQUIRED"
-    detail = "Confirm who you are first: your last log-in was more than an hour ago."
+    detail = "Confirm who you are first: your last log-in was too long ago."
 
 
 class VenueNotFound(AppError):
@@ -122,6 +122,14 @@ class VenueNotFound(AppError):
     kind = Kind.NOT_FOUND
     reason = "VENUE_NOT_FOUND"
     detail = "There is no such venue."
+
+
+class PlanLimitReached(AppError):
+    """The plan of the organization allows no more of these; which and how many is in the metadata."""
+
+    kind = Kind.REFUSED
+    reason = "PLAN_LIMIT_REACHED"
+    detail = "Your plan allows no more of these."
 
 
 class IdempotencyKeyReused(AppError):

@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
@@ -20,6 +22,9 @@ _LEEWAY = 5
 """By how many seconds the clocks of two hosts may differ."""
 _REUSE = 40
 _CACHE_SIZE = 4096
+_LONGEST = 16_384
+_HEADER = frozenset({"alg", "kid", "typ"})
+"""Whatever else a header has (`crit`, `jku`, `jwk`, `x5u`, …) is none of ours (RFC 8725 §3.10)."""
 
 
 class CallerKind(StrEnum):
@@ -185,34 +190,40 @@ class Verifier:
         cached = self._verified.get(token)
         if cached and cached[0] > time.time():
             return cached[1]
+        if len(token) > _LONGEST:
+            raise Unauthenticated
         try:
             decoded = jwt.decode(token, self._keys, algorithms=_ALGORITHMS)
             self._claims.validate(decoded.claims)
-        except (JoseError, ValueError, KeyError) as error:
+            claims, caller = decoded.claims, _caller(decoded.claims)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated from error
-        claims = decoded.claims
-        if claims["iss"] != decoded.header.get("kid"):
+        if claims["iss"] != decoded.header.get("kid") or not decoded.header.keys() <= _HEADER:
             raise Unauthenticated
-        caller = Caller(
-            kind=CallerKind(claims["kind"]),
-            issuer=claims["iss"],
-            organization=_id(claims["org"]),
-            user=_id(claims["sub"]),
-            session=_id(claims["sid"]),
-            role=claims["role"],
-            permissions=frozenset(claims["perm"]),
-            address=claims["addr"],
-            authenticated_at=claims["auth"],
-            methods=frozenset(claims["amr"]),
-            venues=None if claims["ven"] is None else frozenset(map(UUID, claims["ven"])),
-            key=_id(claims["key"]),
-            sandbox=claims["sbx"],
-            operator=_id(claims["opr"]),
-        )
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[token] = (float(claims["exp"]), caller)
         return caller
+
+
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    """Raises ValueError, KeyError or TypeError when a claim is not as the signer writes it."""
+    return Caller(
+        kind=CallerKind(claims["kind"]),
+        issuer=claims["iss"],
+        organization=_id(claims["org"]),
+        user=_id(claims["sub"]),
+        session=_id(claims["sid"]),
+        role=claims["role"],
+        permissions=frozenset(claims["perm"]),
+        address=claims["addr"],
+        authenticated_at=claims["auth"],
+        methods=frozenset(claims["amr"]),
+        venues=None if claims["ven"] is None else frozenset(map(UUID, claims["ven"])),
+        key=_id(claims["key"]),
+        sandbox=claims["sbx"],
+        operator=_id(claims["opr"]),
+    )
 
 
 def _id(text: str) -> UUID | None:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from servicekit.tables import platform_tables
+from servicekit.tables import platform_tables, retention_table
 
 _LOCK_TIMEOUT = "5s"
 _VENUES = "(SELECT NULLIF(current_setting('app.venues', true), '')::uuid[])"
@@ -75,3 +75,31 @@ def add_platform_tables() -> None:
         op.execute(sa.schema.CreateTable(table, if_not_exists=True))
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             op.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def create_retention_table(service: str) -> None:
+    """Makes the service's copy of how long organizations keep what."""
+    op.execute(sa.schema.CreateTable(retention_table(sa.MetaData())))
+    isolate(service, "retention_settings")
+
+
+def schedule_purges(*keys: str) -> None:
+    """Has `servicekit.purging` begin its rounds: one timer a kind, which comes again by itself ever after."""
+    rows = ", ".join(f"(gen_random_uuid(), 'purge', '{key}', now())" for key in keys)
+    _in_spite_of_policies(
+        "timers",
+        f"INSERT INTO timers (id, kind, key, due_at) VALUES {rows}",  # noqa: S608  # names of ours
+    )
+
+
+def end_purges(*keys: str) -> None:
+    """Undoes `schedule_purges`."""
+    named = ", ".join(f"'{key}'" for key in keys)
+    _in_spite_of_policies("timers", f"DELETE FROM timers WHERE kind = 'purge' AND key IN ({named})")  # noqa: S608
+
+
+def _in_spite_of_policies(table: str, statement: str) -> None:
+    """Forced policies bind the owner, too, who migrates: lifted for one statement."""
+    op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    op.execute(statement)
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

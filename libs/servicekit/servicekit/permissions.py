@@ -11,6 +11,8 @@ _ADMIN = _MANAGER | {
     "members.write",
     "roles.write",
     "audit.read",
+    "privacy.read",
+    "privacy.write",
     "keys.read",
     "keys.write",
 }
@@ -35,7 +37,31 @@ ALL = _OWNER
 """Every permission there is; owners have them all."""
 
 SELF = "self"
-"""The permission of calls about the caller only: every member has it."""
+"""The permission of calls about the caller only: every member and every operator has it."""
+
+_SUPPORT = frozenset({"organizations.read", "organizations.access", "operators.read"})
+OPERATOR_ROLES = MappingProxyType({"support": _SUPPORT, "admin": _SUPPORT | {"operators.write"}})
+"""What operators of the platform may do there. None of it is a permission of members."""
+
+BREAK_GLASS_READ = frozenset(
+    {
+        "venues.read",
+        "bookings.read",
+        "tickets.read",
+        "payments.read",
+        "notifications.read",
+        "analytics.read",
+        "webhooks.read",
+        "members.read",
+        "keys.read",
+        "audit.read",
+    }
+)
+"""What an operator with access to an organization may do there: look. Named one by one, so that a new
+permission of members is not one of theirs until somebody has thought of it."""
+BREAK_GLASS_WRITE = BREAK_GLASS_READ | {"venues.write", "bookings.write"}
+"""The same with access that writes. Nothing that outlives it or lets somebody in: no people, roles, keys, no
+organization, no partner's address that events would go to from then on; and no letters to guests."""
 
 
 def of_role(role: str) -> frozenset[str]:

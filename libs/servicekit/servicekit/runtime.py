@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from servicekit.cache import Cache
 from servicekit.consumer import Consumer
 from servicekit.consumer import Handlers as EventHandlers
 from servicekit.database import Database
-from servicekit.errors import Unavailable
+from servicekit.errors import AppError, Unavailable
 from servicekit.identity import Signer, Verifier
 from servicekit.listening import exit_when_taken
 from servicekit.relay import Relay
@@ -57,6 +57,16 @@ class Resources(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
+class Verb(Generic[A]):
+    """A command of the service's own, run once beside it: `python -m <name> <verb> …`."""
+
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    """Says which arguments it takes. Never a secret: everybody on the machine sees them."""
+    run: Callable[[A, argparse.Namespace], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Service(Generic[A, S]):
     """Everything that makes a service, for `main`."""
 
@@ -67,11 +77,12 @@ class Service(Generic[A, S]):
     servicers: Callable[[A], Sequence[server.Registration]]
     handlers: EventHandlers[A] = field(default_factory=dict)
     timers: TimerHandlers[A] = field(default_factory=dict)
+    verbs: Mapping[str, Verb[A]] = field(default_factory=dict)
 
 
 def main(service: Service[Any, Any]) -> None:
     """The command line of a service: `python -m <name> <role>`, see `_arguments`."""
-    arguments = _arguments(service.name)
+    arguments = _arguments(service)
     settings = load(service.settings)
     logs.setup(service.name, settings.telemetry.log_level)
     if arguments.role == "migrate":
@@ -84,6 +95,8 @@ def main(service: Service[Any, Any]) -> None:
                 runner.run(_replay(service, settings, arguments))
             case "dead-letters":
                 runner.run(_dead_letters(service, settings, replaying=arguments.action == "replay"))
+            case verb if verb in service.verbs:
+                runner.run(_run_verb(service, settings, service.verbs[verb], arguments))
             case role:
                 runner.run(_work(service, settings, _WORKERS if role == "all" else (role,)))
 
@@ -100,8 +113,8 @@ def load(settings: type[S]) -> S:
         sys.exit(f"settings are not valid: {error}")
 
 
-def _arguments(name: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+def _arguments(service: Service[Any, Any]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {service.name}")
     roles = parser.add_subparsers(dest="role", required=True)
     for role in (*_WORKERS, "all", "migrate"):
         roles.add_parser(role)
@@ -111,6 +124,8 @@ def _arguments(name: str) -> argparse.Namespace:
     replay.add_argument("--type", default=None, help="only events of this type")
     dead = roles.add_parser("dead-letters", help="list or handle again what could not be handled")
     dead.add_argument("action", choices=("list", "replay"))
+    for name, verb in service.verbs.items():
+        verb.arguments(roles.add_parser(name, help=verb.help))
     return parser.parse_args()
 
 
@@ -257,6 +272,16 @@ async def _replay(service: Service[A, S], settings: S, arguments: argparse.Names
         service.name, settings.database, since=arguments.since, until=until, event_type=arguments.type
     )
     print(f"{count} events will be published again")  # noqa: T201
+
+
+async def _run_verb(
+    service: Service[A, S], settings: S, verb: Verb[A], arguments: argparse.Namespace
+) -> None:
+    async with resources(service.name, settings, retries=True) as opened, service.open(opened) as app:
+        try:
+            await verb.run(app, arguments)
+        except AppError as refusal:
+            sys.exit(f"{refusal.reason}: {refusal.detail}")
 
 
 async def _dead_letters(service: Service[A, S], settings: S, *, replaying: bool) -> None:

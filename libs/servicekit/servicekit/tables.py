@@ -79,3 +79,18 @@ def platform_tables(metadata: sa.MetaData) -> Sequence[sa.Table]:
         sa.Column("created_at", moment, nullable=False, server_default=now),
     )
     return outbox, confirmations, inbox, positions, timers, keys
+
+
+def retention_table(metadata: sa.MetaData) -> sa.Table:
+    """How long organizations keep what, in days, in the service that owns it and in those that copy it."""
+    periods = ("guest_days", "wish_days", "ticket_days", "mail_days", "delivery_days")
+    return sa.Table(
+        "retention_settings",
+        metadata,
+        sa.Column("organization_id", sa.Uuid, primary_key=True),
+        # Of auth's row: an older one never replaces a newer one.
+        sa.Column("version", sa.BigInteger, nullable=False),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in periods),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
+        *(sa.CheckConstraint(f"{name} BETWEEN 1 AND 3650", name=f"retention_{name}") for name in periods),
+    )

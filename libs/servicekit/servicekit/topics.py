@@ -4,10 +4,12 @@ from types import MappingProxyType
 
 SUBSCRIBERS = MappingProxyType(
     {
-        "comptoir.auth.v1": ("notification",),
-        "comptoir.booking.v1": ("analytics", "booking", "notification", "payment"),
-        "comptoir.payment.v1": ("analytics", "booking", "notification"),
-        "comptoir.support.v1": ("notification",),
+        "comptoir.auth.v1": ("booking", "notification", "support"),
+        "comptoir.booking.v1": ("analytics", "auth", "booking", "notification", "payment", "support"),
+        "comptoir.payment.v1": ("analytics", "auth", "booking", "notification"),
+        "comptoir.support.v1": ("auth", "notification"),
+        "comptoir.notification.v1": ("auth",),
+        "comptoir.analytics.v1": ("auth",),
     }
 )
 

@@ -1,6 +1,7 @@
 """The guard, over every RPC of the contract: who may pass, who may not, and what a refusal looks like."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,7 +10,10 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+from joserfc import jwt
+from joserfc.jwk import OKPKey
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from comptoir.api.v1 import policy_pb2
 from servicekit import contract, identity, ids, permissions
@@ -17,10 +21,10 @@ from servicekit.contract import CONTEXTS, Rpc
 from servicekit.errors import AppError, FreshAuthenticationRequired, InvalidRequest, Kind
 from servicekit.identity import Caller, CallerKind
 from servicekit.rpc import server, status
-from servicekit.rpc.authorization import FRESH_SECONDS, authorize
+from servicekit.rpc.authorization import FRESH_SECONDS, OPERATOR_FRESH_SECONDS, authorize
 from servicekit.rpc.client import Peer
 from testkit import eventually
-from testkit.callers import anonymous, member, service
+from testkit.callers import anonymous, member, operator, service, visitor
 from testkit.keys import Keys
 
 RPCS = [pytest.param(rpc, id=path) for path, rpc in contract.rpcs().items()]
@@ -28,6 +32,11 @@ MEMBER_RPCS = [
     pytest.param(rpc, id=path)
     for path, rpc in contract.rpcs().items()
     if rpc.policy and rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
+]
+PLATFORM_RPCS = [
+    pytest.param(rpc, id=path)
+    for path, rpc in contract.rpcs().items()
+    if rpc.policy and rpc.policy.audience == policy_pb2.AUDIENCE_PLATFORM
 ]
 
 
@@ -69,15 +78,20 @@ async def _refusal(
     peers: dict[str, Peer], keys: Keys, rpc: Rpc, caller: Caller | None, request: Message | None = None
 ) -> AppError | None:
     """What the guard says; None when the call went through. An invalid request counts as let in."""
+    token = keys.signer(caller.issuer).token(rpc.service, caller) if caller else None
+    return await _refusal_of(peers, rpc, token, request)
+
+
+async def _refusal_of(
+    peers: dict[str, Peer], rpc: Rpc, token: str | None, request: Message | None = None
+) -> AppError | None:
+    """The same for whatever is given as a token."""
     method: Any = peers[rpc.service].channel.unary_unary(
         rpc.path,
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=rpc.response.FromString,
     )
-    metadata = []
-    if caller:
-        token = keys.signer(caller.issuer).token(rpc.service, caller)
-        metadata = [("comptoir-identity", token)]
+    metadata = [("comptoir-identity", token)] if token else []
     try:
         await method(request or rpc.request(), metadata=metadata, timeout=5)
     except grpc.aio.AioRpcError as error:
@@ -109,6 +123,109 @@ async def test_the_wrong_kind_of_caller_is_refused(rpc: Rpc, peers: dict[str, Pe
     refusal = await _refusal(peers, keys, rpc, _stranger_to(rpc))
     open_to_all = (policy_pb2.AUDIENCE_PUBLIC, policy_pb2.AUDIENCE_GUEST)
     assert (refusal is None) == (rpc.policy.audience in open_to_all)
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_a_token_that_is_over_or_bent_opens_no_rpc(
+    rpc: Rpc, peers: dict[str, Peer], keys: Keys
+) -> None:
+    """Not even a public one: nobody goes on as somebody else than they said."""
+    assert rpc.policy
+    internal = rpc.policy.audience == policy_pb2.AUDIENCE_INTERNAL
+    issuer = (list(rpc.policy.callers) or ["gateway"])[0]
+    caller = service(issuer, ids.new()) if internal else member(ids.new())
+    good = keys.signer(issuer).token(rpc.service, caller)
+    key = OKPKey.import_key(json.loads(keys.file(issuer).read_text()))
+    claims = jwt.decode(good, key, algorithms=["Ed25519"]).claims
+    over = claims | {"iat": claims["iat"] - 120, "exp": claims["exp"] - 120}
+    expired = jwt.encode({"alg": "Ed25519", "kid": issuer}, over, key, algorithms=["Ed25519"])
+    for token in (expired, f"{good[:-4]}AAAA"):
+        refusal = await _refusal_of(peers, rpc, token)
+        assert refusal
+        assert refusal.kind is Kind.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_an_operator_is_no_member_and_no_member_an_operator(
+    rpc: Rpc, peers: dict[str, Peer], keys: Keys
+) -> None:
+    """Whatever they carry: the kind decides. Nor is an operator in an organization one of the platform."""
+    assert rpc.policy
+    everything = permissions.ALL | permissions.OPERATOR_ROLES["admin"]
+    organization = ids.new()
+    platform = replace(operator(), permissions=everything)
+    members = [
+        replace(each, permissions=everything)
+        for each in (member(organization), visitor(organization, write=True))
+    ]
+    mixed = replace(platform, organization=organization, user=ids.new(), role="owner")
+    unnamed = replace(platform, operator=None)
+    strangers = {
+        policy_pb2.AUDIENCE_MEMBER: [platform, mixed],
+        policy_pb2.AUDIENCE_PLATFORM: [*members, unnamed, anonymous(), service("gateway")],
+    }
+    for stranger in strangers.get(rpc.policy.audience, []):
+        refusal = await _refusal(peers, keys, rpc, stranger)
+        assert refusal
+        assert refusal.kind is Kind.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("role", [*permissions.OPERATOR_ROLES, "stranger"])
+@pytest.mark.parametrize("rpc", PLATFORM_RPCS)
+async def test_an_operators_role_passes_exactly_with_the_permission(
+    rpc: Rpc, role: str, peers: dict[str, Peer], keys: Keys
+) -> None:
+    assert rpc.policy
+    held = permissions.OPERATOR_ROLES.get(role, frozenset())
+    caller = replace(operator(), role=role, permissions=held)
+    refusal = await _refusal(peers, keys, rpc, caller)
+    assert (refusal.reason if refusal else "") == (
+        "" if rpc.policy.permission in held | {permissions.SELF} else "PERMISSION_DENIED"
+    )
+    assert rpc.policy.permission in permissions.OPERATOR_ROLES["admin"] | {permissions.SELF}
+
+
+@pytest.mark.parametrize("rpc", PLATFORM_RPCS)
+async def test_operators_are_fresh_for_ten_minutes(rpc: Rpc, peers: dict[str, Peer], keys: Keys) -> None:
+    assert rpc.policy
+    stale = replace(operator(), authenticated_at=int(time.time()) - OPERATOR_FRESH_SECONDS - 1)
+    refusal = await _refusal(peers, keys, rpc, stale)
+    assert (refusal.reason if refusal else "") == (
+        "FRESH_AUTHENTICATION_REQUIRED" if rpc.policy.fresh else ""
+    )
+
+
+@pytest.mark.parametrize(
+    "there", [visitor(ids.new()), visitor(ids.new(), write=True)], ids=["reading", "writing"]
+)
+@pytest.mark.parametrize("rpc", MEMBER_RPCS)
+async def test_by_break_glass_one_looks_or_writes_and_is_never_somebody(
+    rpc: Rpc, there: Caller, peers: dict[str, Peer], keys: Keys
+) -> None:
+    """Also with fresh credentials, which no such token claims, and with every permission there is."""
+    assert rpc.policy
+    never = rpc.policy.fresh or rpc.policy.permission == permissions.SELF
+    refusal = await _refusal(peers, keys, rpc, there)
+    may = not never and rpc.policy.permission in there.permissions
+    assert (refusal.reason if refusal else "") == ("" if may else "PERMISSION_DENIED")
+    mighty = replace(there, permissions=permissions.ALL, authenticated_at=int(time.time()))
+    refusal = await _refusal(peers, keys, rpc, mighty)
+    assert (refusal.reason if refusal else "") == ("PERMISSION_DENIED" if never else "")
+
+
+async def test_what_an_operator_does_in_an_organization_is_logged_with_ids_alone(
+    peers: dict[str, Peer], keys: Keys
+) -> None:
+    rpc = contract.rpcs()["/comptoir.booking.v1.BookingService/ListBookings"]
+    there, venue = visitor(ids.new()), ids.show("ven", ids.new())
+    with capture_logs() as logged:
+        request = rpc.request(venue_id=venue, date="2030-01-01")
+        assert await _refusal(peers, keys, rpc, there, request) is None
+        assert await _refusal(peers, keys, rpc, member(ids.new()), request) is None
+    (said,) = [each for each in logged if each["event"] == "operator_acts"]
+    who = {"organization": there.organization, "operator": there.operator, "session": there.session}
+    told = {"event": "operator_acts", "log_level": "info", "method": rpc.path}
+    assert said == told | {name: str(value) for name, value in who.items()}
 
 
 @pytest.mark.parametrize("rpc", RPCS)

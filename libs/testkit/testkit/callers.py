@@ -30,3 +30,31 @@ def member(organization: UUID, role: str = "owner") -> Caller:
 def service(name: str, organization: UUID | None = None) -> Caller:
     """Another service."""
     return Caller(CallerKind.SERVICE, name, organization)
+
+
+def operator(role: str = "admin") -> Caller:
+    """An operator of the platform who has just signed in."""
+    return Caller(
+        CallerKind.PLATFORM,
+        "gateway",
+        session=ids.new(),
+        role=role,
+        permissions=permissions.OPERATOR_ROLES[role],
+        authenticated_at=int(time.time()),
+        methods=frozenset({"pwd", "otp"}),
+        operator=ids.new(),
+    )
+
+
+def visitor(organization: UUID, *, write: bool = False) -> Caller:
+    """An operator with access to an organization by break-glass."""
+    return Caller(
+        CallerKind.MEMBER,
+        "gateway",
+        organization=organization,
+        session=ids.new(),
+        role="operator",
+        permissions=permissions.BREAK_GLASS_WRITE if write else permissions.BREAK_GLASS_READ,
+        methods=frozenset({"otp"}),
+        operator=ids.new(),
+    )

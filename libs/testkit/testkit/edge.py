@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from servicekit.contract import CONTEXTS
 from servicekit.identity import Caller
 from servicekit.rpc import server
 from servicekit.rpc.client import Peer
@@ -20,9 +21,7 @@ class Edge:
         self.service = service
         self.port = port
         self._running = running
-        self._signers = {
-            name: keys.signer(name) for name in ("gateway", "booking", "payment", "notification", "support")
-        }
+        self._signers = {name: keys.signer(name) for name in ("gateway", *CONTEXTS)}
         self.peer = Peer(service, f"127.0.0.1:{port}", self._signers["gateway"])
 
     @classmethod

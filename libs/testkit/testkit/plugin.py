@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from comptoir.auth.v1 import privacy_pb2_grpc
 from devstack.engines import BrokerEngine, PostgresEngine, SinkEngine, StripeEngine, ValkeyEngine
 from devstack.engines.apache_kafka import DEFAULT_JARS, ApacheKafkaEngine
 from servicekit.database import Database
@@ -18,6 +19,7 @@ from testkit.databases import ServiceDatabases
 from testkit.edge import Edge
 from testkit.engines import BROKER, POSTGRES, VALKEY, Availability, EngineKind, RunningEngine, Source, choose
 from testkit.keys import Keys
+from testkit.privacy import PrivacyOffice
 
 OpenDatabase = Callable[[str], Awaitable[Database]]
 StartEdge = Callable[[str, Sequence[Registration]], Awaitable[Edge]]
@@ -173,3 +175,15 @@ async def rpc_edge(keys: Keys) -> AsyncIterator[StartEdge]:
     yield start
     for edge in started:
         await edge.stop()
+
+
+@pytest.fixture
+async def privacy_office(rpc_edge: StartEdge) -> AsyncIterator[PrivacyOffice]:
+    """Auth, as far as requests about persons go."""
+    office = PrivacyOffice()
+    edge = await rpc_edge(
+        "auth",
+        [lambda server: privacy_pb2_grpc.add_PrivacyDirectoryServiceServicer_to_server(office, server)],
+    )
+    yield office.opened(edge)
+    await office.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from analytics.settings import Settings
 from servicekit.database import Database
+from servicekit.privacy import PrivacyDesk
 from servicekit.runtime import Resources
 
 
@@ -14,9 +15,10 @@ class App:
     """The dependencies of analytics."""
 
     db: Database
+    privacy: PrivacyDesk
 
 
 @asynccontextmanager
 async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
     """The app on what the runtime opened; there is nothing of its own to close."""
-    yield App(resources.db)
+    yield App(resources.db, PrivacyDesk(resources.peer("auth")))

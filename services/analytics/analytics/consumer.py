@@ -26,6 +26,7 @@ from servicekit.consumer import Handler
 from servicekit.errors import Internal
 from servicekit.events import Event
 from servicekit.money import Money
+from servicekit.privacy import trace_of
 
 _STATUS = {
     booking_pb2.BOOKING_STATUS_HELD: BookingStatus.HELD,
@@ -92,6 +93,16 @@ async def on_payment_refunded(app: App, event: Event) -> None:
     await usecases.record_refund(app, event, fact)
 
 
+async def on_personal_data_erased(app: App, event: Event) -> None:
+    """Booking has forgotten a person."""
+    await usecases.give_receipt(app, event, trace_of(event))
+
+
+async def on_personal_data_exported(app: App, event: Event) -> None:
+    """Booking has told what it keeps of a person."""
+    await usecases.export_facts(app, event, trace_of(event))
+
+
 HANDLERS: Mapping[type[Message], Handler[App]] = {
     booking_events.VenueChanged: on_venue_changed,
     booking_events.VenueCapacityChanged: on_venue_capacity_changed,
@@ -100,6 +111,8 @@ HANDLERS: Mapping[type[Message], Handler[App]] = {
     booking_events.BookingMoved: on_booking,
     booking_events.BookingCancelled: on_booking_cancelled,
     booking_events.BookingExpired: on_booking,
+    booking_events.PersonalDataErased: on_personal_data_erased,
+    booking_events.PersonalDataExported: on_personal_data_exported,
     payment_events.PaymentSucceeded: on_payment_succeeded,
     payment_events.PaymentRefunded: on_payment_refunded,
 }

@@ -4,6 +4,7 @@ from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from analytics import events
 from analytics.app import App
 from analytics.domain.facts import BookingFact, CapacityFact, PaymentFact, RefundFact, VenueFact
 from analytics.domain.figures import Overview
@@ -11,6 +12,7 @@ from analytics.domain.hours import local_day, opening_hours
 from analytics.store import facts, overview
 from servicekit import inbox
 from servicekit.events import Event
+from servicekit.privacy import Trace
 
 
 async def record_venue(app: App, event: Event, fact: VenueFact) -> None:
@@ -46,6 +48,30 @@ async def record_refund(app: App, event: Event, fact: RefundFact) -> None:
     async with app.db.begin(event.tenant) as tx:
         await inbox.claim(tx, event)
         await facts.save_refund(tx, fact)
+
+
+async def give_receipt(app: App, event: Event, trace: Trace) -> None:
+    """A person is forgotten. No fact says who anybody is: nothing is to be erased. Raises AlreadyHandled."""
+    async with app.db.begin_platform(reason="give the receipt of an erasure") as tx:
+        await inbox.claim(tx, event)
+        await events.personal_data_erased(tx, trace.request_id, event.organization)
+
+
+async def export_facts(app: App, event: Event, trace: Trace) -> None:
+    """Hands in the facts about the bookings; of an account there are none.
+
+    Raises:
+        AlreadyHandled: it was done before.
+        AppError: auth did not take it.
+    """
+    if trace.user is not None:
+        await app.privacy.hand_in(None, trace.request_id, {})
+    else:
+        async with app.db.begin(event.tenant) as tx:
+            kept = await facts.read_facts(tx, trace.bookings)
+        await app.privacy.hand_in(event.tenant, trace.request_id, kept)
+    async with app.db.begin_platform(reason="note that an export is handed in") as tx:
+        await inbox.claim(tx, event)
 
 
 async def get_overview(app: App, organization: UUID, venue_id: UUID, *, day: date | None) -> Overview:

@@ -18,6 +18,7 @@ from servicekit import ids
 from servicekit.events import Event
 from testkit.events import event_of
 from testkit.plugin import OpenDatabase
+from testkit.privacy import PrivacyOffice
 
 Shift = tuple[tuple[int, ...], str, str]
 """Weekdays, opening and closing time."""
@@ -135,8 +136,8 @@ class Counter:
 
 
 @pytest.fixture
-async def app(service_database: OpenDatabase) -> App:
-    return App(await service_database("analytics"))
+async def app(service_database: OpenDatabase, privacy_office: PrivacyOffice) -> App:
+    return App(await service_database("analytics"), privacy_office.desk_of("analytics"))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from servicekit.identity import Caller
 from testkit.callers import anonymous, member
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
+from testkit.statements import costs_the_same
 
 from .conftest import EVERY_DAY, Counter, House, at, paid, refunded
 
@@ -77,8 +78,14 @@ async def test_an_unknown_venue_is_not_found(edge: Edge, text: str) -> None:
 
 async def test_another_organization_s_venue_is_not_found(edge: Edge, counter: Counter, house: House) -> None:
     await counter.tell(house, house.opened(), at("2027-01-01 12:00"))
-    refusal = await _refusal(edge, ids.show("ven", house.venue), member(ids.new()))
-    assert (refusal.kind, refusal.reason) == (Kind.NOT_FOUND, "VENUE_NOT_FOUND")
+    stranger = member(ids.new())
+
+    async def ask(venue: str) -> None:
+        refusal = await _refusal(edge, venue, stranger)
+        assert (refusal.kind, refusal.reason) == (Kind.NOT_FOUND, "VENUE_NOT_FOUND")
+
+    foreign, random = ids.show("ven", house.venue), ids.show("ven", ids.new())
+    assert await costs_the_same(counter.app.db, ask, foreign, random)
 
 
 @pytest.mark.parametrize(

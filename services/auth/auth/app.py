@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from auth.clients.guests import Guests
 from auth.clients.social import Providers
 from auth.clients.txt_records import LookUpTxt, dns_look_up
 from auth.domain.plans import PLANS, Plan
@@ -31,6 +32,7 @@ class App:
     providers: Providers = field(kw_only=True)
     sso: SsoSettings = field(default_factory=SsoSettings, kw_only=True)
     look_up_txt: LookUpTxt = field(default_factory=dns_look_up, kw_only=True)
+    guests: Guests = field(kw_only=True)
     plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS, kw_only=True)
 
 
@@ -51,6 +53,7 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
             relying_party=RelyingParty(settings.webauthn),
             providers=providers,
             sso=settings.sso,
+            guests=Guests(booking=resources.peer("booking"), payment=resources.peer("payment")),
             plans=plans_of(settings),
         )
     finally:

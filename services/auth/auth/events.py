@@ -1,10 +1,13 @@
 """Events that auth publishes, written to the outbox with the change. They hold no address and no secret."""
 
+from dataclasses import asdict
 from uuid import UUID
 
+from auth.domain.privacy import PrivacyRequest, RequestKind
 from comptoir.auth.v1 import events_pb2
 from servicekit import ids, outbox
 from servicekit.database import Transaction
+from servicekit.retention import Retention
 
 
 async def verification_requested(tx: Transaction, registration_id: UUID) -> None:
@@ -27,6 +30,28 @@ async def organization_created(tx: Transaction, organization_id: UUID, name: str
     await outbox.add(tx, message, key=organization_id, organization=organization_id)
 
 
+async def retention_changed(tx: Transaction, organization_id: UUID, retention: Retention) -> None:
+    """An organization keeps things for longer or shorter from now on."""
+    message = events_pb2.RetentionChanged(
+        organization_id=ids.show("org", organization_id),
+        version=retention.version,
+        **asdict(retention.periods),
+    )
+    await outbox.add(tx, message, key=organization_id, organization=organization_id)
+
+
 async def account_mail_requested(tx: Transaction, mail_id: UUID) -> None:
     """Somebody is to be written to about their account. What it says is asked for when it is written."""
     await outbox.add(tx, events_pb2.AccountMailRequested(mail_id=ids.show("aml", mail_id)), key=mail_id)
+
+
+async def privacy_requested(tx: Transaction, request: PrivacyRequest) -> None:
+    """A person is to be forgotten, or told what is kept of them. Whom, booking asks."""
+    request_id = ids.show("prq", request.id)
+    user_id = ids.show("usr", request.user_id) if request.user_id else ""
+    message = (
+        events_pb2.ErasureRequested(request_id=request_id, user_id=user_id)
+        if request.kind is RequestKind.ERASE
+        else events_pb2.ExportRequested(request_id=request_id, user_id=user_id)
+    )
+    await outbox.add(tx, message, key=request.id, organization=request.organization_id)

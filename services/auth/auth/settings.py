@@ -77,6 +77,12 @@ class SsoSettings(Part):
     """Networks of the operator's own in which providers are, like "10.1.0.0/16"."""
 
     @property
+    def scim_url(self) -> str:
+        """Where providers manage people, as the outside knows it: beside the callback."""
+        parts = urlsplit(self.callback_url)
+        return f"{parts.scheme}://{parts.netloc}/scim/v2"
+
+    @property
     def is_safe(self) -> bool:
         """Whether every address in it is https."""
         return all(each.startswith("https://") for each in (self.callback_url, *self.app_origins))

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from auth.domain.operator_access import OperatorAccess
 from auth.domain.roles import Grant
 from auth.domain.sessions import Session
 from servicekit import ids
 
 ISSUER = "comptoir-auth"
 AUDIENCE = "comptoir"
+PLATFORM_AUDIENCE = "comptoir-platform"
+_MEMBER_TYPE = "at+jwt"
+_OPERATOR_TYPE = "op+jwt"
 # EdDSA by its name since RFC 9864, which says the curve too. The signature is that of RFC 8037.
 ALGORITHM = "Ed25519"
 _REFRESH = b"comptoir refresh token 1\x00"
@@ -43,25 +47,47 @@ class Keyring:
 
     def access_token(self, session: Session, grant: Grant, *, now: datetime, lifetime: timedelta) -> str:
         """A JWT (typed as by RFC 9068): who acts where, with which permissions, until `now + lifetime`."""
-        issued = int(now.timestamp())
-        claims: dict[str, Any] = {
-            "iss": ISSUER,
+        claims = _of_session(session) | {"aud": AUDIENCE, "org": str(session.organization_id)}
+        if grant.venues:
+            claims["ven"] = sorted(map(str, grant.venues))
+        return self._sign(_MEMBER_TYPE, claims, grant, now=now, lifetime=lifetime)
+
+    def operator_token(self, session: Session, grant: Grant, *, now: datetime, lifetime: timedelta) -> str:
+        """The same for an operator of the platform: of a type and for an audience that no member's has."""
+        claims = _of_session(session) | {"aud": PLATFORM_AUDIENCE}
+        return self._sign(_OPERATOR_TYPE, claims, grant, now=now, lifetime=lifetime)
+
+    def break_glass_token(self, access: OperatorAccess, *, now: datetime, lifetime: timedelta) -> str:
+        """A token by which an operator acts in an organization as a member would; `opr` says who it is.
+
+        Its credentials are never fresh, and its session is the access: ending that revokes it.
+        """
+        claims = {
             "aud": AUDIENCE,
-            "sub": str(session.user_id),
-            "org": str(session.organization_id),
-            "sid": str(session.id),
+            "sub": str(access.operator_id),
+            "opr": str(access.operator_id),
+            "org": str(access.organization_id),
+            "sid": str(access.id),
+            "amr": ["otp"],
+            "auth_time": 0,
+        }
+        return self._sign(_MEMBER_TYPE, claims, access.grant, now=now, lifetime=lifetime)
+
+    def _sign(
+        self, kind: str, claims: Mapping[str, Any], grant: Grant, *, now: datetime, lifetime: timedelta
+    ) -> str:
+        issued = int(now.timestamp())
+        signed = {
+            **claims,
+            "iss": ISSUER,
             "role": grant.role,
             "scope": " ".join(sorted(grant.permissions)),
-            "amr": list(session.methods),
-            "auth_time": int(session.authenticated_at.timestamp()),
             "iat": issued,
             "exp": issued + int(lifetime.total_seconds()),
             "jti": ids.new().hex,
         }
-        if grant.venues:
-            claims["ven"] = sorted(map(str, grant.venues))
-        header = {"alg": ALGORITHM, "kid": self._current.kid, "typ": "at+jwt"}
-        return jwt.encode(header, claims, self._current, algorithms=[ALGORITHM])
+        header = {"alg": ALGORITHM, "kid": self._current.kid, "typ": kind}
+        return jwt.encode(header, signed, self._current, algorithms=[ALGORITHM])
 
     def refresh_keys(self, session: Session) -> Sequence[bytes]:
         """The session's own MAC keys: the first signs, all verify. The database alone does not tell them."""
@@ -82,6 +108,15 @@ class Keyring:
             for key in self._keys
         ]
         return json.dumps({"keys": keys})
+
+
+def _of_session(session: Session) -> dict[str, Any]:
+    return {
+        "sub": str(session.user_id),
+        "sid": str(session.id),
+        "amr": list(session.methods),
+        "auth_time": int(session.authenticated_at.timestamp()),
+    }
 
 
 def _read(file: Path) -> OKPKey:

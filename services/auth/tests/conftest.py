@@ -1,9 +1,10 @@
 """An auth service on a real database, and people who use it."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from joserfc.jwk import OKPKey
 
 from auth.app import App
+from auth.clients.guests import Guests
 from auth.clients.social import Providers
 from auth.domain.accounts import Registration
 from auth.domain.audit import ActorKind, Author, Entry
@@ -25,7 +27,11 @@ from auth.store import sessions as session_store
 from auth.tables import REGISTRATIONS, SESSIONS
 from auth.tokens import Keyring
 from auth.usecases import own_sessions, registration, sessions
-from testkit.plugin import OpenDatabase
+from comptoir.booking.v1 import privacy_pb2 as booking_privacy
+from comptoir.booking.v1 import privacy_pb2_grpc as booking_grpc
+from comptoir.payment.v1 import privacy_pb2 as payment_privacy
+from comptoir.payment.v1 import privacy_pb2_grpc as payment_grpc
+from testkit.plugin import OpenDatabase, StartEdge
 
 PASSWORD = "seven herons over the canal"
 LOOPBACK_SSO = SsoSettings(
@@ -116,6 +122,32 @@ class People:
         await self.age(SESSIONS, by)
 
 
+@dataclass
+class Expected(booking_grpc.GuestDirectoryServiceServicer, payment_grpc.OpenMoneyServiceServicer):
+    """Booking's and payment's side of the contract: what guests have open."""
+
+    bookings: dict[str, list[str]] = field(default_factory=dict)
+    """Address → bookings that are over."""
+    to_come: dict[str, list[str]] = field(default_factory=dict)
+    payments: dict[str, str] = field(default_factory=dict)
+    """Booking → its open payment."""
+
+    async def ListBookingsOfGuest(  # noqa: N802
+        self, request: Any, _: Any
+    ) -> booking_privacy.ListBookingsOfGuestResponse:
+        name = request.email or request.phone
+        to_come = self.to_come.get(name, [])
+        return booking_privacy.ListBookingsOfGuestResponse(
+            booking_ids=[*self.bookings.get(name, []), *to_come], to_come_booking_ids=to_come
+        )
+
+    async def ListOpenPayments(  # noqa: N802
+        self, request: Any, _: Any
+    ) -> payment_privacy.ListOpenPaymentsResponse:
+        found = [self.payments[each] for each in request.booking_ids if each in self.payments]
+        return payment_privacy.ListOpenPaymentsResponse(payment_ids=found)
+
+
 @pytest.fixture(scope="session")
 def signing_key() -> OKPKey:
     return OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
@@ -136,8 +168,33 @@ async def providers() -> AsyncIterator[Providers]:
 
 
 @pytest.fixture
+async def expected() -> Expected:
+    return Expected()
+
+
+@pytest.fixture
+async def guests(rpc_edge: StartEdge, expected: Expected) -> AsyncIterator[Guests]:
+    """Booking and payment, behind the real guard."""
+    booking = await rpc_edge(
+        "booking",
+        [lambda server: booking_grpc.add_GuestDirectoryServiceServicer_to_server(expected, server)],
+    )
+    payment = await rpc_edge(
+        "payment", [lambda server: payment_grpc.add_OpenMoneyServiceServicer_to_server(expected, server)]
+    )
+    peers = booking.peer_of("auth"), payment.peer_of("auth")
+    yield Guests(booking=peers[0], payment=peers[1])
+    for peer in peers:
+        await peer.close()
+
+
+@pytest.fixture
 async def app(
-    service_database: OpenDatabase, passwords: Passwords, signing_key: OKPKey, providers: Providers
+    service_database: OpenDatabase,
+    passwords: Passwords,
+    signing_key: OKPKey,
+    providers: Providers,
+    guests: Guests,
 ) -> App:
     lifetimes = Lifetimes(
         access_token=timedelta(minutes=10), session=timedelta(days=30), idle=timedelta(days=7)
@@ -153,6 +210,7 @@ async def app(
         ),
         providers=providers,
         sso=LOOPBACK_SSO,
+        guests=guests,
     )
 
 

@@ -1,17 +1,9 @@
 """A real OpenID provider as a process of its own (npm oidc-provider), and a browser that logs in at it."""
 
-import asyncio
-import hashlib
-import json
-import os
 import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -24,14 +16,12 @@ from auth.domain.challenges import PendingLogIn
 from auth.domain.sessions import SessionTokens
 from auth.domain.sso import pkce_challenge
 from auth.usecases import sso, sso_arrivals
+from testkit import openid
 
 from .conftest import BROWSER, LOOPBACK_SSO, PLACE
 
-SOURCE = Path(__file__).parent / "provider"
-_FETCH_SECONDS = 100
 RETURN_TO = "https://book.example.org/in?page=1"
 SECRET = "a:secret+with/every%kind of thing"
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
 PEOPLE: dict[str, dict[str, Any]] = {
     "swann": {
         "email": "Swann@Corp.example",
@@ -55,61 +45,16 @@ class OpenIdProcess:
     @staticmethod
     def client(algorithm: str = "RS256") -> str:
         """Our client id for tokens that are signed so."""
-        return f"comptoir-{algorithm.lower()}"
-
-
-def install() -> Path:
-    """The provider's packages as the lock file says, fetched once by npm and kept outside of it."""
-    lock = (SOURCE / "package-lock.json").read_bytes()
-    folder = Path(__file__).parents[3] / ".comptoir" / "openid-provider"
-    kept = folder / hashlib.sha256(lock).hexdigest()[:16]
-    if not kept.exists():
-        npm = shutil.which("npm")
-        assert npm is not None, "tests of log-in need node 20 or later and npm: see CONTRIBUTING"
-        folder.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=folder))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, making)
-        fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(fetch, cwd=making, check=True, capture_output=True, timeout=_FETCH_SECONDS)
-        try:
-            making.rename(kept)
-        except OSError:
-            shutil.rmtree(making)  # another process of the suite was faster
-    shutil.copy(SOURCE / "provider.mjs", kept)
-    return kept
+        return openid.client_id(algorithm)
 
 
 @asynccontextmanager
 async def running_provider(**environment: str) -> AsyncIterator[OpenIdProcess]:
     """The provider on a free port."""
-    folder = await asyncio.to_thread(install)
-    node = shutil.which("node")
-    assert node is not None
-    clients = [
-        {
-            "client_id": OpenIdProcess.client(algorithm),
-            "client_secret": SECRET,
-            "redirect_uris": [LOOPBACK_SSO.callback_url],
-            "id_token_signed_response_alg": algorithm,
-            "scope": "openid email profile groups",
-        }
-        for algorithm in ALGORITHMS
-    ]
-    running = await asyncio.create_subprocess_exec(
-        node,
-        folder / "provider.mjs",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=os.environ | {"PEOPLE": json.dumps(PEOPLE), "CLIENTS": json.dumps(clients)} | environment,
-    )
-    assert running.stdout is not None
-    try:
-        issuer = (await asyncio.wait_for(running.stdout.readline(), 60)).decode().strip()
+    async with openid.running_provider(
+        redirect_uri=LOOPBACK_SSO.callback_url, secret=SECRET, people=PEOPLE, **environment
+    ) as issuer:
         yield OpenIdProcess(issuer)
-    finally:
-        running.kill()
-        await running.wait()
 
 
 @dataclass

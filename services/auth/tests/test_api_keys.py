@@ -18,7 +18,7 @@ from auth.domain.api_keys import (
     Rules,
 )
 from auth.domain.audit import Action
-from auth.domain.plans import FREE, Plan, PlanLimitReached
+from auth.domain.plans import FREE, Plan
 from auth.domain.roles import PermissionNotHeld, PermissionUnknown
 from auth.store import sessions as session_store
 from auth.tables import API_KEYS, ORGANIZATIONS
@@ -26,7 +26,7 @@ from auth.usecases import api_keys
 from auth.usecases.api_keys import IssuedKey
 from servicekit import api_keys as texts
 from servicekit import ids
-from servicekit.errors import Unauthenticated
+from servicekit.errors import PlanLimitReached, Unauthenticated
 from servicekit.identity import Caller
 from servicekit.paging import Page
 

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from auth.__main__ import SERVICE
 from auth.app import open_app
 from auth.settings import Settings
-from servicekit import topics
+from servicekit import contract, topics
 from servicekit.cache import Cache
+from servicekit.rpc.client import Peer
 from servicekit.runtime import Resources
 from servicekit.settings import RedisSettings
 from testkit.keys import Keys
@@ -56,7 +57,9 @@ async def test_the_app_opens_with_the_keys_and_lifetimes_of_the_settings(
     )
     database = await service_database("auth")
     cache = Cache(RedisSettings(), prefix="auth:")
-    async with open_app(Resources(chosen, database, cache, keys.signer("auth"), {})) as app:
+    signer = keys.signer("auth")
+    peers = {name: Peer(name, "127.0.0.1:1", signer) for name in ("booking", "payment")}
+    async with open_app(Resources(chosen, database, cache, signer, peers)) as app:
         assert json.loads(app.keyring.public_set())["keys"][0]["kid"] == signing_key.kid
         assert (app.lifetimes.access_token, app.lifetimes.session, app.lifetimes.idle) == (
             timedelta(minutes=5),
@@ -64,6 +67,8 @@ async def test_the_app_opens_with_the_keys_and_lifetimes_of_the_settings(
             timedelta(days=2),
         )
         assert (await app.passwords.verify(await app.passwords.hash("x" * 12), "x" * 12)).fits
+    for peer in peers.values():
+        await peer.close()
 
 
 @pytest.mark.parametrize(
@@ -86,5 +91,5 @@ def test_settings_that_would_weaken_the_service_are_refused(
 
 
 def test_the_service_handles_every_topic_that_it_follows() -> None:
-    assert topics.followed_by(SERVICE.name) == ()
-    assert not SERVICE.handlers
+    handled = {contract.events()[message.DESCRIPTOR.full_name].topic for message in SERVICE.handlers}
+    assert handled == set(topics.followed_by(SERVICE.name))

@@ -104,7 +104,7 @@ async def test_an_old_log_in_a_key_and_an_operator_change_no_credentials(
     key = replace(paulette, session=None, key=ids.new())
     assert await refusal(edge, method, WISHES[method], key) == "PERMISSION_DENIED"
     operator = replace(paulette, operator=ids.new())
-    assert await refusal(edge, method, WISHES[method], operator) == "UNAUTHENTICATED"
+    assert await refusal(edge, method, WISHES[method], operator) == "PERMISSION_DENIED"
     assert await waiting(app) == []
 
 

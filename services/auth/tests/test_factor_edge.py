@@ -199,4 +199,4 @@ async def test_neither_keys_nor_operators_handle_the_factors_of_people(
 ) -> None:
     key, operator = replace(me, session=None, key=ids.new()), replace(me, operator=ids.new())
     assert await refusal(edge, stub, method, request_, key) == ("PERMISSION_DENIED", 403)
-    assert await refusal(edge, stub, method, request_, operator) == ("UNAUTHENTICATED", 401)
+    assert await refusal(edge, stub, method, request_, operator) == ("PERMISSION_DENIED", 403)

@@ -19,13 +19,14 @@ from auth.domain.invitations import (
     InvitationTokenInvalid,
 )
 from auth.domain.passwords import PasswordTooCommon
-from auth.domain.plans import PLANS, Plan, PlanLimitReached
+from auth.domain.plans import PLANS, Plan
 from auth.domain.roles import PermissionNotHeld
 from auth.tables import INVITATION_LINKS, INVITATIONS, MEMBERSHIPS, USERS
 from auth.timers import TIMERS
 from auth.usecases import acceptance, invitations, members, sessions
 from auth.usecases.invitations import FORGET_INVITATION
 from servicekit import ids, paging, permissions
+from servicekit.errors import PlanLimitReached
 from servicekit.identity import Caller
 from testkit import timers
 

@@ -213,6 +213,25 @@ async def test_the_gateway_gets_the_public_keys(app: App, edge: Edge) -> None:
     assert all("d" not in key for key in json.loads(answer.jwks_json)["keys"])
 
 
+async def test_booking_learns_how_many_venues_a_plan_allows(app: App, people: People, edge: Edge) -> None:
+    organization = await people.own("paulette@example.org")
+    asked = pb.GetPlanRequest()
+
+    async def ask(caller: Caller) -> int:
+        answer = await edge.call(AccountDirectoryServiceStub, "GetPlan", asked, caller=caller)
+        return int(answer.venues)
+
+    assert await ask(service("booking", organization)) == app.plans["free"].venues
+    for caller, reason in (
+        (service("booking", ids.new()), "ORGANIZATION_NOT_FOUND"),
+        (service("booking"), "UNAUTHENTICATED"),
+        (service("support", organization), "PERMISSION_DENIED"),
+        (member(organization), "UNAUTHENTICATED"),
+    ):
+        refused = await refusal(edge, "GetPlan", asked, caller=caller, stub=AccountDirectoryServiceStub)
+        assert refused.reason == reason
+
+
 async def test_nothing_is_to_be_mailed_for_what_is_forgotten_and_no_id_is_not_found(edge: Edge) -> None:
     assert await issue(edge, ids.show("usr", ids.new())) == pb.IssueVerificationResponse()
     refused = await refusal(

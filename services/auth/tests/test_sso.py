@@ -29,10 +29,11 @@ from auth.tables import IDENTITIES, SSO_ARRIVALS, SSO_ATTEMPTS
 from auth.usecases import connections, sso
 from servicekit import ids
 from servicekit.identity import Caller
+from testkit.openid import ALGORITHMS
 
 from .conftest import People
 from .holders import Holder
-from .openid_provider import ALGORITHMS, SECRET, OpenIdProcess, Visitor, running_provider
+from .openid_provider import SECRET, OpenIdProcess, Visitor, running_provider
 from .staff import by, hire, log_in, own_role
 
 OWNER = "paulette@corp.example"

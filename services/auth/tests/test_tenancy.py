@@ -24,11 +24,16 @@ from auth.tables import (
     PLATFORM_ONLY,
     REVOCATIONS,
     ROLES,
+    SCIM_GROUP_MEMBERS,
+    SCIM_GROUPS,
+    SCIM_TOKENS,
+    SCIM_USERS,
     SESSIONS,
 )
 from servicekit import ids
 
 from .conftest import People
+from .providers_of_people import provisioned
 from .staff import invite, link, log_in, own_connection, own_role
 from .test_api_keys import make as make_key
 
@@ -77,6 +82,10 @@ async def test_a_tenants_transaction_sees_nothing_of_people_not_even_its_own(
         CONNECTIONS,
         CONNECTION_DOMAINS,
         API_KEYS,
+        SCIM_TOKENS,
+        SCIM_USERS,
+        SCIM_GROUPS,
+        SCIM_GROUP_MEMBERS,
     ],
     ids=lambda table: table.name,
 )
@@ -90,7 +99,8 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
         caller = await log_in(people, email)
         await make_key(app, caller)
         role = await own_role(app, caller, "Cellar", "venues.read")
-        await own_connection(app, caller, "corp.example")
+        connection = await own_connection(app, caller, "corp.example")
+        await provisioned(app, caller, connection)
         await link(app, await invite(app, caller, "odette@example.org", ids.show("rol", role.id)))
     tenant = table.c.id if table is ORGANIZATIONS else table.c.organization_id
     for organization in (mine, theirs):

@@ -1,9 +1,10 @@
-"""What booking asks of payment. No transaction may be open while it waits."""
+"""What booking asks of payment and auth. No transaction may be open while it waits."""
 
 from typing import Any
 from uuid import UUID
 
 from booking.domain.bookings import DepositPayment, Settlement
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit import ids
@@ -67,3 +68,21 @@ class Deposits:
             raise
         except AppError as error:
             raise Unavailable from error
+
+
+class Allowances:
+    """What the plans of organizations allow, as auth keeps them."""
+
+    def __init__(self, auth: Peer) -> None:
+        self._auth = auth
+        self._stub = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
+
+    async def venues(self, organization: UUID) -> int:
+        """At most how many venues an organization may have by now.
+
+        Raises:
+            Unavailable, DeadlineExceeded: auth did not answer.
+        """
+        request = account_pb2.GetPlanRequest()
+        found: int = (await self._auth.call(self._stub.GetPlan, request, organization=organization)).venues
+        return found

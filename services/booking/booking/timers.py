@@ -1,4 +1,4 @@
-"""What is due in booking: holds, requests, offers and waits that are over, and room for those who wait."""
+"""What is due in booking: what is over, room for those who wait, and people who are to be forgotten."""
 
 from types import MappingProxyType
 
@@ -6,11 +6,13 @@ from booking.store.sweeps import WAITLIST_SWEEP
 from booking.usecases.deadlines import HOLD_EXPIRY, NO_SHOW, REQUEST_EXPIRY
 from booking.usecases.offers import WAITLIST_OFFER, end_offer
 from booking.usecases.payments import end_hold
+from booking.usecases.purges import purge
 from booking.usecases.rebookings import WAITLIST_REBOOKING, end_rebooking
 from booking.usecases.requests import end_request
 from booking.usecases.sweeps import sweep
 from booking.usecases.visits import end_wait
 from booking.usecases.waitlist import WAITLIST_END, end_entry
+from servicekit.purging import PURGE
 
 TIMERS = MappingProxyType(
     {
@@ -21,5 +23,6 @@ TIMERS = MappingProxyType(
         WAITLIST_OFFER: end_offer,
         WAITLIST_END: end_entry,
         WAITLIST_REBOOKING: end_rebooking,
+        PURGE: purge,
     }
 )

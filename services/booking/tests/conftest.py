@@ -1,7 +1,7 @@
 """A restaurant, people who book there, and a payment service that does what a test tells it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from booking.app import App
-from booking.clients import Deposits
+from booking.clients import Allowances, Deposits
 from booking.domain.bookings import Booking, Guest, Wish
 from booking.domain.offerings import (
     DepositRule,
@@ -31,18 +31,20 @@ from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS
 from booking.timers import TIMERS
 from booking.usecases import bookings, venues
 from booking.usecases.bookings import Made
+from comptoir.auth.v1 import account_pb2, account_pb2_grpc
 from comptoir.booking.v1 import (
     availability_pb2_grpc,
     blocks_pb2_grpc,
     capacity_pb2_grpc,
     hours_pb2_grpc,
+    privacy_pb2_grpc,
     series_pb2_grpc,
     venue_pb2_grpc,
     waitlist_pb2_grpc,
 )
 from comptoir.booking.v1 import booking_pb2_grpc as booking_grpc
 from comptoir.common.v1 import values_pb2
-from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
+from comptoir.payment.v1 import payment_pb2_grpc
 from servicekit import idempotency, ids
 from servicekit.cache import Cache
 from servicekit.errors import AppError
@@ -53,48 +55,26 @@ from testkit import outbox, timers
 from testkit.callers import anonymous
 from testkit.edge import Edge
 from testkit.plugin import OpenDatabase, StartEdge
+from testkit.privacy import PrivacyOffice
+
+from .payment_side import Payments
 
 PARIS = ZoneInfo("Europe/Paris")
 
 
 @dataclass
-class Payments(payment_pb2_grpc.DepositServiceServicer):
-    """Payment's side of the contract. Every deposit is pending until a test pays it."""
+class PlanDesk(account_pb2_grpc.AccountDirectoryServiceServicer):
+    """Auth, as far as plans go: all organizations have the same one."""
 
-    paid: set[str] = field(default_factory=set)
-    closed: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
+    venues: int = 1_000
     down: bool = False
 
-    async def CreateDeposit(  # noqa: N802
-        self, request: payment_pb2.CreateDepositRequest, context: Any
-    ) -> payment_pb2.CreateDepositResponse:
-        await self._answer(context)
-        self.asked.append(request.booking_id)
-        payment = payment_pb2.Payment(
-            id=ids.show("pay", ids.new()), booking_id=request.booking_id, amount=request.amount
-        )
-        return payment_pb2.CreateDepositResponse(
-            payment=payment, client_secret=f"secret of {request.booking_id}", provider="stripe"
-        )
-
-    async def SettleDeposit(  # noqa: N802
-        self, request: payment_pb2.SettleDepositRequest, context: Any
-    ) -> payment_pb2.SettleDepositResponse:
-        await self._answer(context)
-        if request.booking_id in self.paid:
-            return payment_pb2.SettleDepositResponse(status=payment_pb2.PAYMENT_STATUS_SUCCEEDED)
-        self.closed.add(request.booking_id)
-        return payment_pb2.SettleDepositResponse(status=payment_pb2.PAYMENT_STATUS_CANCELLED)
-
-    async def ReceiveStripeEvent(  # noqa: N802
-        self, _request: payment_pb2.ReceiveStripeEventRequest, _context: Any
-    ) -> payment_pb2.ReceiveStripeEventResponse:
-        raise AssertionError  # nobody calls it
-
-    async def _answer(self, context: Any) -> None:
+    async def GetPlan(  # noqa: N802
+        self, _request: account_pb2.GetPlanRequest, context: Any
+    ) -> account_pb2.GetPlanResponse:
         if self.down:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "down for a test")
+        return account_pb2.GetPlanResponse(venues=self.venues)
 
 
 @dataclass
@@ -263,14 +243,43 @@ def payments() -> Payments:
 
 
 @pytest.fixture
-async def app(service_database: OpenDatabase, rpc_edge: StartEdge, payments: Payments) -> AsyncIterator[App]:
+def plan_desk() -> PlanDesk:
+    return PlanDesk()
+
+
+@pytest.fixture
+async def allowances(rpc_edge: StartEdge, plan_desk: PlanDesk) -> AsyncIterator[Allowances]:
+    edge = await rpc_edge(
+        "auth",
+        [lambda server: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(plan_desk, server)],
+    )
+    peer = edge.peer_of("booking")
+    yield Allowances(peer)
+    await peer.close()
+
+
+@pytest.fixture
+async def app(
+    service_database: OpenDatabase,
+    rpc_edge: StartEdge,
+    payments: Payments,
+    privacy_office: PrivacyOffice,
+    allowances: Allowances,
+) -> AsyncIterator[App]:
     edge = await rpc_edge(
         "payment",
         [lambda server: payment_pb2_grpc.add_DepositServiceServicer_to_server(payments, server)],
     )
     peer = edge.peer_of("booking")
     cache = Cache(RedisSettings(), prefix="booking:")
-    yield App(await service_database("booking"), cache, Deposits(peer), hold_ttl=timedelta(minutes=15))
+    yield App(
+        await service_database("booking"),
+        cache,
+        Deposits(peer),
+        hold_ttl=timedelta(minutes=15),
+        privacy=privacy_office.desk_of("booking"),
+        allowances=allowances,
+    )
     await peer.close()
 
 
@@ -359,6 +368,7 @@ _STUBS = {
     "SeriesService": series_pb2_grpc.SeriesServiceStub,
     "GuestBookingService": booking_grpc.GuestBookingServiceStub,
     "BookingDirectoryService": booking_grpc.BookingDirectoryServiceStub,
+    "GuestDirectoryService": privacy_pb2_grpc.GuestDirectoryServiceStub,
     "WaitlistService": waitlist_pb2_grpc.WaitlistServiceStub,
     "GuestWaitlistService": waitlist_pb2_grpc.GuestWaitlistServiceStub,
     "WaitlistDirectoryService": waitlist_pb2_grpc.WaitlistDirectoryServiceStub,

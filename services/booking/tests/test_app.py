@@ -37,12 +37,13 @@ async def test_the_app_opens_as_the_settings_say(
 ) -> None:
     chosen = settings(keys, hold_ttl_seconds=4, unsafe_no_lock=reckless)
     database = await service_database("booking")
-    peer = Peer("payment", "127.0.0.1:1", keys.signer("booking"))
+    peers = {name: Peer(name, "127.0.0.1:1", keys.signer("booking")) for name in ("auth", "payment")}
     cache = Cache(RedisSettings(), prefix="booking:")
-    resources = Resources(chosen, database, cache, keys.signer("booking"), {"payment": peer})
+    resources = Resources(chosen, database, cache, keys.signer("booking"), peers)
     async with open_app(resources) as app:
         assert (app.hold_ttl, app.guarded) == (timedelta(seconds=4), not reckless)
-    await peer.close()
+    for peer in peers.values():
+        await peer.close()
 
 
 def test_by_default_a_hold_lasts_a_quarter_of_an_hour_and_the_guard_is_on(keys: Keys) -> None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from booking.domain.bookings import Status
+from booking.domain.bookings import CancelledBy, Status
 from booking.domain.floor import Channel
 from booking.domain.overrides import Override, OverrideDenied, Rule
 from booking.domain.refusals import NoTableForParty, Refusal, SlotClosed, SlotEndsTooLate, SlotPaced
@@ -15,10 +15,11 @@ from booking.store import bookings as store
 from booking.usecases import availability, changes, links, pacing, requests
 from booking.usecases.bookings import Made
 from booking.usecases.changes import Move
+from booking.usecases.directory import staff
 from booking.usecases.pacing import Limits
 from booking.usecases.requests import Answer
 from servicekit import ids
-from testkit.callers import member
+from testkit.callers import member, visitor
 
 from .conftest import House
 from .rooms import STAFF, book, furnish, search
@@ -63,6 +64,32 @@ async def test_a_program_with_a_key_books_as_staff_or_for_guests(house: House, r
     async with house.app.db.begin(house.organization) as tx:
         line = change_message(ZoneInfo("Europe/Paris"), (await store.list_changes(tx, made.id))[0])
     assert (line.actor, line.user_id, line.key_id) == (actor, "", ids.show("key", key))
+
+
+async def test_an_operator_with_access_books_and_changes_as_staff_and_the_history_says_so(
+    house: House,
+) -> None:
+    operator = visitor(house.organization, write=True)
+    made = (await book(house, house.wish(2), operator)).booking
+    assert made.channel is Channel.STAFF
+    await changes.cancel_booking(
+        house.app, house.organization, made.id, by=CancelledBy.VENUE, actor=staff(operator)
+    )
+    async with house.app.db.begin(house.organization) as tx:
+        lines = [
+            change_message(ZoneInfo("Europe/Paris"), each) for each in await store.list_changes(tx, made.id)
+        ]
+    who = ids.show("opr", operator.operator) if operator.operator else ""
+    assert {(each.actor, each.operator_id, each.user_id, each.key_id) for each in lines} == {
+        ("operator", who, "", "")
+    }
+    assert len(lines) == 2
+
+
+async def test_an_operator_who_only_looks_books_as_anybody_does(house: House) -> None:
+    made = (await book(house, house.wish(2), visitor(house.organization))).booking
+    assert made.channel is Channel.ONLINE
+    assert (await house.history(made.id))[0] == ("confirmed", "guest")
 
 
 @pytest.mark.parametrize("role", ["host", "viewer"])

@@ -11,6 +11,7 @@ from notification.clients.seal import Seal
 from notification.clients.smtp import MailServer
 from notification.settings import Settings, WebhookSettings
 from servicekit.database import Database
+from servicekit.privacy import PrivacyDesk
 from servicekit.runtime import Resources
 
 
@@ -27,6 +28,7 @@ class App:
     public_url: str
     webhooks: WebhookSettings
     payment_request_delay: timedelta
+    privacy: PrivacyDesk
 
 
 @asynccontextmanager
@@ -48,6 +50,7 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
             public_url=settings.public_url,
             webhooks=settings.webhooks,
             payment_request_delay=timedelta(seconds=settings.payment_request_delay_seconds),
+            privacy=PrivacyDesk(resources.peer("auth")),
         )
     finally:
         await partners.close()

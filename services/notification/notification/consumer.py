@@ -6,9 +6,10 @@ from comptoir.payment.v1 import events_pb2 as payment_events
 from comptoir.support.v1 import events_pb2 as support_events
 from notification import events
 from notification.app import App
-from notification.usecases import facts
+from notification.usecases import facts, privacy, purges
 from servicekit.consumer import Handlers
 from servicekit.events import Event
+from servicekit.privacy import trace_of
 
 
 async def on_booking_changed(app: App, event: Event) -> None:
@@ -64,8 +65,19 @@ async def on_invitation_requested(app: App, event: Event) -> None:
     await facts.note_invitation_request(app, event, events.invitation(event))
 
 
+async def on_personal_data_erased(app: App, event: Event) -> None:
+    """Booking has forgotten a person."""
+    await privacy.erase(app, event, trace_of(event))
+
+
+async def on_personal_data_exported(app: App, event: Event) -> None:
+    """Booking has told what it keeps of a person."""
+    await privacy.export(app, event, trace_of(event))
+
+
 HANDLERS: Handlers[App] = {
     auth_events.InvitationRequested: on_invitation_requested,
+    auth_events.RetentionChanged: purges.note_retention,
     auth_events.VerificationRequested: on_verification_requested,
     auth_events.AccountMailRequested: on_account_mail_requested,
     booking_events.BookingRequested: on_booking_changed,
@@ -84,6 +96,8 @@ HANDLERS: Handlers[App] = {
     booking_events.WaitlistOffered: on_waitlist_offered,
     booking_events.WaitlistClosed: on_partner_event,
     booking_events.BookingLinkRequested: on_link_requested,
+    booking_events.PersonalDataErased: on_personal_data_erased,
+    booking_events.PersonalDataExported: on_personal_data_exported,
     payment_events.PaymentSucceeded: on_partner_event,
     payment_events.PaymentRefunded: on_partner_event,
     support_events.TicketOpened: on_partner_event,

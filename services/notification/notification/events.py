@@ -8,12 +8,14 @@ from uuid import UUID
 
 from comptoir.booking.v1 import booking_pb2, events_pb2, waitlist_pb2
 from comptoir.common.v1 import values_pb2
+from comptoir.notification.v1 import events_pb2 as own_events_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events_pb2
 from comptoir.support.v1 import events_pb2 as support_events_pb2
 from notification.domain.bookings import BookingChange, BookingStatus, ChangeKind, WaitlistOffer
 from notification.domain.errors import UnreadableEvent
 from notification.domain.webhooks import PartnerEvent
-from servicekit import contract, ids
+from servicekit import contract, ids, outbox, privacy
+from servicekit.database import Transaction
 from servicekit.events import Event
 
 _CHANGES: Mapping[str, ChangeKind] = {
@@ -153,6 +155,14 @@ def answer(event: Event) -> tuple[UUID, UUID]:
     """The message that staff wrote, and the booking it is about."""
     message = ids.parse("tms", event.message.message_id, UnreadableEvent)
     return message, ids.parse("bkg", event.message.booking_id, UnreadableEvent)
+
+
+async def personal_data_erased(tx: Transaction, request_id: UUID, rows: Mapping[str, int]) -> None:
+    """A person is forgotten here: the one fact that notification tells others."""
+    message = own_events_pb2.PersonalDataErased(
+        request_id=ids.show("prq", request_id), erased=privacy.erased(rows)
+    )
+    await outbox.add(tx, message, key=request_id)
 
 
 def _booking(snapshot: events_pb2.BookingSnapshot) -> dict[str, Any]:

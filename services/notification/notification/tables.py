@@ -2,10 +2,11 @@
 
 import sqlalchemy as sa
 
-from servicekit.tables import platform_tables
+from servicekit.tables import platform_tables, retention_table
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)
+retention_table(METADATA)
 
 _MOMENT = sa.DateTime(timezone=True)
 _NOW = sa.text("now()")
@@ -57,6 +58,17 @@ NOTIFICATIONS = sa.Table(
 )
 # The mails of a booking: listed by staff; its reminders called off by a change.
 sa.Index("notifications_booking", NOTIFICATIONS.c.organization_id, NOTIFICATIONS.c.booking_id)
+MAIL_OVER_AT = sa.func.greatest(
+    sa.func.coalesce(NOTIFICATIONS.c.sent_at, NOTIFICATIONS.c.due_at), NOTIFICATIONS.c.starts_at
+)
+"""From when on a mail gets old: when it ended, or when what it speaks of began, whichever is later."""
+# What ended long ago is purged.
+sa.Index(
+    "notifications_over",
+    NOTIFICATIONS.c.organization_id,
+    MAIL_OVER_AT,
+    postgresql_where=NOTIFICATIONS.c.status.not_in(["scheduled", "sending"]),
+)
 
 WEBHOOK_ENDPOINTS = sa.Table(
     "webhook_endpoints",
@@ -116,6 +128,14 @@ sa.Index(
     postgresql_where=WEBHOOK_DELIVERIES.c.in_flight_since.is_not(None),
 )
 
+# What ended long ago is purged.
+sa.Index(
+    "webhook_deliveries_over",
+    WEBHOOK_DELIVERIES.c.organization_id,
+    WEBHOOK_DELIVERIES.c.created_at,
+    postgresql_where=WEBHOOK_DELIVERIES.c.status != "pending",
+)
+
 WEBHOOK_ATTEMPTS = sa.Table(
     "webhook_attempts",
     METADATA,
@@ -139,5 +159,6 @@ ISOLATED = (
     "webhook_endpoints",
     "webhook_deliveries",
     "webhook_attempts",
+    "retention_settings",
 )
 """Every table of ours: row-level security is forced on each."""

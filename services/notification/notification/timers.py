@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from notification.app import App
-from notification.usecases import deliveries, facts, mails
+from notification.usecases import deliveries, facts, mails, purges
+from servicekit.purging import PURGE
 from servicekit.timers import Handlers, Timer
 
 
@@ -26,4 +27,5 @@ TIMERS: Handlers[App] = {
     facts.SEND_MAIL: on_send_mail,
     facts.BOOKING_REMINDER: on_booking_reminder,
     facts.DELIVER_WEBHOOK: on_deliver_webhook,
+    PURGE: purges.purge,
 }

@@ -48,6 +48,7 @@ from servicekit.events import Event
 from servicekit.inbox import AlreadyHandled
 from testkit.events import event_of
 from testkit.plugin import OpenDatabase, StartEdge
+from testkit.privacy import PrivacyOffice
 from testkit.timers import scheduled
 
 from .owners import Owners
@@ -286,7 +287,11 @@ async def owners() -> Owners:
 
 @pytest.fixture
 async def app(
-    service_database: OpenDatabase, rpc_edge: StartEdge, owners: Owners, sink_engine: SinkEngine
+    service_database: OpenDatabase,
+    rpc_edge: StartEdge,
+    owners: Owners,
+    sink_engine: SinkEngine,
+    privacy_office: PrivacyOffice,
 ) -> AsyncIterator[App]:
     registrations = {
         "auth": [
@@ -322,6 +327,7 @@ async def app(
         public_url=PUBLIC_URL,
         webhooks=settings,
         payment_request_delay=PAYMENT_REQUEST_DELAY,
+        privacy=privacy_office.desk_of("notification"),
     )
     await partners.close()
     for peer in peers.values():

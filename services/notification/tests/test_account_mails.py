@@ -1,5 +1,6 @@
 """Mails about accounts: what auth answers becomes a letter; links lead to the public URL and nowhere else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from comptoir.auth.v1 import credential_pb2
 from comptoir.auth.v1 import events_pb2 as auth_events
-from notification.domain.accounts import AccountMail
+from notification.domain.accounts import AccountMail, OperatorVisit
 from notification.domain.mails import MailKind, MailStatus
 from notification.mails import account_letters, rendering
 from notification.mails.texts import LANGUAGES, load
@@ -70,6 +71,46 @@ def test_a_new_device_is_named_with_its_place_and_time_and_stays_text() -> None:
     assert "Network address: 2001:db8::7" in text
     assert "When: Sunday, 31 October 2027 at 00:30 (UTC)" in text
     assert "<b>Firefox" not in rendering.html(letter)
+
+
+VISIT = OperatorVisit("Chez Paulette", "Sylvie", "The guests cannot book", "T-17", 30, write=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "visit", "lines"),
+    [
+        (
+            "en",
+            VISIT,
+            [
+                "Organization: Chez Paulette",
+                "Operator: Sylvie",
+                "Reason: The guests cannot book (T-17)",
+                "For: 30 minutes at most",
+                "May: look, and change bookings and venues",
+                "When: Sunday, 31 October 2027 at 00:30 (UTC)",
+            ],
+        ),
+        (
+            "en",
+            replace(VISIT, minutes=1, write=False),
+            ["For: 1 minute at most", "May: look, and change nothing"],
+        ),
+        ("fr", VISIT, ["Motif : The guests cannot book (T-17)", "Durée : 30 minutes au plus"]),
+    ],
+)
+def test_owners_are_told_who_has_access_why_and_for_how_long(
+    language: str, visit: OperatorVisit, lines: list[str]
+) -> None:
+    mail = said("operator_access", visit=visit, language=language)
+    letter = account_letters.about_account(mail, public_url="https://book.example")
+    assert letter.subject.endswith("Chez Paulette")
+    text = rendering.text(letter).replace("\u202f", " ").replace("\xa0", " ")
+    assert [each for each in lines if each not in text] == []
+    unsafe = replace(mail, visit=replace(visit, reason="<b>look</b>"))
+    assert "<b>look" not in rendering.html(
+        account_letters.about_account(unsafe, public_url="https://book.example")
+    )
 
 
 @pytest.mark.parametrize(("language", "place"), [("en", "Network address: 2"), ("fr", "Adresse réseau : 2")])

@@ -17,6 +17,7 @@ from servicekit.errors import AppError
 from testkit.callers import anonymous, member
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
+from testkit.statements import costs_the_same
 
 from .conftest import Desk, Partner
 
@@ -134,6 +135,12 @@ async def test_another_tenant_s_endpoint_is_unknown(
             edge, WebhookServiceStub, method, request_type(endpoint_id=endpoint), caller=caller
         )
         assert refusal.reason == "WEBHOOK_ENDPOINT_NOT_FOUND"
+    stranger = member(ids.new())
+
+    async def ask(endpoint: str) -> None:
+        await _refused(edge, WebhookServiceStub, method, request_type(endpoint_id=endpoint), caller=stranger)
+
+    assert await costs_the_same(desk.app.db, ask, created.endpoint.id, ids.show("whe", ids.new()))
 
 
 async def test_a_removed_endpoint_is_gone(edge: Edge, desk: Desk) -> None:

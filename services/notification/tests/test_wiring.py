@@ -18,6 +18,7 @@ from notification.settings import Settings, SmtpSettings
 from notification.usecases import facts
 from servicekit import contract, topics
 from servicekit.cache import Cache
+from servicekit.purging import PURGE
 from servicekit.rpc.client import Peer
 from servicekit.runtime import Resources
 from servicekit.settings import (
@@ -53,7 +54,7 @@ def test_only_followed_topics_are_handled() -> None:
 
 
 def test_every_kind_of_timer_has_a_handler() -> None:
-    assert set(SERVICE.timers) == {facts.SEND_MAIL, facts.BOOKING_REMINDER, facts.DELIVER_WEBHOOK}
+    assert set(SERVICE.timers) == {facts.SEND_MAIL, facts.BOOKING_REMINDER, facts.DELIVER_WEBHOOK, PURGE}
 
 
 async def test_the_app_opens_and_closes(app: App, keys: Keys, tmp_path: Path) -> None:

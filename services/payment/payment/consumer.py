@@ -7,10 +7,11 @@ from comptoir.booking.v1 import events_pb2
 from comptoir.common.v1 import values_pb2
 from payment.app import App
 from payment.domain.errors import BookingUnreadable
-from payment.usecases import refunds
+from payment.usecases import privacy, refunds
 from servicekit import ids
 from servicekit.events import Event
 from servicekit.money import Money
+from servicekit.privacy import trace_of
 
 _Closed: TypeAlias = events_pb2.BookingCancelled | events_pb2.BookingExpired
 
@@ -41,6 +42,16 @@ async def on_guest_came(app: App, event: Event) -> None:
         await refunds.waive_no_show(app, event, booking_id)
 
 
+async def on_personal_data_erased(app: App, event: Event) -> None:
+    """Booking has forgotten a person."""
+    await privacy.erase(app, event, trace_of(event))
+
+
+async def on_personal_data_exported(app: App, event: Event) -> None:
+    """Booking has told what it keeps of a person."""
+    await privacy.export(app, event, trace_of(event))
+
+
 async def _close(app: App, event: Event, message: _Closed, reason: str) -> None:
     booking = message.booking
     await refunds.close_booking(
@@ -65,5 +76,7 @@ HANDLERS = MappingProxyType(
         events_pb2.BookingNoShow: on_booking_missed,
         events_pb2.BookingArrived: on_guest_came,
         events_pb2.BookingSeated: on_guest_came,
+        events_pb2.PersonalDataErased: on_personal_data_erased,
+        events_pb2.PersonalDataExported: on_personal_data_exported,
     }
 )

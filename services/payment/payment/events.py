@@ -1,9 +1,12 @@
 """Events that payment publishes, written to the outbox with the change. They hold no secret."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import events_pb2
 from payment.domain.payments import Payment
-from servicekit import ids, outbox
+from servicekit import ids, outbox, privacy
 from servicekit.database import Transaction
 from servicekit.money import Money
 
@@ -30,3 +33,13 @@ async def payment_refunded(tx: Transaction, payment: Payment) -> None:
 
 def _money(money: Money) -> values_pb2.Money:
     return values_pb2.Money(amount=money.amount, currency=money.currency)
+
+
+async def personal_data_erased(
+    tx: Transaction, request_id: UUID, organization: UUID | None, rows: Mapping[str, int]
+) -> None:
+    """A person is forgotten here."""
+    message = events_pb2.PersonalDataErased(
+        request_id=ids.show("prq", request_id), erased=privacy.erased(rows)
+    )
+    await outbox.add(tx, message, key=request_id, organization=organization)

@@ -9,11 +9,11 @@ import grpc
 
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import payment_pb2 as pb
-from comptoir.payment.v1 import payment_pb2_grpc
+from comptoir.payment.v1 import payment_pb2_grpc, privacy_pb2, privacy_pb2_grpc
 from payment.app import App
 from payment.domain.errors import PaymentNotFound
 from payment.domain.payments import Payment, PaymentStatus
-from payment.usecases import deposits, payments, provider_events
+from payment.usecases import deposits, payments, privacy, provider_events
 from servicekit import identity, ids, paging
 from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
 from servicekit.money import Money
@@ -103,11 +103,29 @@ class DepositServicer(payment_pb2_grpc.DepositServiceServicer):
         return pb.ReceiveStripeEventResponse()
 
 
+class OpenMoneyServicer(privacy_pb2_grpc.OpenMoneyServiceServicer):
+    """What auth asks before a guest is forgotten."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def ListOpenPayments(
+        self, request: privacy_pb2.ListOpenPaymentsRequest, _context: _Context
+    ) -> privacy_pb2.ListOpenPaymentsResponse:
+        """The payments that are not settled."""
+        bookings = [_booking_id(each) for each in request.booking_ids]
+        found = await privacy.list_open_payments(self._app, identity.caller().tenant, bookings)
+        return privacy_pb2.ListOpenPaymentsResponse(payment_ids=[ids.show("pay", each) for each in found])
+
+
 def servicers(app: App) -> Sequence[Registration]:
-    """Both services, ready to be added to a server."""
+    """All services of payment, ready to be added to a server."""
     return [
         lambda server: payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(app), server),
         lambda server: payment_pb2_grpc.add_DepositServiceServicer_to_server(DepositServicer(app), server),
+        lambda server: privacy_pb2_grpc.add_OpenMoneyServiceServicer_to_server(
+            OpenMoneyServicer(app), server
+        ),
     ]
 
 

@@ -80,7 +80,7 @@ REFUNDS = sa.Table(
     ),
 )
 
-# The webhook inbox. Rows are kept: they are what we were told, also of what we do not know.
+# The webhook inbox: what we were told, also of what we do not know, for as long as anybody may ask.
 PROVIDER_EVENTS = sa.Table(
     "provider_events",
     METADATA,
@@ -98,4 +98,10 @@ sa.Index(
     "provider_events_unknown",
     PROVIDER_EVENTS.c.received_at,
     postgresql_where=PROVIDER_EVENTS.c.outcome == "unknown",
+)
+# What was handled long ago is purged.
+sa.Index(
+    "provider_events_handled",
+    PROVIDER_EVENTS.c.handled_at,
+    postgresql_where=PROVIDER_EVENTS.c.handled_at.is_not(None),
 )

@@ -19,9 +19,11 @@ from payment.store import payments, provider_events, refunds
 from payment.usecases import deposits
 from payment.usecases.deposits import CLOSE_INTENT, RECONCILE_DEPOSIT
 from payment.usecases.provider_events import HANDLE_PROVIDER_EVENT
+from payment.usecases.purges import purge
 from payment.usecases.refunds import CLOSE_DEPOSIT, ISSUE_REFUND
 from servicekit import telemetry, timers
 from servicekit.errors import AppError, Busy
+from servicekit.purging import PURGE
 from servicekit.timers import Timer
 
 _REFUND_LEASE = timedelta(seconds=60)
@@ -133,5 +135,6 @@ TIMERS = MappingProxyType(
         CLOSE_INTENT: close_intent,
         ISSUE_REFUND: issue_refund,
         HANDLE_PROVIDER_EVENT: handle_provider_event,
+        PURGE: purge,
     }
 )

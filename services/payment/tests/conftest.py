@@ -26,6 +26,7 @@ from servicekit import ids
 from servicekit.money import Money
 from testkit import timers
 from testkit.plugin import OpenDatabase
+from testkit.privacy import PrivacyOffice
 
 from .stripe_stand_in import StandIn
 
@@ -160,16 +161,22 @@ def stripe_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def till(service_database: OpenDatabase, stripe_url: str) -> AsyncIterator[Till]:
+async def till(
+    service_database: OpenDatabase, stripe_url: str, privacy_office: PrivacyOffice
+) -> AsyncIterator[Till]:
     """A till at each of both stand-ins."""
     provider = StripeProvider(stripe_settings(stripe_url, timeout_seconds=5))
-    yield Till(App(await service_database("payment"), provider), Guest(stripe_url), ids.new())
+    app = App(await service_database("payment"), provider, privacy=privacy_office.desk_of("payment"))
+    yield Till(app, Guest(stripe_url), ids.new())
     await provider.close()
 
 
 @pytest.fixture
-async def failing_till(service_database: OpenDatabase, stand_in: StandIn) -> AsyncIterator[Till]:
+async def failing_till(
+    service_database: OpenDatabase, stand_in: StandIn, privacy_office: PrivacyOffice
+) -> AsyncIterator[Till]:
     """A till at the stand-in that fails on demand."""
     provider = StripeProvider(stripe_settings(stand_in.url))
-    yield Till(App(await service_database("payment"), provider), Guest(stand_in.url), ids.new())
+    app = App(await service_database("payment"), provider, privacy=privacy_office.desk_of("payment"))
+    yield Till(app, Guest(stand_in.url), ids.new())
     await provider.close()

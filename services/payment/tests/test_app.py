@@ -9,6 +9,7 @@ from payment.app import open_app
 from payment.settings import Settings
 from servicekit import topics
 from servicekit.cache import Cache
+from servicekit.rpc.client import Peer
 from servicekit.runtime import Resources
 from servicekit.settings import RedisSettings
 from testkit.keys import Keys
@@ -41,9 +42,12 @@ async def test_the_app_opens_with_the_account_of_the_settings(
 ) -> None:
     database, cache = await service_database("payment"), Cache(RedisSettings(), prefix="payment:")
     chosen = settings(keys, "development", TEST)
-    async with open_app(Resources(chosen, database, cache, keys.signer("payment"), {})) as app:
+    signer = keys.signer("payment")
+    peers = {"auth": Peer("auth", "127.0.0.1:1", signer)}
+    async with open_app(Resources(chosen, database, cache, signer, peers)) as app:
         assert app.provider.name == "stripe"
         assert app.db is database
+    await peers["auth"].close()
 
 
 @pytest.mark.parametrize(
@@ -83,4 +87,6 @@ def test_the_service_follows_the_topic_of_booking() -> None:
         events_pb2.BookingNoShow,
         events_pb2.BookingArrived,
         events_pb2.BookingSeated,
+        events_pb2.PersonalDataErased,
+        events_pb2.PersonalDataExported,
     }

@@ -1,11 +1,11 @@
 """Refunds on a real database, at both stand-ins and at one that fails: exactly one, whatever goes wrong."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from comptoir.payment.v1 import events_pb2
-from payment.app import App
 from payment.clients.stripe_api import StripeProvider
 from payment.domain.payments import Payment, PaymentStatus
 from payment.domain.provider import RefundAnswer
@@ -141,7 +141,7 @@ async def test_a_kill_between_the_providers_answer_and_our_commit_gives_back_onc
     timer = await owe(till, payment)
     dying = DiesAfterRefund(stripe_settings(stripe_url, timeout_seconds=5))
     with pytest.raises(Killed):
-        await issue_refund(App(till.app.db, dying), timer)
+        await issue_refund(replace(till.app, provider=dying), timer)
     await dying.close()
     assert await till.guest.refunds(reference(payment)) == [7000]
     with pytest.raises(Busy):

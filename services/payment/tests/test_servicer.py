@@ -14,6 +14,7 @@ from servicekit.identity import Caller
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
+from testkit.statements import costs_the_same
 
 from .conftest import DEPOSIT, Till, reference, webhook
 
@@ -176,6 +177,12 @@ async def test_another_tenants_payment_is_one_that_does_not_exist(edge: Edge, fa
         refusal = await refused(staff(edge, "GetPayment", request, stranger))
         assert (refusal.reason, refusal.kind) == ("PAYMENT_NOT_FOUND", Kind.NOT_FOUND)
     assert not (await staff(edge, "ListPayments", pb.ListPaymentsRequest(), stranger)).items
+
+    async def ask(payment_id: str) -> None:
+        await refused(staff(edge, "GetPayment", pb.GetPaymentRequest(payment_id=payment_id), stranger))
+
+    foreign, random = ids.show("pay", payment.id), ids.show("pay", ids.new())
+    assert await costs_the_same(failing_till.app.db, ask, foreign, random)
 
 
 async def test_payments_are_listed_newest_first_page_by_page(

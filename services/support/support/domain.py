@@ -36,6 +36,14 @@ class TicketResolved(AppError):
     detail = "This ticket is resolved."
 
 
+class BookingErased(AppError):
+    """The guest of the booking was erased (GDPR): nothing more is taken in about it."""
+
+    kind = Kind.NOT_FOUND
+    reason = "BOOKING_ERASED"
+    detail = "This booking's guest was erased."
+
+
 class TicketStatus(StrEnum):
     """Where a ticket stands."""
 

@@ -8,11 +8,11 @@ import grpc
 
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
 from servicekit import idempotency, identity, ids, paging
-from servicekit.errors import InvalidRequest, Unauthenticated, Violation
+from servicekit.errors import InvalidRequest, PermissionDenied, Violation
 from servicekit.rpc.server import Registration
-from support import usecases
 from support.app import App
 from support.domain import Message, MessageAuthor, MessageNotFound, Ticket, TicketNotFound, TicketStatus
+from support.usecases import tickets as usecases
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -131,9 +131,10 @@ class _NotABookingId(InvalidRequest):
 
 
 def _user() -> UUID:
+    """The person who calls. Raises PermissionDenied: a program with a key is nobody who answers."""
     user = identity.caller().user
     if user is None:
-        raise Unauthenticated
+        raise PermissionDenied
     return user
 
 

@@ -6,7 +6,7 @@ from servicekit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Settings of support. `peers` must name booking."""
+    """Settings of support. `peers` must name auth and booking."""
 
     model_config = SettingsConfigDict(
         env_prefix="SUPPORT_", env_nested_delimiter="__", frozen=True, extra="forbid"

@@ -2,10 +2,11 @@
 
 import sqlalchemy as sa
 
-from servicekit.tables import platform_tables
+from servicekit.tables import platform_tables, retention_table
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)
+retention_table(METADATA)
 
 _MOMENT = sa.DateTime(timezone=True)
 
@@ -30,6 +31,13 @@ sa.Index("tickets_newest", TICKETS.c.organization_id, TICKETS.c.created_at, TICK
 # The tickets of one booking: staff's filter, newest first, and what the guest sees, oldest first.
 sa.Index(
     "tickets_booking", TICKETS.c.organization_id, TICKETS.c.booking_id, TICKETS.c.created_at, TICKETS.c.id
+)
+# What was resolved long ago is purged.
+sa.Index(
+    "tickets_resolved",
+    TICKETS.c.organization_id,
+    TICKETS.c.resolved_at,
+    postgresql_where=TICKETS.c.resolved_at.is_not(None),
 )
 
 MESSAGES = sa.Table(
@@ -56,3 +64,12 @@ MESSAGES = sa.Table(
 )
 # The messages of a ticket, oldest first.
 sa.Index("ticket_messages_ticket", MESSAGES.c.organization_id, MESSAGES.c.ticket_id, MESSAGES.c.created_at)
+
+# Bookings whose guests were erased: a link that was opened just before opens no ticket any more.
+ERASED_BOOKINGS = sa.Table(
+    "erased_bookings",
+    METADATA,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("booking_id", sa.Uuid, primary_key=True),
+    sa.Column("erased_at", _MOMENT, nullable=False, server_default=sa.text("now()")),
+)

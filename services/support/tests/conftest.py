@@ -11,11 +11,12 @@ import pytest
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from servicekit import ids
 from servicekit.errors import AppError, Kind, Unavailable
-from support import usecases
 from support.app import App
 from support.clients import Bookings
 from support.domain import Ticket
+from support.usecases import tickets as usecases
 from testkit.plugin import OpenDatabase, StartEdge
+from testkit.privacy import PrivacyOffice
 
 
 class ManageTokenInvalid(AppError):
@@ -93,13 +94,16 @@ def links() -> Links:
 
 
 @pytest.fixture
-async def app(service_database: OpenDatabase, rpc_edge: StartEdge, links: Links) -> AsyncIterator[App]:
+async def app(
+    service_database: OpenDatabase, rpc_edge: StartEdge, links: Links, privacy_office: PrivacyOffice
+) -> AsyncIterator[App]:
     booking = await rpc_edge(
         "booking",
         [lambda server: booking_pb2_grpc.add_BookingDirectoryServiceServicer_to_server(links, server)],
     )
     peer = booking.peer_of("support")
-    yield App(await service_database("support"), Bookings(peer))
+    desk = privacy_office.desk_of("support")
+    yield App(await service_database("support"), Bookings(peer), privacy=desk)
     await peer.close()
 
 

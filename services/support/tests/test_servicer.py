@@ -1,6 +1,7 @@
 """The edge: who may call, what is refused how, and what a caller sees."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from support.servicer import servicers
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
+from testkit.statements import costs_the_same
 
 from .conftest import Desk
 
@@ -132,8 +134,13 @@ async def test_an_unknown_ticket_is_not_found(edge: Edge, desk: Desk, method: st
 @pytest.mark.parametrize("method", FOR_MEMBERS)
 async def test_another_organization_s_ticket_is_not_found(edge: Edge, desk: Desk, method: str) -> None:
     ticket = await _open(edge, desk.link())
-    refusal = await _refusal(edge, TICKETS, method, FOR_MEMBERS[method](ticket.id), member(ids.new()))
-    assert refusal == (Kind.NOT_FOUND, "TICKET_NOT_FOUND")
+    stranger = member(ids.new())
+
+    async def ask(ticket_id: str) -> None:
+        refusal = await _refusal(edge, TICKETS, method, FOR_MEMBERS[method](ticket_id), stranger)
+        assert refusal == (Kind.NOT_FOUND, "TICKET_NOT_FOUND")
+
+    assert await costs_the_same(desk.app.db, ask, ticket.id, _UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +159,19 @@ async def test_a_role_without_the_permission_is_denied(
 async def test_nobody_in_particular_is_not_staff(edge: Edge, method: str) -> None:
     refusal = await _refusal(edge, TICKETS, method, FOR_MEMBERS[method](_UNKNOWN), anonymous())
     assert refusal == (Kind.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+async def test_a_program_reads_tickets_and_answers_none(edge: Edge, desk: Desk) -> None:
+    """What is said to a guest is said by somebody."""
+    ticket = await _open(edge, desk.link())
+    program = replace(member(desk.organization), user=None, session=None, key=ids.new())
+    found = await edge.call(TICKETS, "GetTicket", FOR_MEMBERS["GetTicket"](ticket.id), caller=program)
+    assert found.ticket == ticket
+    answer = FOR_MEMBERS["AnswerTicket"](ticket.id)
+    assert await _refusal(edge, TICKETS, "AnswerTicket", answer, program) == (
+        Kind.DENIED,
+        "PERMISSION_DENIED",
+    )
 
 
 async def test_notification_and_only_notification_reads_a_message(edge: Edge, desk: Desk) -> None:

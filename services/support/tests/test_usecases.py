@@ -9,10 +9,11 @@ from comptoir.support.v1 import events_pb2
 from servicekit import idempotency, ids, paging
 from servicekit.errors import AppError, IdempotencyKeyReused, InvalidPageToken, InvalidRequest
 from servicekit.idempotency import Key
-from support import store, usecases
 from support.app import App
 from support.domain import MessageNotFound, Ticket, TicketNotFound, TicketResolved, TicketStatus
+from support.store import tickets as store
 from support.tables import MESSAGES, TICKETS
+from support.usecases import tickets as usecases
 from testkit.outbox import published
 
 from .conftest import Desk

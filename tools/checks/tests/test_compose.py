@@ -98,7 +98,7 @@ def _open_port(project: Project) -> None:
 
 
 def _foreign_peer(project: Project) -> None:
-    project["services"]["analytics"]["environment"]["ANALYTICS_PEERS__AUTH"] = "auth:7000"
+    project["services"]["analytics"]["environment"]["ANALYTICS_PEERS__PAYMENT"] = "payment:7000"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from servicekit.identity import Caller, CallerKind
 
 FRESH_SECONDS = 3600
 """How long credentials count as fresh."""
+OPERATOR_FRESH_SECONDS = 600
+"""The same for operators of the platform."""
 
 
 def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
@@ -33,7 +35,9 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
         raise PermissionDenied
     if audience == policy_pb2.AUDIENCE_INTERNAL and caller.issuer not in policy.callers:
         raise PermissionDenied
-    if policy.fresh and caller.authenticated_at <= time.time() - FRESH_SECONDS:
+    if audience == policy_pb2.AUDIENCE_PLATFORM and not _operates(policy, caller):
+        raise PermissionDenied
+    if policy.fresh and caller.authenticated_at <= time.time() - _fresh_seconds(caller):
         raise FreshAuthenticationRequired
 
 
@@ -54,12 +58,24 @@ _WANTED: Mapping[int, Callable[[Caller], bool]] = {
     policy_pb2.AUDIENCE_MEMBER: lambda caller: (
         caller.kind is CallerKind.MEMBER and caller.organization is not None
     ),
-    policy_pb2.AUDIENCE_PLATFORM: lambda caller: caller.kind is CallerKind.PLATFORM,
+    policy_pb2.AUDIENCE_PLATFORM: lambda caller: (
+        caller.kind is CallerKind.PLATFORM and caller.operator is not None
+    ),
     policy_pb2.AUDIENCE_INTERNAL: lambda caller: caller.kind is CallerKind.SERVICE,
 }
 
 
+def _fresh_seconds(caller: Caller) -> int:
+    return OPERATOR_FRESH_SECONDS if caller.kind is CallerKind.PLATFORM else FRESH_SECONDS
+
+
+def _operates(policy: policy_pb2.Policy, caller: Caller) -> bool:
+    return policy.permission == permissions.SELF or policy.permission in caller.permissions
+
+
 def _may(policy: policy_pb2.Policy, caller: Caller) -> bool:
+    if caller.operator is not None and (policy.fresh or policy.permission == permissions.SELF):
+        return False  # by break-glass one is nobody here, and gives no credentials
     if policy.permission == permissions.SELF:
         return caller.key is None  # a key is nobody
     venues_kept = caller.venues is None or bool(policy.venue_field) or policy.venue_in_service

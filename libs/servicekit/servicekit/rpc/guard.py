@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from comptoir.api.v1 import policy_pb2
 from servicekit import deadline, idempotency, identity, telemetry
 from servicekit.contract import Rpc, rpcs
-from servicekit.errors import AppError, Internal, InvalidRequest, PermissionDenied, Violation
+from servicekit.errors import AppError, Internal, InvalidRequest, Kind, PermissionDenied, Violation
 from servicekit.identity import Caller, CallerKind, Origin, Verifier
 from servicekit.rpc import metadata, status
 from servicekit.rpc.authorization import authorize, keep_to_venues
@@ -23,6 +23,8 @@ _Context = Any  # grpc-stubs knows no abort_with_status
 _Behaviour = Callable[[Message, _Context], Awaitable[Message]]
 _Handler = Any  # grpc-stubs types its behaviour as synchronous
 _ANONYMOUS = Caller(CallerKind.ANONYMOUS, issuer="")
+_TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
+"""Refusals that somebody who investigates wants to find (ASVS 5.0 16.3.1 and 16.3.2)."""
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -71,6 +73,8 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
                         response = await inner(request, context)
                     except AppError as error:
                         refusal = error
+                        if error.kind in _TOLD:
+                            _tell(path, error)
                     except Exception as error:  # noqa: BLE001  # one of the three edges
                         _log.exception("rpc_failed", method=path, error=type(error).__name__)
                         refusal = Internal()
@@ -89,6 +93,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
     def _admit(
         self, rpc: Rpc | None, request: Message, given: Mapping[str, str], seconds: float | None
     ) -> None:
+        identity.bind(_ANONYMOUS)
         if rpc is None or rpc.policy is None:
             raise PermissionDenied
         deadline.start(seconds)
@@ -96,9 +101,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
             telemetry.bind(request_id=given[metadata.REQUEST_ID])
         token = given.get(metadata.IDENTITY)
         caller = self._verifier.verify(token) if token else _ANONYMOUS
+        identity.bind(caller)
         authorize(rpc.policy, caller)
         keep_to_venues(rpc.policy, caller, request)
-        identity.bind(caller)
         # What anybody may see, members who are limited to other venues may see as well.
         members_only = rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
         identity.bind_venues(caller.venues if members_only else None)
@@ -107,12 +112,31 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
         violations = protovalidate.collect_violations(request)
         if violations:
             raise InvalidRequest(violations=[_violation(each) for each in violations])
+        if caller.operator is not None:
+            _log.info("operator_acts", method=rpc.path, **_named(caller))
+
+
+def _tell(path: str, refusal: AppError) -> None:
+    """Who was refused what, by ids alone."""
+    who = identity.caller()
+    _log.info("rpc_refused", method=path, reason=refusal.reason, by=who.kind.value, **_named(who))
+
+
+def _named(who: Caller) -> dict[str, str]:
+    ids_of = {
+        "organization": who.organization,
+        "user": who.user,
+        "session": who.session,
+        "key": who.key,
+        "operator": who.operator,
+    }
+    return {name: str(value) for name, value in ids_of.items() if value}
 
 
 def _idempotency_key(rpc: Rpc, caller: Caller, request: Message, text: str | None) -> idempotency.Key | None:
     if not text or rpc.policy is None or not rpc.policy.idempotency_key:
         return None
-    scope = f"{rpc.path}\x00{caller.user or ''}\x00{text}".encode()
+    scope = f"{rpc.path}\x00{caller.user or caller.operator or ''}\x00{text}".encode()
     raw = request.SerializeToString(deterministic=True)
     return idempotency.Key(hashlib.sha256(scope).hexdigest(), hashlib.sha256(raw).digest())
 

@@ -32,6 +32,9 @@ TIMERS_HANDLED = Counter(
     "comptoir_timers_handled_total", "Timers by how handling ended.", ["kind", "outcome"]
 )
 TIMERS_LATE_SECONDS = Gauge("comptoir_timers_late_seconds", "How late the last timer was.", ["kind"])
+ROWS_PURGED = Counter(
+    "comptoir_rows_purged_total", "Rows deleted or made anonymous because their time was over.", ["kind"]
+)
 
 PLATFORM_TRANSACTIONS = Counter(
     "comptoir_platform_transactions_total", "Transactions that cross tenants, by reason.", ["reason"]

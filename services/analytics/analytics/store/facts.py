@@ -1,6 +1,9 @@
 """Taking facts in. Every statement gives the same rows for the same facts, in any order, however often."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -68,6 +71,13 @@ _REFUND = _NEW_REFUND.on_conflict_do_update(
     set_={"refunded_at": sa.func.least(REFUND_FACTS.c.refunded_at, _NEW_REFUND.excluded.refunded_at)},
 )
 
+_READ = {
+    table: sa.select(table).where(
+        table.c.booking_id == sa.any_(sa.bindparam("bookings", type_=sa.ARRAY(sa.Uuid)))
+    )
+    for table in (BOOKING_FACTS, PAYMENT_FACTS, REFUND_FACTS)
+}
+
 
 async def save_venue(tx: Transaction, fact: VenueFact) -> None:
     """Keeps what a venue said about itself, unless something newer is known."""
@@ -121,3 +131,12 @@ async def save_refund(tx: Transaction, fact: RefundFact) -> None:
             "refunded_at": fact.refunded_at,
         },
     )
+
+
+async def read_facts(tx: Transaction, bookings: Sequence[UUID]) -> Mapping[str, list[Mapping[str, Any]]]:
+    """Every fact about some bookings, row by row: for whom they are about."""
+    of_these = {"bookings": bookings}
+    return {
+        table.name: [dict(row) for row in (await tx.execute(query, of_these)).mappings()]
+        for table, query in _READ.items()
+    }

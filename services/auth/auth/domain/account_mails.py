@@ -47,6 +47,9 @@ class MailKind(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    EXPORT_READY = "export_ready"
+    OPERATOR_ACCESS = "operator_access"
+    """To the owners of an organization: an operator of the platform has access to it."""
 
     @property
     def holds(self) -> timedelta:
@@ -83,6 +86,8 @@ class AccountMail:
     device: str = ""
     address: str = ""
     """The network address that it speaks of."""
+    access_id: UUID | None = None
+    """The operator's access that it speaks of."""
 
     def over(self, now: datetime) -> bool:
         """Whether it is neither sent nor acted upon any more."""

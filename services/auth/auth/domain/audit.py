@@ -30,6 +30,8 @@ class ActorKind(StrEnum):
     USER = "user"
     KEY = "key"
     OPERATOR = "operator"
+    CONNECTION = "connection"
+    """An organization's provider, by SCIM."""
     SYSTEM = "system"
     """A timer, or another service."""
     NOBODY = "nobody"
@@ -75,7 +77,26 @@ class Action(StrEnum):
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_DELETED = "connection.deleted"
     DOMAIN_VERIFIED = "domain.verified"
+    SCIM_TOKEN_CREATED = "scim_token.created"  # noqa: S105  # an action, no secret
+    SCIM_TOKEN_ROTATED = "scim_token.rotated"  # noqa: S105
+    SCIM_TOKEN_REVOKED = "scim_token.revoked"  # noqa: S105
+    SCIM_USER_CREATED = "scim_user.created"
+    SCIM_USER_CHANGED = "scim_user.changed"
+    SCIM_USER_DELETED = "scim_user.deleted"
+    SCIM_GROUP_CREATED = "scim_group.created"
+    SCIM_GROUP_CHANGED = "scim_group.changed"
+    SCIM_GROUP_DELETED = "scim_group.deleted"
     IDENTITY_LINKED = "identity.linked"
+    RETENTION_CHANGED = "retention.changed"
+    OPERATOR_ADDED = "operator.added"
+    OPERATOR_ENROLLED = "operator.enrolled"
+    OPERATOR_REENROLLED = "operator.reenrolled"
+    OPERATOR_DISABLED = "operator.disabled"
+    OPERATOR_ACCESS_BEGUN = "operator_access.begun"
+    OPERATOR_ACCESS_ENDED = "operator_access.ended"
+    PRIVACY_REQUESTED = "privacy.requested"
+    PRIVACY_COMPLETED = "privacy.completed"
+    PRIVACY_EXPORT_DOWNLOADED = "privacy.export_downloaded"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"  # noqa: S105  # an action, no secret
 
 

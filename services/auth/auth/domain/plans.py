@@ -4,17 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from servicekit.errors import AppError, Kind
+from servicekit.errors import PlanLimitReached
 
 FREE = "free"
-
-
-class PlanLimitReached(AppError):
-    """The plan of the organization allows no more of these; which and how many is in the metadata."""
-
-    kind = Kind.REFUSED
-    reason = "PLAN_LIMIT_REACHED"
-    detail = "Your plan allows no more of these."
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class EndReason(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105
     EMAIL_REVERTED = "email_reverted"
     ACCOUNT_DELETED = "account_deleted"
+    OPERATOR_DISABLED = "operator_disabled"
+    OPERATOR_REENROLLED = "operator_reenrolled"
 
 
 @dataclass(frozen=True, slots=True)

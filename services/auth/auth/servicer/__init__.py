@@ -11,9 +11,15 @@ from auth.servicer.credentials import AccountMailServicer, CredentialServicer
 from auth.servicer.directory import AccountDirectoryServicer
 from auth.servicer.factors import FactorServicer
 from auth.servicer.invitations import InvitationDirectoryServicer, InvitationServicer
+from auth.servicer.operator_access import OperatorAccessServicer, OperatorVisitServicer
+from auth.servicer.operators import OperatorLogInServicer, OperatorServicer, OperatorSessionServicer
 from auth.servicer.organizations import MemberServicer, OrganizationServicer
 from auth.servicer.passkeys import ChallengeServicer, PasskeyServicer
+from auth.servicer.privacy import MyDataServicer, PrivacyDirectoryServicer, PrivacyServicer
+from auth.servicer.retention import RetentionServicer
 from auth.servicer.roles import RoleServicer
+from auth.servicer.scim import ScimServicer
+from auth.servicer.scim_tokens import ScimTokenServicer
 from auth.servicer.sessions import SessionDirectoryServicer, SessionServicer
 from auth.servicer.sso import SsoRedirectServicer, SsoServicer
 from comptoir.auth.v1 import (
@@ -24,8 +30,13 @@ from comptoir.auth.v1 import (
     factor_pb2_grpc,
     invitation_pb2_grpc,
     key_pb2_grpc,
+    operator_access_pb2_grpc,
+    operator_pb2_grpc,
     organization_pb2_grpc,
+    privacy_pb2_grpc,
+    retention_pb2_grpc,
     role_pb2_grpc,
+    scim_pb2_grpc,
     session_pb2_grpc,
     sso_pb2_grpc,
 )
@@ -71,8 +82,37 @@ def servicers(app: App) -> Sequence[Registration]:
         lambda server: connection_pb2_grpc.add_ConnectionServiceServicer_to_server(
             ConnectionServicer(app), server
         ),
+        lambda server: retention_pb2_grpc.add_RetentionServiceServicer_to_server(
+            RetentionServicer(app), server
+        ),
+        *_of_operators(app),
+        lambda server: privacy_pb2_grpc.add_PrivacyServiceServicer_to_server(PrivacyServicer(app), server),
+        lambda server: privacy_pb2_grpc.add_MyDataServiceServicer_to_server(MyDataServicer(app), server),
+        lambda server: privacy_pb2_grpc.add_PrivacyDirectoryServiceServicer_to_server(
+            PrivacyDirectoryServicer(app), server
+        ),
+        lambda server: scim_pb2_grpc.add_ScimTokenServiceServicer_to_server(ScimTokenServicer(app), server),
+        lambda server: scim_pb2_grpc.add_ScimServiceServicer_to_server(ScimServicer(app), server),
         lambda server: sso_pb2_grpc.add_SsoServiceServicer_to_server(SsoServicer(app), server),
         lambda server: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(
             SsoRedirectServicer(app), server
+        ),
+    ]
+
+
+def _of_operators(app: App) -> Sequence[Registration]:
+    return [
+        lambda server: operator_pb2_grpc.add_OperatorLogInServiceServicer_to_server(
+            OperatorLogInServicer(app), server
+        ),
+        lambda server: operator_pb2_grpc.add_OperatorSessionServiceServicer_to_server(
+            OperatorSessionServicer(app), server
+        ),
+        lambda server: operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorServicer(app), server),
+        lambda server: operator_access_pb2_grpc.add_OperatorAccessServiceServicer_to_server(
+            OperatorAccessServicer(app), server
+        ),
+        lambda server: operator_access_pb2_grpc.add_OperatorVisitServiceServicer_to_server(
+            OperatorVisitServicer(app), server
         ),
     ]

@@ -18,7 +18,12 @@ from servicekit.errors import AppError, Kind
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-_PREFIXES = {ActorKind.USER: "usr", ActorKind.KEY: "key", ActorKind.OPERATOR: "opr"}
+_PREFIXES = {
+    ActorKind.USER: "usr",
+    ActorKind.KEY: "key",
+    ActorKind.OPERATOR: "opr",
+    ActorKind.CONNECTION: "con",
+}
 
 
 class ActorUnknown(AppError):
@@ -26,7 +31,7 @@ class ActorUnknown(AppError):
 
     kind = Kind.UNPROCESSABLE
     reason = "ACTOR_UNKNOWN"
-    detail = "Name a user, a key or an operator by their id."
+    detail = "Name a user, a key, an operator or a connection by their id."
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):

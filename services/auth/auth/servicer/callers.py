@@ -28,6 +28,18 @@ def person() -> tuple[UUID, UUID]:
     return caller.user, caller.session
 
 
+def operator() -> tuple[UUID, UUID]:
+    """The operator of the platform who calls, and their session there.
+
+    Raises:
+        Unauthenticated: the call is made by anybody else, or by an operator in an organization.
+    """
+    caller = identity.caller()
+    if caller.kind is not CallerKind.PLATFORM or caller.operator is None or caller.session is None:
+        raise Unauthenticated
+    return caller.operator, caller.session
+
+
 def _actor(caller: Caller) -> tuple[ActorKind, UUID | None]:
     if caller.operator is not None:
         return ActorKind.OPERATOR, caller.operator

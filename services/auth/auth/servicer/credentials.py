@@ -104,4 +104,16 @@ class AccountMailServicer(credential_pb2_grpc.AccountMailServiceServicer):
             address=mail.address,
         )
         answer.occurred_at.FromDatetime(mail.occurred_at)
+        if mail.visit is not None:
+            access = mail.visit.access
+            answer.visit.CopyFrom(
+                credential_pb2.OperatorVisit(
+                    organization_name=mail.visit.organization_name,
+                    operator_name=access.operator_name,
+                    reason=access.reason,
+                    ticket=access.ticket,
+                    minutes=int(access.length.total_seconds()) // 60,
+                    write=access.write,
+                )
+            )
         return answer

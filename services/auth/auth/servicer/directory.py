@@ -6,9 +6,9 @@ import grpc
 
 from auth.app import App
 from auth.domain.accounts import RegistrationNotFound
-from auth.usecases import registration
+from auth.usecases import organizations, registration
 from comptoir.auth.v1 import account_pb2, account_pb2_grpc
-from servicekit import ids
+from servicekit import identity, ids
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -36,3 +36,10 @@ class AccountDirectoryServicer(account_pb2_grpc.AccountDirectoryServiceServicer)
         return account_pb2.IssueVerificationResponse(
             email=mail.email, display_name=mail.display_name, language=mail.language, token=mail.token
         )
+
+    async def GetPlan(
+        self, _request: account_pb2.GetPlanRequest, _context: _Context
+    ) -> account_pb2.GetPlanResponse:
+        """What the plan allows."""
+        plan = await organizations.plan_of(self._app, identity.caller().tenant)
+        return account_pb2.GetPlanResponse(venues=plan.venues)

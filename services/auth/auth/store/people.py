@@ -35,6 +35,9 @@ _SAVE_EMAIL = (
     .where(USERS.c.id == _user)
     .values(email=sa.bindparam("address", type_=sa.Text), verified_at=sa.func.now())
 )
+_SAVE_NAME = (
+    sa.update(USERS).where(USERS.c.id == _user).values(display_name=sa.bindparam("called", type_=sa.Text))
+)
 # Owned or not: whoever makes somebody an owner locks the organization, too. In the order of their ids.
 _LOCK_ORGANIZATIONS = (
     sa.select(ORGANIZATIONS.c.id)
@@ -113,6 +116,11 @@ async def save_email(tx: Transaction, user_id: UUID, email: str) -> None:
         if database.constraint(error) == "users_email_taken":
             raise LinkInvalid from error
         raise
+
+
+async def save_display_name(tx: Transaction, user_id: UUID, name: str) -> None:
+    """Keeps what colleagues see."""
+    await tx.execute(_SAVE_NAME, {"user": user_id, "called": name})
 
 
 async def lock_owned_alone(tx: Transaction, user_id: UUID) -> list[UUID]:

@@ -11,9 +11,19 @@ from auth.tables.factors import (
     REMEMBERED_DEVICES,
     TOTP_FACTORS,
 )
+from auth.tables.operators import (
+    OPERATOR_ACCESSES,
+    OPERATOR_RECOVERY_CODES,
+    OPERATOR_SECRETS,
+    OPERATOR_SESSIONS,
+    OPERATOR_TOTPS,
+    OPERATORS,
+)
 from auth.tables.organizations import INVITATION_LINKS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, ROLES
 from auth.tables.people import EMAIL_VERIFICATIONS, LOG_IN_ATTEMPTS, REGISTRATIONS, USERS
-from auth.tables.schema import METADATA
+from auth.tables.privacy import PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
+from auth.tables.schema import METADATA, RETENTION_SETTINGS
+from auth.tables.scim import SCIM_GROUP_MEMBERS, SCIM_GROUPS, SCIM_TOKENS, SCIM_USERS
 from auth.tables.sessions import REVOCATIONS, SESSIONS
 from auth.tables.sso import CONNECTION_DOMAINS, CONNECTIONS, IDENTITIES, SSO_ARRIVALS, SSO_ATTEMPTS
 
@@ -35,14 +45,28 @@ __all__ = [
     "LOG_IN_ATTEMPTS",
     "MEMBERSHIPS",
     "METADATA",
+    "OPERATORS",
+    "OPERATOR_ACCESSES",
+    "OPERATOR_RECOVERY_CODES",
+    "OPERATOR_SECRETS",
+    "OPERATOR_SESSIONS",
+    "OPERATOR_TOTPS",
     "ORGANIZATIONS",
     "PASSKEYS",
     "PLATFORM_ONLY",
+    "PRIVACY_PARTS",
+    "PRIVACY_RECEIPTS",
+    "PRIVACY_REQUESTS",
     "RECOVERY_CODES",
     "REGISTRATIONS",
     "REMEMBERED_DEVICES",
+    "RETENTION_SETTINGS",
     "REVOCATIONS",
     "ROLES",
+    "SCIM_GROUPS",
+    "SCIM_GROUP_MEMBERS",
+    "SCIM_TOKENS",
+    "SCIM_USERS",
     "SESSIONS",
     "SSO_ARRIVALS",
     "SSO_ATTEMPTS",
@@ -69,6 +93,11 @@ PLATFORM_ONLY = (
     "identities",
     "sso_attempts",
     "sso_arrivals",
+    "operators",
+    "operator_secrets",
+    "operator_totps",
+    "operator_recovery_codes",
+    "operator_sessions",
 )
 """Tables without organization_id. Row-level security is forced on them with a platform policy alone:
 a tenant's transaction sees no row of them, and every use is one of the named, counted exceptions."""

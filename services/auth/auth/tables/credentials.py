@@ -18,6 +18,8 @@ ACCOUNT_MAILS = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("expires_at", MOMENT, nullable=False),
+    # The operator's access that it speaks of.
+    sa.Column("access_id", sa.Uuid),
     sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="account_mails_of_user", ondelete="CASCADE"),
     sa.CheckConstraint("email = lower(email) AND email <> ''", name="account_mails_email_normalised"),
 )
@@ -49,6 +51,8 @@ KNOWN_DEVICES = sa.Table(
     sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="known_devices_of_user", ondelete="CASCADE"),
     sa.CheckConstraint("octet_length(fingerprint) = 32", name="known_devices_hashed"),
 )
+# What was not seen for long is purged.
+sa.Index("known_devices_seen_at", KNOWN_DEVICES.c.seen_at)
 
 # How often something was wished for, by a hash of what and who. Without organization_id: nobody is known yet.
 WISH_COUNTS = sa.Table(

@@ -99,3 +99,5 @@ REMEMBERED_DEVICES = sa.Table(
 )
 # People look at their devices, and forget all of them.
 sa.Index("remembered_devices_user", REMEMBERED_DEVICES.c.user_id, REMEMBERED_DEVICES.c.id)
+# What holds no more is purged.
+sa.Index("remembered_devices_expires_at", REMEMBERED_DEVICES.c.expires_at)

@@ -36,6 +36,12 @@ SESSIONS = sa.Table(
 sa.Index("sessions_membership", SESSIONS.c.organization_id, SESSIONS.c.user_id)
 # People look at their sessions, and end them all.
 sa.Index("sessions_user", SESSIONS.c.user_id, SESSIONS.c.id, postgresql_where=SESSIONS.c.ended_at.is_(None))
+# What ended, or ran out, long ago is purged.
+sa.Index(
+    "sessions_over",
+    SESSIONS.c.organization_id,
+    sa.func.coalesce(SESSIONS.c.ended_at, SESSIONS.c.expires_at),
+)
 
 # Credentials whose access tokens are refused before they expire: sessions, and whatever else a caller carries
 # the id of. Rows of their own, which outlive what they speak of; for a few hours.

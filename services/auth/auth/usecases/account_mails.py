@@ -7,8 +7,10 @@ from uuid import UUID
 from auth import events
 from auth.app import App
 from auth.domain.account_mails import AccountMail, MailKind, fresh_token
+from auth.domain.operator_access import OperatorAccess
 from auth.domain.people import User
 from auth.store import account_mails as store
+from auth.store import operator_accesses as access_store
 from auth.store import people as people_store
 from auth.store import registrations as registration_store
 from servicekit import ids, timers
@@ -16,6 +18,14 @@ from servicekit.database import Transaction
 
 FORGET_ACCOUNT_MAIL = "forget_account_mail"
 """The timer that ends what a mail's link could do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An operator's access to an organization, as its owners are told."""
+
+    organization_name: str
+    access: OperatorAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,21 @@ class IssuedMail:
     device: str
     address: str
     occurred_at: datetime
+    visit: Visit | None = None
+    """The operator's access that it speaks of."""
 
 
 async def write_to(
-    tx: Transaction, kind: MailKind, user: User, *, email: str = "", device: str = "", address: str = ""
+    tx: Transaction,
+    kind: MailKind,
+    user: User,
+    *,
+    email: str = "",
+    device: str = "",
+    address: str = "",
+    access_id: UUID | None = None,
 ) -> None:
-    """Has a user written to, at their own address or `email`. The mail speaks of `device` and `address`."""
+    """Has a user written to, at their own address or `email`. The mail speaks of what else is given."""
     mail = AccountMail(
         id=ids.new(),
         kind=kind,
@@ -48,6 +67,7 @@ async def write_to(
         language=user.language,
         device=device,
         address=address,
+        access_id=access_id,
     )
     await ask_for(tx, mail)
 
@@ -77,10 +97,22 @@ async def issue_account_mail(app: App, mail_id: UUID) -> IssuedMail | None:
             name, language = user.display_name, user.language
         if mail.kind is MailKind.EMAIL_CHANGE and await registration_store.is_taken(tx, mail.email):
             return None
+        visit = None
+        if mail.access_id is not None:
+            visit = await _visit(tx, mail.access_id)
+            if visit is None:
+                return None
         token = ""
         if mail.kind.has_link:
             token, hashed = fresh_token()
             await store.insert_link(tx, mail.id, hashed)
     return IssuedMail(
-        mail.kind, mail.email, name, language, token, mail.device, mail.address, mail.created_at
+        mail.kind, mail.email, name, language, token, mail.device, mail.address, mail.created_at, visit
     )
+
+
+async def _visit(tx: Transaction, access_id: UUID) -> Visit | None:
+    """What a mail tells of an operator's access; None once the organization is gone."""
+    access = await access_store.get_access(tx, access_id)
+    organization = await access_store.find_organization(tx, access.organization_id) if access else None
+    return Visit(organization.name, access) if access and organization else None

@@ -50,7 +50,7 @@ async def confirm_email_change(app: App, token: str, *, by: Author) -> None:
     """
     async with app.db.begin_platform(reason="change an address") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGE, token)
-        await _move(tx, user, mail.email)
+        await move(tx, user, mail.email)
         await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
         await write_to(tx, MailKind.EMAIL_CHANGED, user)
         await _record(tx, user, by, Action.EMAIL_CHANGED)
@@ -67,7 +67,7 @@ async def revert_email_change(app: App, token: str, *, by: Author) -> None:
     """
     async with app.db.begin_platform(reason="take the change of an address back") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGED, token)
-        await _move(tx, user, mail.email)
+        await move(tx, user, mail.email)
         await mail_store.delete_mails_since(tx, mail, (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGED))
         await ask_to_reset(tx, mail.email)
         await session_store.lock_sessions(tx, user.id)
@@ -89,8 +89,12 @@ async def _use(tx: Transaction, kind: MailKind, token: str) -> tuple[AccountMail
     return mail, user
 
 
-async def _move(tx: Transaction, user: User, email: str) -> None:
-    """Keeps the new address. Links that set a password, mailed to either address before, are void."""
+async def move(tx: Transaction, user: User, email: str) -> None:
+    """Keeps the new address of a locked user. Links that set a password, mailed to either before, are void.
+
+    Raises:
+        LinkInvalid: another user has it.
+    """
     await store.save_email(tx, user.id, email)
     for each in (user.email, email):
         await mail_store.delete_mails_to(tx, each, MailKind.PASSWORD_RESET)

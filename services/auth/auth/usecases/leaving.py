@@ -11,6 +11,7 @@ from auth.store import account_mails as mail_store
 from auth.store import audit
 from auth.store import people as store
 from auth.store import sessions as session_store
+from auth.usecases import privacy_wishes
 from auth.usecases.account_mails import write_to
 from servicekit import ids
 from servicekit.errors import Unauthenticated
@@ -18,6 +19,8 @@ from servicekit.errors import Unauthenticated
 
 async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
     """Deletes the user with their memberships, sessions, devices and links. Access tokens end soon.
+
+    All other services are asked to forget the user, and give their receipts.
 
     One entry in the log of each organization, and one in the platform's; none says who it was but by the id.
 
@@ -30,12 +33,15 @@ async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
         if user is None:
             raise Unauthenticated
         user.may_leave(await store.lock_owned_alone(tx, user_id))
-        for session in await session_store.lock_sessions(tx, user_id):
+        sessions = await session_store.lock_sessions(tx, user_id)
+        for session in sessions:
             await session_store.save_session(tx, session.end(tx.now, EndReason.ACCOUNT_DELETED))
         organizations = await store.list_organizations(tx, user_id)
         await mail_store.delete_mails_to(tx, user.email, MailKind.PASSWORD_RESET)
         await store.delete_user(tx, user_id)
         await write_to(tx, MailKind.ACCOUNT_DELETED, user)
+        gone = {"users": 1, "memberships": len(organizations), "sessions": len(sessions)}
+        await privacy_wishes.forget_account(app, tx, user_id, gone)
         nameless = replace(by, address="")
         for chain in (PLATFORM_CHAIN, *organizations):
             target = ids.show("usr", user_id)

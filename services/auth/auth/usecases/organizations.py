@@ -10,7 +10,7 @@ from auth.domain.accounts import Membership
 from auth.domain.audit import Action, Author
 from auth.domain.devices import device_name
 from auth.domain.members import MOST_OWNED, Organization, OrganizationNotFound, TooManyOrganizations
-from auth.domain.plans import FREE
+from auth.domain.plans import FREE, Plan
 from auth.domain.sessions import Session, SessionTokens
 from auth.store import audit
 from auth.store import members as store
@@ -80,6 +80,12 @@ async def get_organization(app: App, organization_id: UUID) -> Organization:
     if found is None:
         raise OrganizationNotFound
     return found
+
+
+async def plan_of(app: App, organization_id: UUID) -> Plan:
+    """What the organization may have by now. Raises OrganizationNotFound."""
+    organization = await get_organization(app, organization_id)
+    return app.plans.get(organization.plan, app.plans[FREE])
 
 
 async def rename_organization(app: App, organization_id: UUID, name: str, *, by: Author) -> Organization:

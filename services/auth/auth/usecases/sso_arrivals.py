@@ -13,6 +13,7 @@ from auth.domain.challenges import PendingLogIn
 from auth.domain.connections import Connection
 from auth.domain.members import Organization
 from auth.domain.plans import FREE
+from auth.domain.scim import ScimNotProvisioned
 from auth.domain.sessions import SessionTokens
 from auth.domain.sso import (
     METHOD,
@@ -29,6 +30,7 @@ from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.store import registrations as registration_store
 from auth.store import roles as role_store
+from auth.store import scim_tokens as scim_token_store
 from auth.store import sso as store
 from auth.store.grants import find_grant
 from auth.usecases.invitations import refuse_crowd
@@ -61,6 +63,7 @@ async def trade_code(
         SsoRequired: a social log-in, where the organization wants another one.
         PlanLimitReached: the organization has as many members as its plan allows.
         RoleNotFound: the role that the connection gives is gone.
+        ScimNotProvisioned: the provider says by SCIM who is a member, and the person is none.
         NoOrganization: the person belongs to none.
     """
     async with app.db.begin_platform(reason="take the code of a log-in at a provider") as tx:
@@ -154,10 +157,17 @@ async def _make(tx: Transaction, assertion: Assertion, connection: Connection | 
 async def _enrol(
     app: App, tx: Transaction, connection: Connection, assertion: Assertion, user_id: UUID, *, by: Author
 ) -> None:
-    """Makes a person a member, or has a member's role follow the provider. Owners stay owners."""
+    """Makes a person a member, or has a member's role follow the provider. Owners stay owners.
+
+    A provider that has a SCIM token says both by SCIM: then nobody becomes anything by logging in.
+    """
     organization_id, rules = connection.organization_id, connection.rules
     role = rules.role_of(assertion.groups)
     there = await find_grant(tx, organization_id, user_id)
+    if await scim_token_store.find_token(tx, organization_id, connection.id) is not None:
+        if there is None:
+            raise ScimNotProvisioned
+        return
     if there is not None and (not rules.role_claim or there.role in (role, OWNER)):
         return
     grant = await role_store.get_grant(tx, organization_id, role, there.venues if there else frozenset())

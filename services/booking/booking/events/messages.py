@@ -221,6 +221,7 @@ def change_message(zone: ZoneInfo, change: Change) -> booking_pb2.BookingChange:
         actor=change.actor.kind.value,
         user_id=_actor_id(change.actor, "usr", ActorKind.MEMBER),
         key_id=_actor_id(change.actor, "key", ActorKind.KEY, ActorKind.CONNECTOR),
+        operator_id=_actor_id(change.actor, "opr", ActorKind.OPERATOR),
         at=moment(zone, change.at),
         reason_code=change.reason.code,
         reason=change.reason.text,

@@ -9,6 +9,7 @@ from booking.servicer.bookings import BookingServicer
 from booking.servicer.capacity import CapacityServicer
 from booking.servicer.hours import HoursServicer
 from booking.servicer.links import BookingDirectoryServicer, GuestBookingServicer
+from booking.servicer.privacy import GuestDirectoryServicer
 from booking.servicer.series import SeriesServicer
 from booking.servicer.venues import VenueServicer
 from booking.servicer.waitlist import GuestWaitlistServicer, WaitlistDirectoryServicer, WaitlistServicer
@@ -18,6 +19,7 @@ from comptoir.booking.v1 import (
     booking_pb2_grpc,
     capacity_pb2_grpc,
     hours_pb2_grpc,
+    privacy_pb2_grpc,
     series_pb2_grpc,
     venue_pb2_grpc,
     waitlist_pb2_grpc,
@@ -52,5 +54,8 @@ def servicers(app: App) -> Sequence[Registration]:
         ),
         lambda server: waitlist_pb2_grpc.add_WaitlistDirectoryServiceServicer_to_server(
             WaitlistDirectoryServicer(app), server
+        ),
+        lambda server: privacy_pb2_grpc.add_GuestDirectoryServiceServicer_to_server(
+            GuestDirectoryServicer(app), server
         ),
     ]

@@ -56,6 +56,11 @@ _LIST_AFTER = _LIST.where(
     sa.tuple_(VENUES.c.name, VENUES.c.id)
     > sa.tuple_(sa.bindparam("name", type_=sa.Text), sa.bindparam("id", type_=sa.Uuid))
 )
+_COUNT = sa.select(sa.func.count()).select_from(VENUES)
+_organization = sa.cast(sa.bindparam("organization", type_=sa.Uuid), sa.Text)
+_LOCK_NUMBER = sa.select(
+    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("venues of " + _organization, 0))
+)
 _AREAS = sa.select(AREAS).where(AREAS.c.venue_id == _venue).order_by(AREAS.c.name)
 _OFFERINGS = (
     sa.select(OFFERINGS, VENUES.c.currency)
@@ -129,6 +134,17 @@ async def list_others(tx: Transaction, venue_id: UUID, *, most: int) -> list[Ven
     """Other venues of the organization, by name."""
     rows = await tx.execute(_LIST_OTHERS, {"venue": venue_id, "size": most})
     return [Venue(**row) for row in rows.mappings()]
+
+
+async def lock_number_of_venues(tx: Transaction) -> None:
+    """Whoever else opens a venue for the organization waits for the end of `tx`."""
+    await tx.execute(_LOCK_NUMBER, {"organization": tx.organization})
+
+
+async def count_venues(tx: Transaction) -> int:
+    """How many there are."""
+    counted: int = (await tx.execute(_COUNT)).scalar_one()
+    return counted
 
 
 async def insert_venue(tx: Transaction, venue: Venue) -> None:

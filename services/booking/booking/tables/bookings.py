@@ -14,6 +14,9 @@ SERVICE_DAYS = sa.Table(
     sa.Column("venue_id", sa.Uuid, primary_key=True),
     sa.Column("service_date", sa.Date, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
+    # The version at which everybody who came, or what they wished for, was forgotten. NULL while nobody was.
+    sa.Column("guests_purged", sa.BigInteger),
+    sa.Column("wishes_purged", sa.BigInteger),
     of_venue("service_days_of_venue"),
 )
 

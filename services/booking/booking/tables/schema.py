@@ -2,10 +2,11 @@
 
 import sqlalchemy as sa
 
-from servicekit.tables import platform_tables
+from servicekit.tables import platform_tables, retention_table
 
 METADATA = sa.MetaData()
 platform_tables(METADATA)
+retention_table(METADATA)
 
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")

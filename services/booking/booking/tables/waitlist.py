@@ -84,6 +84,13 @@ sa.Index(
     WAITLIST_ENTRIES.c.venue_id,
     WAITLIST_ENTRIES.c.first_date,
 )
+# Waits that are long over are purged.
+sa.Index(
+    "waitlist_entries_over",
+    WAITLIST_ENTRIES.c.organization_id,
+    WAITLIST_ENTRIES.c.last_date,
+    postgresql_where=WAITLIST_ENTRIES.c.status.not_in(["waiting", "offered"]),
+)
 
 # One row for each booking that was ever held for an entry.
 WAITLIST_OFFERS = sa.Table(

@@ -58,7 +58,9 @@ def channel_of(caller: Caller, place: Place) -> Channel:
 
 
 def staff(caller: Caller) -> Actor:
-    """Who acts for the venue, for the history: a member, or a program with an API key."""
+    """Who acts for the venue, for the history: a member, a program with an API key, or an operator."""
+    if caller.operator:
+        return Actor(ActorKind.OPERATOR, caller.operator)
     return Actor(ActorKind.KEY, caller.key) if caller.key else Actor(ActorKind.MEMBER, caller.user)
 
 

@@ -34,6 +34,7 @@ from booking.usecases import capacity, hours, stranded
 from booking.usecases.directory import find_own_venue, find_place
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
+from servicekit.errors import PlanLimitReached
 from servicekit.paging import Page
 
 _MOST_NAMED = 50
@@ -56,6 +57,8 @@ async def create_venue(
         UnknownTimeZone, UnknownCurrency: nothing could be computed or paid there.
         InvalidRequest: a blank name.
         VenueSlugTaken: another venue on the platform has the slug.
+        PlanLimitReached: the organization has as many venues as its plan allows.
+        Unavailable: auth does not say what that is.
     """
     venue = Venue.open(
         ids.new(),
@@ -66,10 +69,14 @@ async def create_venue(
         address=address,
         currencies=_currencies(),
     )
+    most = await app.allowances.venues(organization)
     async with app.db.begin(organization) as tx:
         earlier = await idempotency.claim(tx, idempotency.key(), venue.id)
         if earlier:
             return await find_own_venue(tx, VenueRef(earlier))
+        await store.lock_number_of_venues(tx)
+        if await store.count_venues(tx) >= most:
+            raise PlanLimitReached(metadata={"limit": "venues", "most": str(most)})
         await store.insert_venue(tx, venue)
         await events.venue_changed(tx, venue)
     return venue

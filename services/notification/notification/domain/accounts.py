@@ -5,6 +5,18 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorVisit:
+    """An operator's access to an organization, as its owners are told."""
+
+    organization: str
+    operator: str
+    reason: str
+    ticket: str
+    minutes: int
+    write: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMail:
     """What a mail about an account needs. `email` is empty when there is nothing to send (any more)."""
 
@@ -18,3 +30,5 @@ class AccountMail:
     device: str
     address: str
     occurred_at: datetime
+    visit: OperatorVisit | None = None
+    """The operator's access that it speaks of; None for other mails."""

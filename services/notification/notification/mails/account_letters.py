@@ -1,8 +1,9 @@
 """What mails about accounts say: plain text in its parts, in the reader's language. Knows no HTML."""
 
+from typing import Any
 from urllib.parse import quote
 
-from notification.domain.accounts import AccountMail
+from notification.domain.accounts import AccountMail, OperatorVisit
 from notification.mails.formats import Formats
 from notification.mails.letters import Fact, Letter
 from notification.mails.texts import language_of, load
@@ -37,12 +38,12 @@ def about_account(mail: AccountMail, *, public_url: str) -> Letter:
         recipient=mail.email,
         recipient_name=mail.name,
         sender=_SENDER,
-        subject=own["subject"],
+        subject=own["subject"].format(organization=mail.visit.organization if mail.visit else ""),
         title=own["title"],
         greeting=shared["greeting"].format(name=mail.name),
         lead=own["lead"],
         quotation="",
-        facts=_facts(mail, Formats(language), shared),
+        facts=_facts(mail, Formats(language), shared, own),
         button=own["button"] if page else "",
         link=f"{public_url.rstrip('/')}/{page}" if page else "",
         link_hint=shared["link_hint"],
@@ -52,14 +53,26 @@ def about_account(mail: AccountMail, *, public_url: str) -> Letter:
     )
 
 
-def _facts(mail: AccountMail, formats: Formats, shared: dict[str, str]) -> list[Fact]:
-    if not mail.device and not mail.address:
+def _facts(mail: AccountMail, formats: Formats, shared: dict[str, str], own: dict[str, Any]) -> list[Fact]:
+    if not mail.device and not mail.address and mail.visit is None:
         return []
     at = mail.occurred_at
     when = shared["moment"].format(date=formats.date(at, _ZONE), time=formats.time(at, _ZONE))
     facts = [
+        *(_facts_of_visit(mail.visit, formats, own) if mail.visit else []),
         Fact(shared["device"], mail.device),
         Fact(shared["network_address"], mail.address),
         Fact(shared["when"], when, "UTC"),
     ]
     return [fact for fact in facts if fact.value]
+
+
+def _facts_of_visit(visit: OperatorVisit, formats: Formats, own: dict[str, Any]) -> list[Fact]:
+    length = own["minutes"][formats.plural(visit.minutes)].format(count=visit.minutes)
+    return [
+        Fact(own["to"], visit.organization),
+        Fact(own["who"], visit.operator),
+        Fact(own["why"], visit.reason, visit.ticket),
+        Fact(own["how_long"], length),
+        Fact(own["what"], own["writes"] if visit.write else own["looks"]),
+    ]

@@ -108,7 +108,7 @@ class Policy(_message.Message):
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
-    """The permission a member needs, like "bookings.write"; "self" for calls about the caller only."""
+    """The permission a member or an operator needs, like "bookings.write"; "self" for calls about the caller only."""
     rate_class: Global___RateClass.ValueType
     """The bucket that the edge counts calls in."""
     idempotency_key: _builtins.bool
@@ -122,7 +122,9 @@ class Policy(_message.Message):
     media_type: _builtins.str
     """The media type of an answer that is no JSON, like "text/calendar": the response is a google.api.HttpBody of it."""
     fresh: _builtins.bool
-    """Whether the caller must have given credentials within the last hour: for what a stolen access token must not do."""
+    """Whether the caller must have given credentials within the last hour, an operator within the last ten minutes: for what
+    a stolen access token must not do.
+    """
     venue_field: _builtins.str
     """The field of the request that names the venue by its id, like "venue_id". Members who are limited to venues find
     no other venue through it, nor any venue by its slug. A call with a permission that has neither this nor

@@ -386,6 +386,11 @@ class AccountDirectoryServiceStub:
                 request_serializer=comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationRequest.SerializeToString,
                 response_deserializer=comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationResponse.FromString,
                 _registered_method=True)
+        self.GetPlan = channel.unary_unary(
+                '/comptoir.auth.v1.AccountDirectoryService/GetPlan',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanResponse.FromString,
+                _registered_method=True)
 
 
 class AccountDirectoryServiceServicer:
@@ -406,6 +411,13 @@ class AccountDirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPlan(self, request, context):
+        """What the plan of the caller's organization allows, for the service that counts it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountDirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -418,6 +430,11 @@ def add_AccountDirectoryServiceServicer_to_server(servicer, server):
                     servicer.IssueVerification,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationRequest.FromString,
                     response_serializer=comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationResponse.SerializeToString,
+            ),
+            'GetPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlan,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -475,6 +492,33 @@ class AccountDirectoryService:
             '/comptoir.auth.v1.AccountDirectoryService/IssueVerification',
             comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationRequest.SerializeToString,
             comptoir_dot_auth_dot_v1_dot_account__pb2.IssueVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.AccountDirectoryService/GetPlan',
+            comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_account__pb2.GetPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -146,6 +146,8 @@ class AccountDirectoryServiceStub:
     """The public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""
     IssueVerification: _grpc.UnaryUnaryMultiCallable[_account_pb2.IssueVerificationRequest, _account_pb2.IssueVerificationResponse]
     """Makes a fresh verification token for the mail that is about to be sent. Tokens never travel in events."""
+    GetPlan: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetPlanRequest, _account_pb2.GetPlanResponse]
+    """What the plan of the caller's organization allows, for the service that counts it."""
 
 @_typing.type_check_only
 class AccountDirectoryServiceAsyncStub(AccountDirectoryServiceStub):
@@ -156,6 +158,8 @@ class AccountDirectoryServiceAsyncStub(AccountDirectoryServiceStub):
     """The public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""
     IssueVerification: _aio.UnaryUnaryMultiCallable[_account_pb2.IssueVerificationRequest, _account_pb2.IssueVerificationResponse]  # type: ignore[assignment]
     """Makes a fresh verification token for the mail that is about to be sent. Tokens never travel in events."""
+    GetPlan: _aio.UnaryUnaryMultiCallable[_account_pb2.GetPlanRequest, _account_pb2.GetPlanResponse]  # type: ignore[assignment]
+    """What the plan of the caller's organization allows, for the service that counts it."""
 
 class AccountDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """What other services and the gateway ask about accounts."""
@@ -175,5 +179,13 @@ class AccountDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.IssueVerificationResponse, _abc.Awaitable[_account_pb2.IssueVerificationResponse]]:
         """Makes a fresh verification token for the mail that is about to be sent. Tokens never travel in events."""
+
+    @_abc_1.abstractmethod
+    def GetPlan(
+        self,
+        request: _account_pb2.GetPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.GetPlanResponse, _abc.Awaitable[_account_pb2.GetPlanResponse]]:
+        """What the plan of the caller's organization allows, for the service that counts it."""
 
 def add_AccountDirectoryServiceServicer_to_server(servicer: AccountDirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

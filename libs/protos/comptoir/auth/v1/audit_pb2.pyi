@@ -42,7 +42,7 @@ class AuditEntry(_message.Message):
     id: _builtins.str
     """Its id, a UUID."""
     actor_kind: _builtins.str
-    """What kind of somebody acted: user, key, operator, system or nobody."""
+    """What kind of somebody acted: user, key, operator, connection (a provider, by SCIM), system or nobody."""
     actor_id: _builtins.str
     """Who, by a typed id; empty for the system and for somebody unknown."""
     on_behalf_of: _builtins.str
@@ -140,7 +140,7 @@ class ListAuditEntriesRequest(_message.Message):
     organization_id: _builtins.str
     """The organization of the session."""
     actor_id: _builtins.str
-    """Who acted, or in whose name: the typed id of a user, a key or an operator."""
+    """Who acted, or in whose name: the typed id of a user, a key, an operator or a connection."""
     action: _builtins.str
     """What was done, like "member.removed"."""
     target: _builtins.str

@@ -331,6 +331,7 @@ class IssueAccountMailResponse(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    VISIT_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Where to send it; empty when there is nothing to send (any more)."""
     display_name: _builtins.str
@@ -349,6 +350,10 @@ class IssueAccountMailResponse(_message.Message):
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When what it speaks of happened."""
 
+    @_builtins.property
+    def visit(self) -> Global___OperatorVisit:
+        """The operator's access to an organization that it speaks of; absent for other mails."""
+
     def __init__(
         self,
         *,
@@ -360,11 +365,54 @@ class IssueAccountMailResponse(_message.Message):
         device: _builtins.str = ...,
         address: _builtins.str = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        visit: Global___OperatorVisit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "visit", b"visit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "display_name", b"display_name", "email", b"email", "kind", b"kind", "language", b"language", "occurred_at", b"occurred_at", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "display_name", b"display_name", "email", b"email", "kind", b"kind", "language", b"language", "occurred_at", b"occurred_at", "token", b"token", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueAccountMailResponse: _TypeAlias = IssueAccountMailResponse  # noqa: Y015
+
+@_typing.final
+class OperatorVisit(_message.Message):
+    """An operator's access to an organization, as its owners are told by mail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_NAME_FIELD_NUMBER: _builtins.int
+    OPERATOR_NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    WRITE_FIELD_NUMBER: _builtins.int
+    organization_name: _builtins.str
+    """The organization."""
+    operator_name: _builtins.str
+    """The operator."""
+    reason: _builtins.str
+    """Why they have access."""
+    ticket: _builtins.str
+    """The request for help that it is about."""
+    minutes: _builtins.int
+    """For how long."""
+    write: _builtins.bool
+    """Whether they may change something."""
+    def __init__(
+        self,
+        *,
+        organization_name: _builtins.str = ...,
+        operator_name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        ticket: _builtins.str = ...,
+        minutes: _builtins.int = ...,
+        write: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minutes", b"minutes", "operator_name", b"operator_name", "organization_name", b"organization_name", "reason", b"reason", "ticket", b"ticket", "write", b"write"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorVisit: _TypeAlias = OperatorVisit  # noqa: Y015

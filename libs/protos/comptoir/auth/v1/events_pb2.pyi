@@ -111,3 +111,101 @@ class InvitationRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InvitationRequested: _TypeAlias = InvitationRequested  # noqa: Y015
+
+@_typing.final
+class RetentionChanged(_message.Message):
+    """An organization changed how long it keeps what. This is all of it: days, each between 1 and 3650."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    GUEST_DAYS_FIELD_NUMBER: _builtins.int
+    WISH_DAYS_FIELD_NUMBER: _builtins.int
+    TICKET_DAYS_FIELD_NUMBER: _builtins.int
+    MAIL_DAYS_FIELD_NUMBER: _builtins.int
+    DELIVERY_DAYS_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization."""
+    version: _builtins.int
+    """Rises with every change: an older event changes nothing any more."""
+    guest_days: _builtins.int
+    """Guests, after the visit."""
+    wish_days: _builtins.int
+    """What they noted and wished for, after the visit."""
+    ticket_days: _builtins.int
+    """Tickets, after they were resolved."""
+    mail_days: _builtins.int
+    """Mails, after they were sent."""
+    delivery_days: _builtins.int
+    """Webhook deliveries, after they were made."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        guest_days: _builtins.int = ...,
+        wish_days: _builtins.int = ...,
+        ticket_days: _builtins.int = ...,
+        mail_days: _builtins.int = ...,
+        delivery_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_days", b"delivery_days", "guest_days", b"guest_days", "mail_days", b"mail_days", "organization_id", b"organization_id", "ticket_days", b"ticket_days", "version", b"version", "wish_days", b"wish_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetentionChanged: _TypeAlias = RetentionChanged  # noqa: Y015
+
+@_typing.final
+class ExportRequested(_message.Message):
+    """Everything that is kept of a person is to be gathered. Who that is stays in auth, which is asked for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    user_id: _builtins.str
+    """The user whose account it is about; empty for a guest of the organization."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRequested: _TypeAlias = ExportRequested  # noqa: Y015
+
+@_typing.final
+class ErasureRequested(_message.Message):
+    """A person is to be forgotten. Who that is stays in auth, which is asked for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    user_id: _builtins.str
+    """The user whose account was deleted; empty for a guest of the organization."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureRequested: _TypeAlias = ErasureRequested  # noqa: Y015

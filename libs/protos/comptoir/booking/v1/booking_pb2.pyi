@@ -2090,13 +2090,14 @@ class BookingChange(_message.Message):
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     OVERRIDDEN_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The version that it made."""
     kind: _builtins.str
     """What happened, like "confirmed", "moved" or "no_show"."""
     actor: _builtins.str
     """Who did it: "guest", "member", "key" (a program with an API key, as staff), "connector" (one that books for guests by
-    their rules), "payment", "clock" or "engine".
+    their rules), "operator" (of the platform, as staff), "payment", "clock" or "engine".
     """
     user_id: _builtins.str
     """The member, "usr_…"; empty for others."""
@@ -2106,6 +2107,8 @@ class BookingChange(_message.Message):
     """The same in words."""
     key_id: _builtins.str
     """The API key, "key_…"; empty for others."""
+    operator_id: _builtins.str
+    """The operator of the platform, "opr_…"; empty for others."""
     @_builtins.property
     def at(self) -> _values_pb2.OffsetDateTime:
         """When."""
@@ -2131,10 +2134,11 @@ class BookingChange(_message.Message):
         differences: _abc.Iterable[Global___BookingDifference] | None = ...,
         overridden: _abc.Iterable[Global___OverrideRule.ValueType] | None = ...,
         key_id: _builtins.str = ...,
+        operator_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "differences", b"differences", "key_id", b"key_id", "kind", b"kind", "number", b"number", "overridden", b"overridden", "reason", b"reason", "reason_code", b"reason_code", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "differences", b"differences", "key_id", b"key_id", "kind", b"kind", "number", b"number", "operator_id", b"operator_id", "overridden", b"overridden", "reason", b"reason", "reason_code", b"reason_code", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from comptoir.booking.v1 import booking_pb2 as _booking_pb2
 from comptoir.booking.v1 import hours_pb2 as _hours_pb2
 from comptoir.booking.v1 import venue_pb2 as _venue_pb2
 from comptoir.booking.v1 import waitlist_pb2 as _waitlist_pb2
+from comptoir.common.v1 import privacy_pb2 as _privacy_pb2
 from comptoir.common.v1 import values_pb2 as _values_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -1029,3 +1030,73 @@ class SeriesEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SeriesEnded: _TypeAlias = SeriesEnded  # noqa: Y015
+
+@_typing.final
+class PersonalDataErased(_message.Message):
+    """Booking has forgotten a person: its receipt, and word to all services that know them by their bookings alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    user_id: _builtins.str
+    """The user whose account was deleted; empty for a guest."""
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every booking that the guest ever had."""
+
+    @_builtins.property
+    def erased(self) -> _containers.RepeatedCompositeFieldContainer[_privacy_pb2.ErasedRows]:
+        """What was erased here."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+        erased: _abc.Iterable[_privacy_pb2.ErasedRows] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids", "erased", b"erased", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonalDataErased: _TypeAlias = PersonalDataErased  # noqa: Y015
+
+@_typing.final
+class PersonalDataExported(_message.Message):
+    """Booking has handed in what it keeps of a person. All services that know them by their bookings alone follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    user_id: _builtins.str
+    """The user whose account it is about; empty for a guest."""
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every booking that the guest ever had."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonalDataExported: _TypeAlias = PersonalDataExported  # noqa: Y015

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
+from comptoir.common.v1 import privacy_pb2 as comptoir_dot_common_dot_v1_dot_privacy__pb2
 from comptoir.common.v1 import values_pb2 as comptoir_dot_common_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/payment/v1/events.proto\x12\x13\x63omptoir.payment.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1f\x63omptoir/common/v1/values.proto\"\x87\x01\n\x10PaymentSucceeded\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x19.comptoir.common.v1.Money: \xb2\xbb\x18\x1c\n\x07payment\x12\x11payment.succeeded\"\x87\x01\n\x0fPaymentRefunded\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12+\n\x08refunded\x18\x03 \x01(\x0b\x32\x19.comptoir.common.v1.Money:\x1f\xb2\xbb\x18\x1b\n\x07payment\x12\x10payment.refundedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/payment/v1/events.proto\x12\x13\x63omptoir.payment.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a comptoir/common/v1/privacy.proto\x1a\x1f\x63omptoir/common/v1/values.proto\"\x87\x01\n\x10PaymentSucceeded\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x19.comptoir.common.v1.Money: \xb2\xbb\x18\x1c\n\x07payment\x12\x11payment.succeeded\"\x87\x01\n\x0fPaymentRefunded\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12+\n\x08refunded\x18\x03 \x01(\x0b\x32\x19.comptoir.common.v1.Money:\x1f\xb2\xbb\x18\x1b\n\x07payment\x12\x10payment.refunded\"o\n\x12PersonalDataErased\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x06\x65rased\x18\x02 \x03(\x0b\x32\x1e.comptoir.common.v1.ErasedRows:\x15\xb2\xbb\x18\x11\n\x0fprivacy_requestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSUCCEEDED']._serialized_options = b'\262\273\030\034\n\007payment\022\021payment.succeeded'
   _globals['_PAYMENTREFUNDED']._loaded_options = None
   _globals['_PAYMENTREFUNDED']._serialized_options = b'\262\273\030\033\n\007payment\022\020payment.refunded'
-  _globals['_PAYMENTSUCCEEDED']._serialized_start=121
-  _globals['_PAYMENTSUCCEEDED']._serialized_end=256
-  _globals['_PAYMENTREFUNDED']._serialized_start=259
-  _globals['_PAYMENTREFUNDED']._serialized_end=394
+  _globals['_PERSONALDATAERASED']._loaded_options = None
+  _globals['_PERSONALDATAERASED']._serialized_options = b'\262\273\030\021\n\017privacy_request'
+  _globals['_PAYMENTSUCCEEDED']._serialized_start=155
+  _globals['_PAYMENTSUCCEEDED']._serialized_end=290
+  _globals['_PAYMENTREFUNDED']._serialized_start=293
+  _globals['_PAYMENTREFUNDED']._serialized_end=428
+  _globals['_PERSONALDATAERASED']._serialized_start=430
+  _globals['_PERSONALDATAERASED']._serialized_end=541
 # @@protoc_insertion_point(module_scope)

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
+from comptoir.common.v1 import privacy_pb2 as comptoir_dot_common_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/support/v1/events.proto\x12\x13\x63omptoir.support.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\"R\n\x0cTicketOpened\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t:\x1b\xb2\xbb\x18\x17\n\x06ticket\x12\rticket.opened\"j\n\x0eTicketAnswered\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t:\x1d\xb2\xbb\x18\x19\n\x06ticket\x12\x0fticket.answeredb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/support/v1/events.proto\x12\x13\x63omptoir.support.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a comptoir/common/v1/privacy.proto\"R\n\x0cTicketOpened\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t:\x1b\xb2\xbb\x18\x17\n\x06ticket\x12\rticket.opened\"j\n\x0eTicketAnswered\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t:\x1d\xb2\xbb\x18\x19\n\x06ticket\x12\x0fticket.answered\"o\n\x12PersonalDataErased\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x06\x65rased\x18\x02 \x03(\x0b\x32\x1e.comptoir.common.v1.ErasedRows:\x15\xb2\xbb\x18\x11\n\x0fprivacy_requestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETOPENED']._serialized_options = b'\262\273\030\027\n\006ticket\022\rticket.opened'
   _globals['_TICKETANSWERED']._loaded_options = None
   _globals['_TICKETANSWERED']._serialized_options = b'\262\273\030\031\n\006ticket\022\017ticket.answered'
-  _globals['_TICKETOPENED']._serialized_start=87
-  _globals['_TICKETOPENED']._serialized_end=169
-  _globals['_TICKETANSWERED']._serialized_start=171
-  _globals['_TICKETANSWERED']._serialized_end=277
+  _globals['_PERSONALDATAERASED']._loaded_options = None
+  _globals['_PERSONALDATAERASED']._serialized_options = b'\262\273\030\021\n\017privacy_request'
+  _globals['_TICKETOPENED']._serialized_start=121
+  _globals['_TICKETOPENED']._serialized_end=203
+  _globals['_TICKETANSWERED']._serialized_start=205
+  _globals['_TICKETANSWERED']._serialized_end=311
+  _globals['_PERSONALDATAERASED']._serialized_start=313
+  _globals['_PERSONALDATAERASED']._serialized_end=424
 # @@protoc_insertion_point(module_scope)

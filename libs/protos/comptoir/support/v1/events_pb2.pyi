@@ -3,8 +3,11 @@
 isort:skip_file
 Facts about tickets. Topic: comptoir.support.v1. What people wrote stays in support."""
 
+from collections import abc as _abc
+from comptoir.common.v1 import privacy_pb2 as _privacy_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -71,3 +74,31 @@ class TicketAnswered(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TicketAnswered: _TypeAlias = TicketAnswered  # noqa: Y015
+
+@_typing.final
+class PersonalDataErased(_message.Message):
+    """What is kept here of a person was erased: the receipt of a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    @_builtins.property
+    def erased(self) -> _containers.RepeatedCompositeFieldContainer[_privacy_pb2.ErasedRows]:
+        """What was erased here."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        erased: _abc.Iterable[_privacy_pb2.ErasedRows] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonalDataErased: _TypeAlias = PersonalDataErased  # noqa: Y015

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from servicekit.migrations import create_platform_tables, isolate
+from servicekit.migrations import create_platform_tables, create_retention_table, isolate
 
 revision = "0001"
 down_revision = None
@@ -12,3 +12,4 @@ def upgrade() -> None:
     create_platform_tables("booking")
     op.execute("CREATE TABLE notes (organization_id uuid NOT NULL, id uuid PRIMARY KEY, text text NOT NULL)")
     isolate("booking", "notes")
+    create_retention_table("booking")

@@ -19,6 +19,8 @@ class ActorKind(StrEnum):
     """A program with an API key that may do what staff do."""
     CONNECTOR = "connector"
     """A program with an API key that books for guests, by the rules of guests."""
+    OPERATOR = "operator"
+    """Somebody who runs the platform and has access to the organization for a while, as staff have."""
     PAYMENT = "payment"
     CLOCK = "clock"
     ENGINE = "engine"
@@ -30,12 +32,12 @@ class Actor:
 
     kind: ActorKind
     user: UUID | None = None
-    """The member, or the API key of a program."""
+    """The member, the API key of a program, or the operator."""
 
     @property
     def is_staff(self) -> bool:
         """Whether they act for the venue, by the rules of staff."""
-        return self.kind in (ActorKind.MEMBER, ActorKind.KEY)
+        return self.kind in (ActorKind.MEMBER, ActorKind.KEY, ActorKind.OPERATOR)
 
 
 class CancelledBy(StrEnum):

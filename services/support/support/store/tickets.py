@@ -1,4 +1,4 @@
-"""All SQL of support. Rows and domain objects are turned into each other here and nowhere else."""
+"""Tickets and their messages as rows. Rows and domain objects are turned into each other here alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -4,9 +4,11 @@ from uuid import UUID
 
 from servicekit import idempotency, ids
 from servicekit.paging import Page
-from support import events, store
+from support import events
 from support.app import App
-from support.domain import MessageInContext, Ticket
+from support.domain import BookingErased, MessageInContext, Ticket
+from support.store import privacy as privacy_store
+from support.store import tickets as store
 
 
 async def open_ticket(
@@ -16,6 +18,7 @@ async def open_ticket(
 
     Raises:
         AppError: booking refuses the token.
+        BookingErased: the guest was erased while the link was looked at.
         InvalidRequest: subject or text is blank, or holds control characters.
         IdempotencyKeyReused: the key came with another request before.
     """
@@ -25,6 +28,8 @@ async def open_ticket(
         earlier = await idempotency.claim(tx, key, ticket_id)
         if earlier is not None:
             return await store.get_ticket(tx, earlier)
+        if await privacy_store.is_erased(tx, booking.booking_id):
+            raise BookingErased
         ticket = Ticket.open(
             ticket_id,
             booking_id=booking.booking_id,

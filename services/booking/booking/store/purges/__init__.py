@@ -1,0 +1,1 @@
+"""Takes people out of what is long over: visits, waitlists and series. What is live is never touched."""

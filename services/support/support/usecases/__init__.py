@@ -1,0 +1,1 @@
+"""What support does: one function per request or event, one transaction each."""
