@@ -63,6 +63,7 @@ async def _measure(stage: Stage, progress: Console, chosen: argparse.Namespace) 
             sample = await phase.measure(chosen.seconds)
             samples[phase.name].append(sample)
             progress.print(f"  round {number}: {phase.name}: {sample.rate:.0f}/s, {sample.total_cpu:.0f} µs")
+    await phases.close()
     return Report(
         machine=Machine.here(),
         connections=CONNECTIONS,

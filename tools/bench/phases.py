@@ -14,8 +14,9 @@ import asyncpg
 from devstack.engines import PostgresEngine
 from devstack.psql import run_sql
 from tools.bench import load, lookups, pgbench
+from tools.bench.commits import Commits
 from tools.bench.cpu import Cpu
-from tools.bench.figures import Sample
+from tools.bench.figures import Sample, percentile
 from tools.bench.places import STARTS, STARTS_STEP, SliceWishes, Wishes, wish
 from tools.bench.stage import BOOKED_ON_THE_DAY, Pair, Stage, searched_day
 
@@ -57,6 +58,7 @@ class Phases:
     SEARCH_CHANGING = "availability, days change"
     CALENDAR, BATCH = "availability/calendar, days change", "availability/batch, days change"
     BOOK, BOOK_QUIET = "booking", "booking, not traced"
+    COMMIT = "booking commits"
     PGBENCH = "pgbench, the same SQL"
     SLICE = "bare slice"
 
@@ -66,6 +68,7 @@ class Phases:
         self._wishes = Wishes(stage.places, first=first.date(), connections=CONNECTIONS)
         self._slice = SliceWishes(connections=CONNECTIONS)
         self._pgbench_round = 0
+        self._commits: Commits | None = None
         self._searches = itertools.cycle(lookups.searches())
 
     def all(self) -> list[Phase]:
@@ -73,13 +76,14 @@ class Phases:
         stage = self._stage
         return [
             Phase(self.EMPTY, self._gateway(stage.empty, self._search, expected=_OK)),
-            Phase(self.SEARCH, self._gateway(stage.traced, self._search, expected=_OK)),
-            Phase(self.SEARCH_QUIET, self._gateway(stage.quiet, self._search, expected=_OK)),
+            Phase(self.SEARCH, self._search_known_days(stage.traced)),
+            Phase(self.SEARCH_QUIET, self._search_known_days(stage.quiet)),
             Phase(self.SEARCH_CHANGING, self._search_changing_days),
             Phase(self.CALENDAR, self._look_up(lookups.calendar())),
             Phase(self.BATCH, self._look_up(lookups.batch(stage.places[0]))),
             Phase(self.BOOK, self._gateway(stage.traced, self._wishes.make, expected=_CREATED)),
             Phase(self.BOOK_QUIET, self._gateway(stage.quiet, self._wishes.make, expected=_CREATED)),
+            Phase(self.COMMIT, self._commit),
             Phase(self.PGBENCH, self._run_pgbench),
             Phase(self.SLICE, self._gateway(stage.slice, self._slice.make, expected=_CREATED)),
         ]
@@ -108,6 +112,11 @@ class Phases:
     def analyze(self) -> None:
         """Has the planner know the tables, as it does a minute after they grew."""
         run_sql(self._stage.database, "VACUUM ANALYZE;")
+
+    async def close(self) -> None:
+        """Ends the connections that phases keep."""
+        if self._commits is not None:
+            await self._commits.close()
 
     async def relay_cost(self) -> tuple[int, Mapping[str, float]]:
         """How many waiting events the relay publishes in some seconds, and CPU µs of each by process."""
@@ -140,6 +149,17 @@ class Phases:
         """The next question: every size of party on every busy day in turn, whoever asks."""
         return next(self._searches)
 
+    def _search_known_days(self, pair: Pair) -> Measure:
+        """Every question was asked once before: what the phases before it changed is not part of this one."""
+        search = self._gateway(pair, self._search, expected=_OK)
+
+        async def measure(seconds: float) -> Sample:
+            once = iter(lookups.searches())
+            await load.run(pair.gateway.port, lambda _: next(once, None), connections=CONNECTIONS, seconds=60)
+            return await search(seconds)
+
+        return measure
+
     async def _search_changing_days(self, seconds: float) -> Sample:
         """The same while the days change oftener than they are searched: nothing kept may be used."""
         search = self._gateway(self._stage.traced, self._search, expected=_OK)
@@ -157,6 +177,23 @@ class Phases:
                 return await ask(seconds)
 
         return measure
+
+    async def _commit(self, seconds: float) -> Sample:
+        """The use case in this process, which is the service then: no hop before it."""
+        if self._commits is None:
+            self._commits = Commits(self._stage.application_database, self._wishes)
+        cpu, own, began = _cpu(postgres=self._stage.postgres), time.process_time(), time.perf_counter()
+        taken = await self._commits.run(connections=CONNECTIONS, seconds=seconds)
+        own, passed = time.process_time() - own, time.perf_counter() - began
+        used = {"service": own, **cpu.since()}
+        return Sample(
+            rate=len(taken) / passed,
+            cpu={name: value / len(taken) * 1e6 for name, value in used.items()},
+            p50=percentile(taken, 0.5) * 1e3,
+            p99=percentile(taken, 0.99) * 1e3,
+            generator=0,
+            generator_cpu=0,
+        )
 
     async def _run_pgbench(self, seconds: float) -> Sample:
         stage = self._stage

@@ -45,6 +45,11 @@ class Wishes:
 
     def make(self, connection: int) -> bytes:
         """The next request of a connection."""
+        place, start = self.next(connection)
+        return wish(place, start, key=f"bench-{id(self):x}-{self.keys}")
+
+    def next(self, connection: int) -> tuple[Place, datetime]:
+        """Where and when a connection books next."""
         number = self._made[connection]
         self._made[connection] += 1
         self.keys += 1
@@ -53,7 +58,7 @@ class Wishes:
         start = self._first + timedelta(
             days=day * self._lanes + lane, minutes=15 * (turn * STARTS_STEP % STARTS)
         )
-        return wish(self._places[place], start, key=f"bench-{id(self):x}-{self.keys}")
+        return self._places[place], start
 
 
 def wish(place: Place, start: datetime, *, key: str) -> bytes:

@@ -81,6 +81,21 @@ async def test_whoever_comes_soon_keeps_the_table(app: App, payments: Payments) 
         await walk_in(house, minutes=10)
 
 
+@pytest.mark.parametrize("minutes_ago", [-45, 100], ids=["before their time", "after it"])
+async def test_nobody_is_sent_to_where_somebody_sits(app: App, payments: Payments, minutes_ago: int) -> None:
+    house = await open_house(app, payments, tables=(("T1", 1, 2), ("T2", 1, 2)), joined=())
+    sitting = (await house.book(2)).booking
+    await house.begin(sitting)
+    await visits.seat(house.app, house.organization, sitting.id, actor=STAFF)
+    await house.begin(sitting, minutes_ago=minutes_ago)
+    assert await house.seats_of(sitting.id) == {"T1"}
+    assert await house.seats_of((await walk_in(house, minutes=20)).id) == {"T2"}
+    with pytest.raises(SlotTaken):
+        await walk_in(house, minutes=20)
+    chosen = await walk_in(house, 2, "T1", minutes=20)
+    assert await house.seats_of(chosen.id) == {"T1"}
+
+
 async def test_what_is_not_there_is_not_found(house: House) -> None:
     with pytest.raises(NoTableForParty):
         await walk_in(house, 11)

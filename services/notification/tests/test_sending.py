@@ -128,13 +128,13 @@ async def test_an_address_no_mail_can_go_to_fails_at_once(desk: Desk) -> None:
 
 
 async def test_a_guest_without_an_address_is_mailed_nothing(desk: Desk, sink: MailSink) -> None:
-    desk.email = ""
+    desk.email, before = "", len(sink.received(""))
     for message in (BookingConfirmed, BookingMoved, BookingCancelled):
         await desk.happens(message)
         await desk.fire(SEND_MAIL)
     assert {status for _, status in await desk.kinds()} == {MailStatus.CANCELLED}
     assert await scheduled(desk.app.db, SEND_MAIL) == []
-    assert sink.received(desk.email) == []
+    assert len(sink.received("")) == before
 
 
 async def test_a_mail_that_is_put_off_for_a_day_is_given_up(desk: Desk, sink: MailSink) -> None:

@@ -117,13 +117,13 @@ class Plan:
     ) -> tuple[Demand, ...]:
         """The same for one start (epoch seconds) as things are `now`."""
         last_fill = start <= now + offering.filling.last_fill_minutes * 60
-        return self.demands(offering, party, service_date, last_fill=last_fill and _fills(offering, party))
+        return self.demands(offering, party, service_date, last_fill=last_fill and fills(offering, party))
 
     def takes(self, offering: Offering, party: Party, service_date: date) -> bool:
         """Whether an empty house takes the party on a service day, sooner or later."""
         return bool(
             self.demands(offering, party, service_date)
-            or (_fills(offering, party) and self.demands(offering, party, service_date, last_fill=True))
+            or (fills(offering, party) and self.demands(offering, party, service_date, last_fill=True))
         )
 
     def against(self, offering: Offering, party: Party, service_date: date) -> Refusal | None:
@@ -335,7 +335,7 @@ def _free(
 ) -> int:
     """A bit for each start at which the party finds room without anybody moving."""
     free = solver.free_starts(starts, plan.demands(offering, party, service_date), occupied)
-    if not _fills(offering, party):
+    if not fills(offering, party):
         return free
     loose = plan.demands(offering, party, service_date, last_fill=True)
     until = now + offering.filling.last_fill_minutes * 60
@@ -343,7 +343,7 @@ def _free(
     return (free & ~soon) | (solver.free_starts(starts, loose, occupied) & soon)
 
 
-def _fills(offering: Offering, party: Party) -> bool:
+def fills(offering: Offering, party: Party) -> bool:
     """Whether it matters to a party how soon its start is."""
     filling = offering.filling
     return (

@@ -1,6 +1,6 @@
 """When each offering of a venue can start: weekly shifts, exceptions, closures, notice. Knows no capacity."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +42,20 @@ class ServiceDay:
         """Whether a start is one of the day's."""
         number = bisect_left(self.starts, start)
         return number < len(self.starts) and self.starts[number] == start
+
+    def has_between(self, first: int, last: int) -> bool:
+        """Whether any start lies in [first, last]."""
+        return bisect_left(self.starts, first) < bisect_right(self.starts, last)
+
+    def changes_between(self, zone: ZoneInfo, since: int, now: int) -> bool:
+        """Whether time forbids something else `now` than it did `since`."""
+        notice = self.offering.min_notice_minutes * 60
+        moments = (self.last_notice, self.released_at)
+        return (
+            self.has_between(since + notice, now + notice)
+            or any(at is not None and since < at <= now for at in moments)
+            or self._too_far_ahead(zone, since) != self._too_far_ahead(zone, now)
+        )
 
     def admits(self, zone: ZoneInfo, start: int) -> bool:
         """Whether a stay may start then, also between two of the day's starts."""

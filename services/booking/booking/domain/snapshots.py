@@ -12,6 +12,7 @@ from booking.domain import availability
 from booking.domain.availability import Found, Plan
 from booking.domain.floor import Party
 from booking.domain.occupancy import Allocation
+from booking.domain.offerings import Offering
 from booking.domain.placements import Placement, Taken
 
 _START = attrgetter("start")
@@ -34,11 +35,31 @@ def find(plan: Plan, inquiry: Inquiry, *, taken: Taken, now: int) -> Found:
 
     Raises OfferingNotFound, PlacementsUnread.
     """
-    asked = inquiry.offering_id
-    offerings = [plan.offering(asked)] if asked else list(plan.offerings.values())
+    offerings = _asked_for(plan, inquiry)
     day, party = inquiry.service_date, inquiry.party
     slots = availability.search(plan, offerings, day, party=party, taken=taken, now=now)
     return Found(plan.zone, slots, plan.hours.notes([each.id for each in offerings], day))
+
+
+def time_matters(plan: Plan, inquiry: Inquiry, *, since: int, now: int) -> bool:
+    """Whether a search may find something else `now` than `since` (epoch seconds) with all else alike.
+
+    True for a day that has begun: from then on who is to come may become somebody who is there. Says nothing
+    of holds that run out. Raises OfferingNotFound.
+    """
+    for offering in _asked_for(plan, inquiry):
+        day = plan.hours.day(offering, inquiry.service_date)
+        if day.starts and (now >= day.starts[0] or day.changes_between(plan.zone, since, now)):
+            return True
+        ahead = offering.filling.last_fill_minutes * 60
+        if availability.fills(offering, inquiry.party) and day.has_between(since + ahead, now + ahead):
+            return True
+    return False
+
+
+def _asked_for(plan: Plan, inquiry: Inquiry) -> list[Offering]:
+    asked = inquiry.offering_id
+    return [plan.offering(asked)] if asked else list(plan.offerings.values())
 
 
 def reach(plan: Plan, first: date, last: date) -> tuple[int, int]:

@@ -4,18 +4,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Generic, TypeVar
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from booking.store.days import compiled, parameters
-from servicekit.database import Database
+from booking.store.days import Window, compiled, parameters
+from booking.tables import ALLOCATIONS
+from servicekit.database import Database, Transaction
 
 _MOST = 256
 _SECONDS = 2.0
 """Notice, releases and holds that run out change answers without a version; so long may they come late."""
+_OLDEST_SECONDS = 600.0
+"""Older answers are not looked at again."""
 
 T = TypeVar("T")
 
@@ -27,6 +30,15 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
     ).table_valued()
 )
 _BARE_READ, _READ_ORDER = compiled(_READ)
+_A_HOLD_ENDED = sa.select(
+    sa.exists().where(
+        ALLOCATIONS.c.venue_id == sa.bindparam("venue"),
+        ALLOCATIONS.c.start_at > sa.bindparam("start", type_=sa.DateTime(timezone=True)) - timedelta(days=1),
+        ALLOCATIONS.c.start_at < sa.bindparam("end"),
+        ALLOCATIONS.c.expires_at > sa.bindparam("since"),
+        ALLOCATIONS.c.expires_at <= sa.func.statement_timestamp(),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +64,53 @@ async def read_versions(
     )
 
 
+async def a_hold_ended(tx: Transaction, venue_id: UUID, window: Window, *, since: int) -> bool:
+    """Whether a hold of the venue has run out since then (epoch seconds), of those in the window."""
+    moments = {"start": window.start, "end": window.end, "since": since}
+    values = {name: datetime.fromtimestamp(at, UTC) for name, at in moments.items()}
+    return bool((await tx.execute(_A_HOLD_ENDED, {"venue": venue_id, **values})).scalar_one())
+
+
+class Kept(NamedTuple, Generic[T]):
+    """An answer, what it was made of, and when."""
+
+    versions: Versions
+    looked_at: float
+    """By this process's own clock."""
+    made: int
+    """By the database's clock, in epoch seconds."""
+    answer: T
+
+
 class Searches(Generic[T]):
     """Answers by what was asked, the ones asked for longest ago forgotten first."""
 
     def __init__(self, *, seconds: float = _SECONDS, most: int = _MOST) -> None:
         """Keeps `most` answers; each for `seconds` at most."""
         self._seconds, self._most = seconds, most
-        self._kept: OrderedDict[Hashable, tuple[Versions, float, T]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Kept[T]] = OrderedDict()
 
     def has(self, asked: Hashable) -> bool:
-        """Whether an answer that is new enough is kept; its versions may be outdated."""
-        return self._fresh(asked) is not None
+        """Whether an answer is kept; it may be old, and its versions outdated."""
+        entry = self._kept.get(asked)
+        return entry is not None and time.monotonic() - entry.looked_at < _OLDEST_SECONDS
 
     def get(self, asked: Hashable, versions: Versions | None) -> T | None:
         """The answer kept, if it is new enough and was made of these versions."""
-        entry = self._fresh(asked)
-        if entry is None or entry[0] != versions:
+        entry = self.older(asked, versions)
+        if entry is None or time.monotonic() - entry.looked_at > self._seconds:
             return None
         self._kept.move_to_end(asked)
-        return entry[2]
+        return entry.answer
 
-    def put(self, asked: Hashable, versions: Versions, answer: T) -> None:
-        """Keeps an answer that was made of these versions just now."""
-        self._kept[asked] = (versions, time.monotonic(), answer)
+    def older(self, asked: Hashable, versions: Versions | None) -> Kept[T] | None:
+        """What was made of these versions, new enough or not: only time can have changed it."""
+        entry = self._kept.get(asked)
+        return entry if entry is not None and entry.versions == versions else None
+
+    def put(self, asked: Hashable, versions: Versions, answer: T, *, made: int) -> None:
+        """Keeps an answer that is true of these versions, and of `made`, which is just now."""
+        self._kept[asked] = Kept(versions, time.monotonic(), made, answer)
         self._kept.move_to_end(asked)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
-
-    def _fresh(self, asked: Hashable) -> tuple[Versions, float, T] | None:
-        entry = self._kept.get(asked)
-        if entry is None or time.monotonic() - entry[1] > self._seconds:
-            return None
-        return entry

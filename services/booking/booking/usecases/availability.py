@@ -47,6 +47,8 @@ async def search_availability(
     if app.searches.has(asked):
         versions = await searches.read_versions(app.db, place.organization, place.venue_id, first, last)
         known = app.searches.get(asked, versions)
+        if known is None and versions is not None:
+            known = await snapshots.look_again(app, place, inquiry, versions)
         if known is not None:
             return known
     with suppress(PlacementsUnread):

@@ -150,10 +150,12 @@ async def with_others_moved(
     demands: Sequence[Demand],
     start: int,
     leaving: UUID | None = None,
+    sitting: Sequence[Allocation] = (),
 ) -> Choice | None:
     """Where a visit from `start` (epoch seconds) on sits with others of its service day at other seats.
 
-    As if `leaving` were not there. None when that does not help either, or the venue does not want it.
+    As if `leaving` were not there, and where nobody is `sitting`. None when that does not help either, or the
+    venue does not want it.
 
     Raises:
         Lost: the venue has changed since `days` was read.
@@ -166,6 +168,7 @@ async def with_others_moved(
     if day.plan is not days.plan:
         raise Lost
     taken = day.taken.without(leaving) if leaving else day.taken
+    taken = replace(taken, allocations=[*taken.allocations, *sitting])
     return availability.rearrange(day.plan, demands, service_date, start=start, taken=taken)
 
 

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from booking.app import App
 from booking.domain.availability import Found, Plan
-from booking.domain.snapshots import Inquiry, Snapshot
+from booking.domain.snapshots import Inquiry, Snapshot, time_matters
 from booking.store import days as day_store
+from booking.store import searches
 from booking.store.days import Days
 from booking.store.searches import Searches, Versions
 from booking.usecases.directory import Place
@@ -62,7 +63,7 @@ class Reading:
             return known
         await asyncio.sleep(0)
         answer = make(self.snapshot.find(inquiry))
-        kept.put(asked, versions, answer)
+        kept.put(asked, versions, answer, made=self.now)
         return answer
 
 
@@ -76,6 +77,26 @@ async def read_days(app: App, place: Place, first: date, last: date, *, slight: 
     placements = days.placements if placed else None
     snapshot = Snapshot(days.plan, int(days.now.timestamp()), days.allocations, placements)
     return Reading(app, place, snapshot, Versions(days.plan.version, days.versions))
+
+
+async def look_again(app: App, place: Place, inquiry: Inquiry, versions: Versions) -> Found | None:
+    """The answer that was made of these versions, if time has changed nothing of it since: no hold ran out.
+
+    None when it may have, or there is no such answer.
+    """
+    asked = (place.venue_id, inquiry)
+    old, plan = app.searches.older(asked, versions), app.plans.get(place.venue_id)
+    if old is None or plan is None or plan.version != versions.venue:
+        return None
+    window = window_of_days(plan, inquiry.service_date, inquiry.service_date)
+    async with app.db.begin(place.organization) as tx:
+        if await searches.a_hold_ended(tx, place.venue_id, window, since=old.made):
+            return None
+        now = int(tx.now.timestamp())
+    if time_matters(plan, inquiry, since=old.made, now=now):
+        return None
+    app.searches.put(asked, versions, old.answer, made=now)
+    return old.answer
 
 
 async def read_plan(app: App, place: Place) -> Plan:

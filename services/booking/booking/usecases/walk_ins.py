@@ -18,6 +18,7 @@ from booking.store import commits
 from booking.store import days as day_store
 from booking.store.commits import Draft
 from booking.store.days import Days, Lost, Window
+from booking.store.sitting import occupied_now
 from booking.usecases import holds, seating
 from booking.usecases.directory import find_own_venue
 from booking.usecases.retries import until_first
@@ -44,6 +45,7 @@ async def seat_walk_in(
     """Seats a party now. The same booking again for the same Idempotency-Key.
 
     Where nothing is free and staff named no resources, others who are to come are moved to other seats.
+    Nobody is sent to where somebody sits, be it before or after their time, unless staff say so.
 
     Raises:
         VenueNotFound, OfferingNotFound, ResourceNotFound: there is none.
@@ -71,7 +73,8 @@ async def _seat(app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, ac
         if locked.plan is not days.plan:
             raise Lost
         end, demands = _needs(locked, walk_in, service_date, start)
-        choice = solver.choose(demands, start, Occupied(locked.allocations))
+        sitting = [] if walk_in.resource_ids else await occupied_now(tx, venue.id, now=tx.now)
+        choice = solver.choose(demands, start, Occupied([*locked.allocations, *sitting]))
         if choice is None and not walk_in.resource_ids:
             choice = await seating.with_others_moved(
                 app,
@@ -81,6 +84,7 @@ async def _seat(app: App, organization: UUID, ref: VenueRef, walk_in: WalkIn, ac
                 service_date=service_date,
                 demands=demands,
                 start=start,
+                sitting=sitting,
             )
         if choice is None:
             raise SlotTaken
