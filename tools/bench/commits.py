@@ -3,43 +3,44 @@
 import asyncio
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from booking.app import App
-from booking.clients import Deposits
+from booking.clients import Allowances, Deposits
 from booking.domain.bookings import Guest, Wish
 from booking.domain.venues import VenueRef
 from booking.usecases.bookings import create_booking
 from servicekit import idempotency, ids
 from servicekit.cache import Cache
 from servicekit.database import Database
-from servicekit.identity import Caller, CallerKind
+from servicekit.identity import Caller, CallerKind, Signer
+from servicekit.privacy import PrivacyDesk
+from servicekit.rpc.client import Peer
 from servicekit.settings import DatabaseSettings, RedisSettings
 from tools.bench.places import Place, Wishes
 
 _GUEST = Caller(CallerKind.ANONYMOUS, issuer="bench")
 _FINGERPRINT = bytes(32)
-
-
-class _NoDeposits(Deposits):
-    """Asks nobody: what is booked here costs nothing ahead."""
-
-    def __init__(self) -> None:
-        pass
+_NOBODY = "127.0.0.1:1"
+"""What is booked here costs nothing ahead, so no other service is asked."""
 
 
 class Commits:
     """The booking service's own use case, one booking in flight on each of some connections."""
 
-    def __init__(self, application_database: str, wishes: Wishes) -> None:
-        """Connects when it first books, as the role that the service has."""
+    def __init__(self, application_database: str, wishes: Wishes, *, key_file: Path) -> None:
+        """Connects when it first books, as the role that the service has; `key_file` is its own."""
         settings = DatabaseSettings(url=SecretStr(application_database))
         self._db = Database(settings, name="booking")
+        nobody = Peer("nobody", _NOBODY, Signer(key_file))
         self._app = App(
             db=self._db,
             cache=Cache(RedisSettings(), prefix="bench"),
-            deposits=_NoDeposits(),
+            deposits=Deposits(nobody),
+            privacy=PrivacyDesk(nobody),
+            allowances=Allowances(nobody),
             hold_ttl=timedelta(minutes=15),
         )
         self._wishes = wishes

@@ -181,7 +181,8 @@ class Phases:
     async def _commit(self, seconds: float) -> Sample:
         """The use case in this process, which is the service then: no hop before it."""
         if self._commits is None:
-            self._commits = Commits(self._stage.application_database, self._wishes)
+            key_file = self._stage.platform.secrets.internal_key_file("booking")
+            self._commits = Commits(self._stage.application_database, self._wishes, key_file=key_file)
         cpu, own, began = _cpu(postgres=self._stage.postgres), time.process_time(), time.perf_counter()
         taken = await self._commits.run(connections=CONNECTIONS, seconds=seconds)
         own, passed = time.process_time() - own, time.perf_counter() - began

@@ -5,7 +5,7 @@ from alembic import op
 
 from servicekit.migrations import create_retention_table, end_purges, schedule_purges
 
-revision = "0025"
+revision = "0024"
 down_revision = "0023"
 
 _PURGES = ("guests", "wishes", "waitlist", "waitlist_wishes", "series", "series_wishes")

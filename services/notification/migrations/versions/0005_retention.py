@@ -5,7 +5,7 @@ from alembic import op
 
 from servicekit.migrations import create_retention_table, end_purges, schedule_purges
 
-revision = "0006"
+revision = "0005"
 down_revision = "0004"
 
 _PURGES = ("mails", "account_mails", "deliveries")

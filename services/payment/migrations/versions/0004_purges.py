@@ -5,7 +5,7 @@ from alembic import op
 
 from servicekit.migrations import end_purges, schedule_purges
 
-revision = "0005"
+revision = "0004"
 down_revision = "0003"
 
 _PURGES = ("provider_events",)
