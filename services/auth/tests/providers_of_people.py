@@ -22,7 +22,7 @@ from servicekit.identity import Caller
 from testkit.edge import Edge
 from testkit.keys import Keys
 
-from .conftest import People
+from .conftest import PASSWORD, People
 from .staff import by, log_in
 
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -52,7 +52,7 @@ async def connect(
         caller,
         Provider("Corp", "https://login.corp.example", "comptoir"),
         Rules("viewer", roles=roles),
-        secret="a secret",
+        secret=PASSWORD,
         domains=domains,
         by=by(caller),
     )
