@@ -134,7 +134,7 @@ async def test_by_break_glass_one_is_no_user_and_acts_in_one_organization(
     assert (await client.post(f"{BOOKING}/cancel", headers=writing)).status_code == 200
 
 
-@pytest.mark.parametrize("path", [ME, BOOKING])
+@pytest.mark.parametrize("path", [ME, BOOKING], ids=["operator", "break-glass"])
 async def test_what_was_revoked_is_refused_within_seconds(
     client: httpx.AsyncClient, backend: Any, access: Any, problem: Problem, path: str
 ) -> None:

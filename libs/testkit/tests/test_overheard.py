@@ -44,6 +44,7 @@ def overheard() -> Overheard:
         (f"GET /v1/manage/{TOKEN}?x=1", "a link"),
         (f"codes=[{CODE}]", "recovery_codes"),
     ],
+    ids=["password", "access token", "link", "code"],
 )
 def test_a_secret_that_was_heard_is_found(overheard: Overheard, line: str, what: str) -> None:
     assert overheard.found_in(f"a line before\n{line}\n".encode()) == {what}
