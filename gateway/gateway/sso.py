@@ -39,10 +39,11 @@ def add_sso(app: FastAPI, auth: Peer, limits: LimitSettings) -> None:
         )
         return response
 
-    @app.get("/v1/auth/sso/callback")
-    async def finish(request: fastapi.Request) -> Response:
+    @app.get("/v1/auth/sso/{connection}/callback")
+    async def finish(connection: str, request: fastapi.Request) -> Response:
         told = request.query_params
         message = sso_pb2.FinishSsoRequest(
+            connection=connection,
             state=told.get("state", ""),
             code=told.get("code", ""),
             issuer=told.get("iss", ""),

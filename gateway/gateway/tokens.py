@@ -23,7 +23,7 @@ from servicekit.identity import Caller, CallerKind
 # EdDSA by the name that says the curve (RFC 9864): what auth signs with, and nothing else.
 _ALGORITHMS = ["Ed25519"]
 _HEADER = frozenset({"alg", "kid", "typ"})
-_TYPES = (None, "JWT", "at+jwt")
+_MEMBER_TYPE = "at+jwt"
 _OPERATOR_TYPE = "op+jwt"
 _LONGEST = 4096
 _LEEWAY_SECONDS = 5
@@ -162,9 +162,8 @@ def _read_header(token: bytes) -> tuple[str, bool]:
         raise Unauthenticated from error
     if not isinstance(header, dict) or not header.keys() <= _HEADER or rest.count(b".") != 1:
         raise Unauthenticated
-    key_id = header.get("kid")
-    operates = header.get("typ") == _OPERATOR_TYPE
-    known = operates or header.get("typ") in _TYPES
+    key_id, kind = header.get("kid"), header.get("typ")
+    known = kind in (_MEMBER_TYPE, _OPERATOR_TYPE)  # no other JWT is taken for one (RFC 9068 §4)
     if header.get("alg") not in _ALGORITHMS or not known or not isinstance(key_id, str):
         raise Unauthenticated
-    return key_id, operates
+    return key_id, kind == _OPERATOR_TYPE

@@ -223,7 +223,7 @@ class AccessTokens:
 
     def sign(self, **changes: Any) -> str:
         """A token."""
-        header = {"alg": "Ed25519", "kid": self.key.kid}
+        header = {"alg": "Ed25519", "kid": self.key.kid, "typ": "at+jwt"}
         return jwt.encode(header, self.claims(**changes), self.key, algorithms=["Ed25519"])
 
     def operator(self, *, typ: str = "op+jwt", role: str = "admin", **changes: Any) -> dict[str, str]:

@@ -11,6 +11,7 @@ from servicekit.identity import CallerKind
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 START = "/v1/auth/sso/google/start"
+CALLBACK = "/v1/auth/sso/google/callback"
 ASKED = {"return_to": "https://app.example/in?x=1", "challenge": CHALLENGE}
 SECRET = "s" * 43
 
@@ -50,7 +51,7 @@ async def test_a_cookie_that_we_cannot_have_made_counts_for_nothing(
 ) -> None:
     await client.get(START, params=ASKED, headers={"cookie": f"{COOKIE}=short"})
     assert len(backend.request.browser) == 43
-    await client.get("/v1/auth/sso/callback", params={"state": "x"}, headers={"cookie": f"{COOKIE}=short"})
+    await client.get(CALLBACK, params={"state": "x"}, headers={"cookie": f"{COOKIE}=short"})
     assert backend.request.browser == ""
 
 
@@ -58,9 +59,10 @@ async def test_what_the_provider_says_reaches_auth_and_the_browser_goes_on(
     client: httpx.AsyncClient, backend: Any
 ) -> None:
     told = {"state": "st", "code": "co/de+", "iss": "https://idp.example", "error": "e" * 300}
-    answer = await client.get("/v1/auth/sso/callback", params=told, headers={"cookie": f"{COOKIE}={SECRET}"})
+    answer = await client.get(CALLBACK, params=told, headers={"cookie": f"{COOKIE}={SECRET}"})
     assert (answer.status_code, answer.headers["location"]) == (302, "https://app.example/in")
     sent = backend.request
+    assert sent.connection == "google"
     assert (sent.state, sent.code, sent.issuer, sent.error, sent.browser) == (
         "st",
         "co/de+",
@@ -72,7 +74,7 @@ async def test_what_the_provider_says_reaches_auth_and_the_browser_goes_on(
 
 async def test_a_refusal_is_a_problem_and_no_redirect(client: httpx.AsyncClient, backend: Any) -> None:
     backend.refusal = StateInvalid()
-    answer = await client.get("/v1/auth/sso/callback", params={"state": "x"})
+    answer = await client.get(CALLBACK, params={"state": "x"})
     assert (answer.status_code, answer.json()["reason"]) == (409, "SSO_STATE_INVALID")
     assert "location" not in answer.headers
 

@@ -39,7 +39,7 @@ def forged(access: Any, header: dict[str, Any], **changes: Any) -> str:
     return f"{content}.{encoded(access.key.private_key.sign(content.encode()))}"
 
 
-GOOD = {"alg": "Ed25519", "kid": "access-1"}
+GOOD = {"alg": "Ed25519", "kid": "access-1", "typ": "at+jwt"}
 
 
 def hs256_with_the_public_key(access: Any) -> str:
@@ -59,20 +59,22 @@ def with_changed_claims(access: Any) -> str:
 
 
 CONFUSIONS: dict[str, Callable[[Any], str]] = {
-    "alg none": lambda access: f"{encoded({'alg': 'none', 'kid': 'access-1'})}.{encoded(access.claims())}.",
+    "alg none": lambda access: f"{encoded(GOOD | {'alg': 'none'})}.{encoded(access.claims())}.",
     "HS256 with the public key": hs256_with_the_public_key,
     "another algorithm's name": lambda access: forged(access, GOOD | {"alg": "ES256"}),
     "EdDSA that could be Ed448": lambda access: forged(access, GOOD | {"alg": "EdDSA"}),
     "a kid that is unknown": lambda access: forged(access, GOOD | {"kid": "access-2"}),
     "a kid that is a path": lambda access: forged(access, GOOD | {"kid": "../../dev/null"}),
     "a kid that is a number": lambda access: forged(access, GOOD | {"kid": 1}),
-    "no kid": lambda access: forged(access, {"alg": "Ed25519"}),
+    "no kid": lambda access: forged(access, {"alg": "Ed25519", "typ": "at+jwt"}),
     "crit": lambda access: forged(access, GOOD | {"crit": ["exp"], "exp": 1}),
     "jku": lambda access: forged(access, GOOD | {"jku": "https://example.com/keys"}),
     "jwk": lambda access: forged(access, GOOD | {"jwk": access.key.as_dict(private=False)}),
     "x5u": lambda access: forged(access, GOOD | {"x5u": "https://example.com/cert"}),
     "b64": lambda access: forged(access, GOOD | {"b64": False}),
     "another type": lambda access: forged(access, GOOD | {"typ": "dpop+jwt"}),
+    "any JWT": lambda access: forged(access, GOOD | {"typ": "JWT"}),
+    "no type": lambda access: forged(access, {"alg": "Ed25519", "kid": "access-1"}),
     "a header that is a list": lambda access: forged(access, ["Ed25519"]),  # type: ignore[arg-type]
     "expired": lambda access: access.sign(iat=1, exp=2),
     "without an end": lambda access: access.sign(exp=None),
@@ -110,10 +112,9 @@ async def test_a_token_that_is_not_exactly_ours_is_refused_even_on_a_public_rout
 async def test_the_control_a_token_with_the_same_forging_and_a_good_header_passes(
     client: httpx.AsyncClient, backend: Any, access: Any
 ) -> None:
-    for header in (GOOD, GOOD | {"typ": "JWT"}, GOOD | {"typ": "at+jwt"}):
-        headers = {"Authorization": f"bearer {forged(access, header)}"}
-        assert (await client.get(AVAILABILITY, headers=headers)).status_code == 200
-        assert backend.caller.kind is CallerKind.MEMBER
+    headers = {"Authorization": f"bearer {forged(access, GOOD)}"}
+    assert (await client.get(AVAILABILITY, headers=headers)).status_code == 200
+    assert backend.caller.kind is CallerKind.MEMBER
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token x"])

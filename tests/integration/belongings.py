@@ -177,6 +177,8 @@ def _of_person(api: Api, owner: Owner, password: str) -> dict[str, str]:
     return {
         "session_id": owner.api.get(f"{me}/sessions")["items"][0]["id"],
         "passkey_id": passkey["id"],
+        # Nobody has one without a provider; that another's is not found is proved in services/auth.
+        "identity_id": f"idn_{passkey['id'].partition('_')[2]}",
         "device_id": owner.api.get(f"{me}/remembered-devices")["items"][0]["id"],
         "export_id": owner.api.post(f"{me}/data-exports")["id"],
     }

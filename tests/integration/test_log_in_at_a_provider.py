@@ -64,7 +64,7 @@ class Browser:
         for _ in range(10):
             assert answer.status_code in {302, 303}, answer.text
             location = str(answer.url.join(answer.headers["location"]))
-            if location.startswith(f"{self.gateway}/v1/auth/sso/callback"):
+            if location.startswith(f"{self.gateway}/v1/auth/sso/{connection}/callback?"):
                 return location
             answer = await self.visit(location, person=person)
         raise AssertionError("the provider did not send the browser back")
@@ -82,7 +82,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 async def issuer(platform: Platform) -> AsyncIterator[str]:
-    callback = f"{platform.gateway_url}/v1/auth/sso/callback"
+    callback = f"{platform.gateway_url}/v1/auth/sso/*/callback"
     async with openid.running_provider(redirect_uri=callback, secret=OURS, people=PEOPLE) as running:
         yield running
 

@@ -112,7 +112,7 @@ def _particular(service: str, wiring: Wiring, secrets: Secrets) -> dict[str, str
                 "WEBAUTHN__ORIGINS": json.dumps(
                     [f"http://localhost:{urlsplit(wiring.public_url).port or 80}"]
                 ),
-                "SSO__CALLBACK_URL": f"{wiring.public_url}/v1/auth/sso/callback",
+                "SSO__PUBLIC_URL": wiring.public_url,
                 "SSO__APP_ORIGINS": json.dumps([wiring.public_url]),
             }
         case "payment":

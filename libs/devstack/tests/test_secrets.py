@@ -52,7 +52,7 @@ def test_starts_at_the_same_moment_agree(tmp_path: Path) -> None:
 def test_every_program_is_believed_by_every_other(tmp_path: Path, program: str) -> None:
     secrets = Secrets(tmp_path)
     signer = Signer(secrets.internal_key_file(program))
-    token = signer.token("booking", Caller(CallerKind.ANONYMOUS, program))
+    token = signer.token("booking", Caller(CallerKind.SERVICE, program))
     assert Verifier(secrets.internal_keys_file, "booking").verify(token).issuer == program
 
 

@@ -23,6 +23,7 @@ _LEEWAY = 5
 _REUSE = 40
 _CACHE_SIZE = 4096
 _LONGEST = 16_384
+_GATEWAY = "gateway"
 _HEADER = frozenset({"alg", "kid", "typ"})
 """Whatever else a header has (`crit`, `jku`, `jwk`, `x5u`, …) is none of ours (RFC 8725 §3.10)."""
 
@@ -169,7 +170,7 @@ class Signer:
 
 
 class Verifier:
-    """Verifies internal tokens that are meant for this service."""
+    """Verifies internal tokens that are meant for this service. The gateway alone is believed of others."""
 
     def __init__(self, keys_file: Path, audience: str) -> None:
         self._keys = KeySet.import_key_set(json.loads(keys_file.read_text(encoding="utf-8")))
@@ -185,7 +186,8 @@ class Verifier:
         """The caller that the token vouches for.
 
         Raises:
-            Unauthenticated: not signed by a service we know, for somebody else, or expired.
+            Unauthenticated: not signed by a service we know, for somebody else, or expired; or a service
+                vouches for more than itself, like a member.
         """
         cached = self._verified.get(token)
         if cached and cached[0] > time.time():
@@ -200,10 +202,16 @@ class Verifier:
             raise Unauthenticated from error
         if claims["iss"] != decoded.header.get("kid") or not decoded.header.keys() <= _HEADER:
             raise Unauthenticated
+        if caller.issuer != _GATEWAY and caller != _itself(caller):
+            raise Unauthenticated
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[token] = (float(claims["exp"]), caller)
         return caller
+
+
+def _itself(caller: Caller) -> Caller:
+    return Caller(CallerKind.SERVICE, caller.issuer, caller.organization)
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:

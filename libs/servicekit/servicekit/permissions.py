@@ -38,6 +38,9 @@ ALL = _OWNER
 
 SELF = "self"
 """The permission of calls about the caller only: every member and every operator has it."""
+BY_CONNECTION = "fed"
+"""The method (`amr`) of whoever an organization's connection vouched for. It counts in that one alone,
+and not for what is the person's own."""
 
 _SUPPORT = frozenset({"organizations.read", "organizations.access", "operators.read"})
 OPERATOR_ROLES = MappingProxyType({"support": _SUPPORT, "admin": _SUPPORT | {"operators.write"}})

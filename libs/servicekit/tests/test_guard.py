@@ -195,6 +195,40 @@ async def test_operators_are_fresh_for_ten_minutes(rpc: Rpc, peers: dict[str, Pe
     )
 
 
+@pytest.mark.parametrize("rpc", PLATFORM_RPCS)
+async def test_a_recovery_code_of_an_operator_is_never_fresh(
+    rpc: Rpc, peers: dict[str, Peer], keys: Keys
+) -> None:
+    """Whoever finds the paper makes no operator with an app of their own, who would have access."""
+    assert rpc.policy
+    by_paper = replace(operator(), methods=frozenset({"pwd", "rec"}))
+    refusal = await _refusal(peers, keys, rpc, by_paper)
+    assert (refusal.reason if refusal else "") == (
+        "FRESH_AUTHENTICATION_REQUIRED" if rpc.policy.fresh else ""
+    )
+    gives_factors = ("AddOperator", "ReenrolOperator", "RenewOperatorRecoveryCodes")
+    assert rpc.policy.fresh or not rpc.path.endswith(gives_factors)
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_services_vouch_for_nobody_but_themselves(rpc: Rpc, peers: dict[str, Peer], keys: Keys) -> None:
+    """One that was taken over makes no member, operator or guest: only the gateway is believed."""
+    organization = ids.new()
+    itself = service("analytics", organization)
+    others = (
+        member(organization),
+        operator(),
+        visitor(organization, write=True),
+        anonymous(),
+        replace(itself, user=ids.new(), session=ids.new()),
+        replace(itself, permissions=permissions.ALL),
+    )
+    for stranger in others:
+        refusal = await _refusal(peers, keys, rpc, replace(stranger, issuer="analytics"))
+        assert refusal
+        assert refusal.kind is Kind.UNAUTHENTICATED
+
+
 @pytest.mark.parametrize(
     "there", [visitor(ids.new()), visitor(ids.new(), write=True)], ids=["reading", "writing"]
 )
@@ -334,6 +368,24 @@ async def test_an_rpc_that_the_contract_does_not_know_is_denied(peers: dict[str,
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await method(b"", metadata=[("comptoir-identity", token)], timeout=5)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("rpc", [each for each in MEMBER_RPCS if each.values[0].policy.fresh])
+def test_a_connections_word_is_fresh_for_its_organization_and_not_for_the_persons_own(rpc: Rpc) -> None:
+    """Whoever runs a provider gives its people no factors or addresses by which to get at them elsewhere."""
+    policy = rpc.policy
+    assert policy
+    caller = replace(
+        member(ids.new()),
+        authenticated_at=int(time.time()),
+        methods=frozenset({permissions.BY_CONNECTION, "otp"}),
+    )
+    if policy.permission != permissions.SELF:
+        authorize(policy, caller)
+        return
+    with pytest.raises(FreshAuthenticationRequired):
+        authorize(policy, caller)
+    authorize(policy, replace(caller, methods=frozenset({"pwd"})))
 
 
 def test_an_audience_that_was_forgotten_is_denied() -> None:

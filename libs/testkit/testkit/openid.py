@@ -53,7 +53,7 @@ async def running_provider(
     """The issuer of a provider on a free port, who knows us by a client id for each algorithm.
 
     Args:
-        redirect_uri: the only place it sends browsers back to.
+        redirect_uri: the only place it sends browsers back to; "*" in it is any name.
         secret: the client secret.
         people: subject → claims. Who logs in is said by the browser's header X-Person.
         environment: further variables of the process.

@@ -113,8 +113,8 @@ async def copy(
     for table in await superuser.fetch(_TABLES):
         if table["name"] in OPEN:
             continue
-        await superuser.execute(f"TRUNCATE {table['name']}")
         await superuser.execute(f"ALTER TABLE {table['name']} DISABLE TRIGGER USER")
+        await superuser.execute(f"TRUNCATE {table['name']}")
         policies = {each["name"] for each in await superuser.fetch(_POLICIES, table["oid"])}
         column = tenant_of(table) if "tenant" in policies else ""
         for whose in (MINE, THEIRS):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from auth.clients.guests import Guests
 from auth.clients.social import Providers
 from auth.clients.txt_records import LookUpTxt, dns_look_up
+from auth.domain.limits import GuessLimits
 from auth.domain.plans import PLANS, Plan
 from auth.domain.sessions import Lifetimes
 from auth.hashing import Passwords
@@ -34,6 +35,7 @@ class App:
     look_up_txt: LookUpTxt = field(default_factory=dns_look_up, kw_only=True)
     guests: Guests = field(kw_only=True)
     plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS, kw_only=True)
+    guessing: GuessLimits = field(default_factory=GuessLimits.of, kw_only=True)
 
 
 @asynccontextmanager
@@ -55,6 +57,7 @@ async def open_app(resources: Resources[Settings]) -> AsyncIterator[App]:
             sso=settings.sso,
             guests=Guests(booking=resources.peer("booking"), payment=resources.peer("payment")),
             plans=plans_of(settings),
+            guessing=GuessLimits.of(**settings.guessing.model_dump()),
         )
     finally:
         passwords.close()

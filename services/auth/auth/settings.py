@@ -27,6 +27,17 @@ class HashingSettings(Part):
     """How many more may wait; further ones are refused as unavailable."""
 
 
+class GuessingSettings(Part):
+    """How many passwords may be wrong in five minutes. Numbers that PyPI lives with."""
+
+    from_place: int = Field(default=10, ge=1)
+    """From one place: a /24 of IPv4, a /64 of IPv6."""
+    of_account: int = Field(default=10, ge=1)
+    """For one account, from places where its owner has not been."""
+    of_all: int = Field(default=1000, ge=1)
+    """For all accounts together, from such places."""
+
+
 class WebAuthnSettings(Part):
     """The site that passkeys are made for. Changing `rp_id` makes all passkeys useless."""
 
@@ -65,8 +76,8 @@ class SocialSettings(Part):
 class SsoSettings(Part):
     """Log-in at somebody else."""
 
-    callback_url: str = "http://localhost:8080/v1/auth/sso/callback"
-    """Where providers send browsers back to, as the outside knows it; registered with each of them."""
+    public_url: str = Field(default="http://localhost:8080", pattern="^https?://[^/?#]+$")
+    """The gateway as the outside knows it, like "https://api.example.org". Providers send browsers there."""
     app_origins: tuple[str, ...] = ("http://localhost:8080",)
     """Where applications are that browsers may be sent to afterwards, like "https://book.example.org"."""
     social: dict[Literal["google", "github", "facebook"], SocialSettings] = Field(default_factory=dict)
@@ -78,14 +89,21 @@ class SsoSettings(Part):
 
     @property
     def scim_url(self) -> str:
-        """Where providers manage people, as the outside knows it: beside the callback."""
-        parts = urlsplit(self.callback_url)
-        return f"{parts.scheme}://{parts.netloc}/scim/v2"
+        """Where providers manage people, as the outside knows it."""
+        return f"{self.public_url}/scim/v2"
 
     @property
     def is_safe(self) -> bool:
         """Whether every address in it is https."""
-        return all(each.startswith("https://") for each in (self.callback_url, *self.app_origins))
+        return all(each.startswith("https://") for each in (self.public_url, *self.app_origins))
+
+    def callback_url(self, connection: str) -> str:
+        """Where a provider sends browsers back to; registered with it.
+
+        Each social log-in and each connection has its own, so that the place where a browser comes back tells
+        who was asked (RFC 9700 §4.4.2).
+        """
+        return f"{self.public_url}/v1/auth/sso/{connection}/callback"
 
 
 class Settings(ServiceSettings):
@@ -104,6 +122,7 @@ class Settings(ServiceSettings):
     webauthn: WebAuthnSettings = WebAuthnSettings()
     sso: SsoSettings = SsoSettings()
     hashing: HashingSettings = HashingSettings()
+    guessing: GuessingSettings = GuessingSettings()
     plans: dict[str, PlanSettings] = Field(default_factory=dict)
     """Other numbers for a plan, or another, in JSON: {"free": {"members": 3, "venues": 1, "api_keys": 0}}."""
     access_token_seconds: int = Field(default=600, ge=60, le=3600)

@@ -35,7 +35,7 @@ from testkit.plugin import OpenDatabase, StartEdge
 
 PASSWORD = "seven herons over the canal"
 LOOPBACK_SSO = SsoSettings(
-    callback_url="https://api.example.org/v1/auth/sso/callback",
+    public_url="https://api.example.org",
     app_origins=("https://book.example.org",),
     allow_http=True,
     allowed_networks=(ip_network("127.0.0.0/8"),),

@@ -52,7 +52,7 @@ class OpenIdProcess:
 async def running_provider(**environment: str) -> AsyncIterator[OpenIdProcess]:
     """The provider on a free port."""
     async with openid.running_provider(
-        redirect_uri=LOOPBACK_SSO.callback_url, secret=SECRET, people=PEOPLE, **environment
+        redirect_uri=LOOPBACK_SSO.callback_url("*"), secret=SECRET, people=PEOPLE, **environment
     ) as issuer:
         yield OpenIdProcess(issuer)
 
@@ -64,9 +64,12 @@ class Visitor:
     app: App
     cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    asked: str = ""
+    """By whom it logs in."""
 
     async def begin(self, connection: str, return_to: str = RETURN_TO) -> str:
         """Where the browser is sent."""
+        self.asked = connection
         return await sso.begin_sso(
             self.app,
             connection,
@@ -74,6 +77,10 @@ class Visitor:
             challenge=pkce_challenge(self.verifier),
             browser=self.cookie,
         )
+
+    @property
+    def _back(self) -> str:
+        return self.app.sso.callback_url(self.asked)
 
     async def at_provider(self, location: str, person: str | None) -> dict[str, str]:
         """What the provider sends back with, after the person logged in there; None refuses."""
@@ -84,14 +91,15 @@ class Visitor:
                 async with session.get(url, headers=headers, allow_redirects=False) as answer:
                     assert answer.status in (302, 303), await answer.text()
                     location = urljoin(location, answer.headers["Location"])
-                if location.startswith(LOOPBACK_SSO.callback_url):
+                if location.startswith(f"{self._back}?"):
                     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
         raise AssertionError("the provider did not send the browser back")
 
-    async def come_back(self, told: dict[str, str]) -> dict[str, str]:
-        """What the application is told."""
+    async def come_back(self, told: dict[str, str], *, at: str = "") -> dict[str, str]:
+        """What the application is told; `at` another place than the one that the provider was told."""
         location = await sso.finish_sso(
             self.app,
+            at or self.asked,
             state=told.get("state", ""),
             code=told.get("code", ""),
             issuer=told.get("iss", ""),

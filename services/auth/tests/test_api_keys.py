@@ -17,9 +17,10 @@ from auth.domain.api_keys import (
     RevokeReason,
     Rules,
 )
-from auth.domain.audit import Action
+from auth.domain.audit import Action, ActorKind, Author, verify
 from auth.domain.plans import FREE, Plan
 from auth.domain.roles import PermissionNotHeld, PermissionUnknown
+from auth.store import audit
 from auth.store import sessions as session_store
 from auth.tables import API_KEYS, ORGANIZATIONS
 from auth.usecases import api_keys
@@ -30,7 +31,7 @@ from servicekit.errors import PlanLimitReached, Unauthenticated
 from servicekit.identity import Caller
 from servicekit.paging import Page
 
-from .conftest import People
+from .conftest import PLACE, People
 from .staff import NOBODY, by, hire, log_in, own_role
 
 OWNER = "paulette@example.org"
@@ -279,3 +280,20 @@ async def test_all_test_keys_act_in_one_sandbox_that_its_id_gives_away(
     assert await people.log(key.acts_in) == []
     live = await make(app, owner)
     assert live.key.acts_in == owner.tenant
+
+
+async def test_what_a_key_does_is_done_on_behalf_of_whoever_made_it(
+    app: App, people: People, owner: Caller
+) -> None:
+    made = await make(app, owner)
+    key = Author(ActorKind.KEY, made.key.id, address=PLACE)
+    async with app.db.begin(owner.tenant) as tx:
+        entry = await audit.record(tx, owner.tenant, key, Action.ROLE_CREATED, target="rol_x")
+        stranger = await audit.record(
+            tx, owner.tenant, replace(key, id=ids.new()), Action.ROLE_CREATED, target="rol_x"
+        )
+    assert (entry.actor_id, entry.on_behalf_of) == (made.key.id, owner.user)
+    assert stranger.on_behalf_of is None
+    kept = await people.log(owner.tenant)
+    assert kept[-2] == entry
+    assert verify(kept) is None

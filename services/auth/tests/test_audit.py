@@ -134,7 +134,15 @@ async def test_the_roles_that_serve_can_neither_change_nor_delete(
     assert isinstance(refusal.value.orig.__cause__, InsufficientPrivilegeError)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entries SET target = 'x'", "DELETE FROM audit_entries"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_entries SET target = 'x'",
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+        "TRUNCATE audit_heads, audit_entries",
+    ],
+)
 async def test_not_even_the_owner_of_the_table_can(
     app: App, service_databases: ServiceDatabases, statement: str
 ) -> None:
@@ -182,13 +190,14 @@ async def test_the_life_of_a_session_is_recorded(app: App, people: People) -> No
     await people.end(await people.session(await people.log_in(EMAIL)))
     entries = await people.log(organization)
     assert [each.action for each in entries] == [
+        "organization.created",
         "session.opened",
         "session.reauthenticated",
         "session.revoked",
         "session.opened",
         "session.closed",
     ]
-    opened = entries[0]
+    opened = entries[1]
     assert (opened.actor_kind, opened.actor_id) == (ActorKind.USER, session.user_id)
     assert (opened.address, opened.request_id) == (PLACE, "request-of-the-log-in")
     assert opened.target == ids.show("ses", session.id)
@@ -204,6 +213,6 @@ async def test_a_stolen_token_is_recorded_although_the_call_is_refused(app: App,
     thief = Author(ActorKind.NOBODY, address="198.51.100.9")
     with pytest.raises(RefreshTokenReused):
         await sessions.refresh_session(app, stolen.refresh_token, by=thief)
-    _, entry = await people.log(organization)
+    *_, entry = await people.log(organization)
     assert (entry.action, entry.actor_id, entry.address) == ("refresh_token.reused", None, "198.51.100.9")
     assert (entry.before, entry.after) == ({"counter": 2}, {"presented": 0})

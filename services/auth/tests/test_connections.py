@@ -118,11 +118,12 @@ async def test_nobody_has_a_connection_give_what_they_may_not(
     missing = Rules("viewer", "groups", (("x", ids.show("rol", ids.new())),))
     with pytest.raises(RoleNotFound):
         await update(app, owner, made, rules=missing)
-    host = await hire(people, owner, "odette@corp.example")
     with pytest.raises(PermissionNotHeld):
-        await update(app, host, made, rules=Rules("admin"))
+        narrow = replace(owner, permissions=frozenset({"organization.write"}))
+        await update(app, narrow, made, rules=Rules("admin"))
+    host = await hire(people, owner, "odette@corp.example")
     with pytest.raises(OwnersOnly):
-        await update(app, host, made, rules=Rules("owner"))
+        await update(app, host, made, rules=Rules("viewer"))
 
 
 async def test_limits_and_what_is_not_there(app: App, owner: Caller) -> None:
@@ -171,7 +172,9 @@ async def test_the_edge_shows_everything_but_the_secret_and_only_to_its_organiza
     )
     made = await edge.call(ConnectionServiceStub, "CreateConnection", request, caller=owner)
     assert made.connection.settings == settings
-    assert made.connection.redirect_uri == app.sso.callback_url
+    assert made.connection.redirect_uri == (
+        f"https://api.example.org/v1/auth/sso/{made.connection.id}/callback"
+    )
     assert "own secret" not in str(made)
     listing = connection_pb2.ListConnectionsRequest(organization_id=organization)
     listed = await edge.call(ConnectionServiceStub, "ListConnections", listing, caller=owner)

@@ -22,11 +22,13 @@ from auth.sealing import SealBroken
 from auth.store import audit
 from auth.store import privacy as store
 from auth.tables import INVITATIONS
+from auth.timers import TIMERS
 from auth.usecases import leaving, privacy, privacy_wishes
 from auth.usecases.privacy import FORGET_EXPORT
 from comptoir.auth.v1 import events_pb2
 from servicekit import ids
 from servicekit.paging import Page
+from testkit import timers
 from testkit.privacy import traces
 
 from .conftest import PLACE, People
@@ -43,7 +45,7 @@ from .office import (
     ring,
     sealed,
 )
-from .staff import by, invite, link, log_in
+from .staff import by, hire, invite, link, log_in
 
 
 @pytest.fixture
@@ -61,13 +63,13 @@ async def test_old_invitations_to_a_guest_go_and_open_ones_stay(office: Office, 
             sa.update(INVITATIONS).where(INVITATIONS.c.id == over.id).values(revoked_at=sa.func.now())
         )
     exported = await office.ask(RequestKind.EXPORT)
+    await office.hand_in(exported, *OTHERS)
+    told = (await office.download(exported))["auth.json"]
+    assert [each["email"] for each in told["invitations"]] == [GUEST]
     for email in (GUEST, "marcel@guest.example"):
         await office.ask(RequestKind.ERASE, email=email)
     async with office.app.db.begin(office.organization) as tx:
         assert (await tx.execute(sa.select(INVITATIONS.c.id))).scalars().all() == [open_one.id]
-    await office.hand_in(exported, *OTHERS)
-    told = (await office.download(exported))["auth.json"]
-    assert [each["email"] for each in told["invitations"]] == [GUEST]
 
 
 async def test_an_export_can_be_downloaded_once_all_have_handed_in_and_for_seven_days(
@@ -97,6 +99,49 @@ async def test_an_export_can_be_downloaded_once_all_have_handed_in_and_for_seven
     await office.hand_in(request, "booking")  # too late: nothing is kept
     async with office.app.db.begin(office.organization) as tx:
         assert await store.list_parts(tx, request.id) == {}
+
+
+async def test_an_erased_guests_exports_go_with_the_rest(office: Office) -> None:
+    ready, other = await office.ask(RequestKind.EXPORT), await office.ask(RequestKind.EXPORT, email=OWNER)
+    for request in (ready, other):
+        await office.hand_in(request, *OTHERS, word="her words")
+    running = await office.ask(RequestKind.EXPORT)
+    assert running.id != ready.id
+    erasure = await office.ask(RequestKind.ERASE)
+    for request in (ready, running):
+        with pytest.raises(ExportExpired):
+            await office.download(request)
+        assert await sealed(office.app, request) == (False, False)
+    await office.hand_in(running, *OTHERS, word="too late")
+    between = await office.ask(RequestKind.EXPORT)  # before all have erased her
+    await office.hand_in(between, *OTHERS, word="her words")
+    assert (await office.download(between))["booking.json"]
+    await give(office.app, *(receipt(erasure, service) for service in OTHERS))
+    with pytest.raises(ExportExpired):
+        await office.download(between)
+    async with office.app.db.begin(office.organization) as tx:
+        kept = [await store.list_parts(tx, each.id) for each in (ready, running, between)]
+    assert kept == [{}, {}, {}]
+    assert (await office.download(other))["booking.json"]
+    for timer in await timers.scheduled(office.app.db):
+        await TIMERS[timer.kind](office.app, timer)
+    assert [(await office.read(each)).status for each in (ready, running, between)] == [
+        RequestStatus.EXPIRED
+    ] * 3
+
+
+async def test_the_exports_of_an_account_go_with_it(office: Office, people: People) -> None:
+    odette = await hire(people, office.owner, "odette@example.org")
+    assert odette.user is not None
+    ready = await privacy_wishes.export_account(office.app, odette.user, by=by(odette))
+    for service in OTHERS:
+        await privacy.take_part(office.app, None, ready.id, service, b"{}")
+    running = await privacy_wishes.export_account(office.app, odette.user, by=by(odette))
+    await leaving.delete_account(office.app, odette.user, by=by(odette))
+    async with office.app.db.begin_platform(reason="look into the database in a test") as tx:
+        assert [await store.list_parts(tx, each.id) for each in (ready, running)] == [{}, {}]
+    for request in (ready, running):
+        assert await sealed(office.app, request) == (False, False)
 
 
 async def test_a_copy_of_the_documents_is_worth_nothing_without_the_key_of_the_request(
@@ -214,7 +259,8 @@ async def test_deleting_an_account_has_all_services_forget_it_and_keeps_their_re
         chain = [each.action for each in await audit.list_entries(tx, PLATFORM_CHAIN)]
     assert ended is not None
     assert ended.status is RequestStatus.COMPLETED
-    assert dict(ended.receipts[0].rows) == {"users": 1, "memberships": 1, "sessions": 1}
+    went = {"users": 1, "memberships": 1, "sessions": 1, "invitations": 0, "registrations": 1}
+    assert dict(ended.receipts[0].rows) == went
     assert Action.PRIVACY_COMPLETED in chain
     assert owner.tenant == organization
     assert set(SERVICES) == {each.service for each in ended.receipts}

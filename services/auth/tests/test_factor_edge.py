@@ -35,11 +35,13 @@ FRESH = [
     (PasskeyServiceStub, "BeginPasskey", pb.BeginPasskeyRequest()),
     (PasskeyServiceStub, "AddPasskey", pb.AddPasskeyRequest(name="Mine", credential="{}")),
     (PasskeyServiceStub, "RemovePasskey", pb.RemovePasskeyRequest(passkey_id="pky_x")),
+    (FactorServiceStub, "UnlinkIdentity", pb.UnlinkIdentityRequest(identity_id="idn_x")),
 ]
 OWN = [
     *FRESH,
     (FactorServiceStub, "GetFactors", pb.GetFactorsRequest()),
     (FactorServiceStub, "ListRememberedDevices", pb.ListRememberedDevicesRequest()),
+    (FactorServiceStub, "ListIdentities", pb.ListIdentitiesRequest()),
     (FactorServiceStub, "ForgetRememberedDevice", pb.ForgetRememberedDeviceRequest(device_id="rdv_x")),
     (PasskeyServiceStub, "ListPasskeys", pb.ListPasskeysRequest()),
     (PasskeyServiceStub, "RenamePasskey", pb.RenamePasskeyRequest(passkey_id="pky_x", name="Mine")),

@@ -247,6 +247,38 @@ async def test_what_somebody_sent_is_withdrawn_when_they_are_removed(
     assert await join(app, mine) == owner.tenant
 
 
+async def test_an_invitation_holds_while_its_sender_could_send_it(
+    app: App, people: People, owner: Caller
+) -> None:
+    admin = await hire(people, owner, "marcel@example.org", "admin")
+    offer = await invite(app, admin, GUEST, "admin")
+    token = await link(app, offer)
+    lesser = await link(app, await invite(app, admin, "luc@example.org", "viewer", venues=VENUES))
+    assert admin.user is not None
+    await members.update_member(app, owner, admin.user, role="viewer", venues=VENUES, by=by(owner))
+    with pytest.raises(InvitationTokenInvalid):
+        await acceptance.read_invitation(app, token)
+    with pytest.raises(InvitationTokenInvalid):
+        await join(app, token)
+    assert await rows(app, USERS) == 2
+    assert await join(app, lesser) == owner.tenant
+    # Whoever sends it again stands for it.
+    again = await invitations.resend_invitation(app, owner, offer.id, by=by(owner))
+    assert again.invited_by == owner.user
+    assert await join(app, token) == owner.tenant
+
+
+async def test_whoever_leaves_withdraws_what_they_sent(app: App, people: People, owner: Caller) -> None:
+    admin = await hire(people, owner, "marcel@example.org", "admin")
+    token = await link(app, await invite(app, admin, GUEST, "admin"))
+    assert admin.user is not None
+    await members.leave_organization(app, owner.tenant, admin.user, by=by(admin))
+    found, _ = await invitations.list_invitations(app, owner.tenant, paging.page(0, "", keys=1))
+    assert found == []
+    with pytest.raises(InvitationTokenInvalid):
+        await join(app, token)
+
+
 async def test_nobody_invites_to_more_than_they_may(app: App, people: People, owner: Caller) -> None:
     key = replace(owner, key=ids.new(), permissions=permissions.of_role("host") | {"members.write"})
     with pytest.raises(PermissionNotHeld):

@@ -11,7 +11,8 @@ from auth.app import App
 from auth.domain import known_devices
 from auth.domain.account_mails import MailKind
 from auth.domain.audit import ActorKind, Author
-from auth.tables import KNOWN_DEVICES
+from auth.store import purges
+from auth.tables import KNOWN_DEVICES, USERS
 from auth.tokens import Keyring
 from auth.usecases import sessions
 
@@ -77,6 +78,22 @@ async def test_a_device_is_forgotten_after_90_days_and_then_new_again(app: App, 
         assert len((await tx.execute(sa.select(KNOWN_DEVICES))).all()) == 2
 
 
+@pytest.mark.parametrize(("days", "mails"), [(89, 0), (90, 1)])
+async def test_who_comes_back_after_all_devices_were_purged_is_told_unless_the_account_is_new(
+    app: App, people: People, days: int, mails: int
+) -> None:
+    await people.own(EMAIL)
+    if days >= 90:
+        await log_in(app)
+    await people.age(USERS, timedelta(days=days))
+    await people.age(KNOWN_DEVICES, timedelta(days=days))
+    async with app.db.begin_platform(reason="purge in a test") as tx:
+        await purges.purge_leftovers(tx, 100)
+        assert (await tx.execute(sa.select(KNOWN_DEVICES))).all() == []
+    await log_in(app, address="203.0.113.77")
+    assert await told(app) == mails
+
+
 async def test_the_database_holds_keyed_hashes_of_devices_only(app: App, people: People) -> None:
     await people.own(EMAIL)
     await log_in(app)
@@ -94,8 +111,8 @@ def test_a_rotation_of_keys_makes_no_device_new(signing_key: OKPKey) -> None:
     rotated = Keyring(OKPKey.generate_key("Ed25519", private=True, auto_kid=True), signing_key)
     prints = rotated.fingerprints(trait)
     assert prints[0] != kept
-    assert not known_devices.is_new(prints, {kept: NOW}, now=NOW)
-    assert known_devices.is_new(prints[:1], {kept: NOW}, now=NOW)
+    assert not known_devices.is_new(prints, {kept: NOW}, account_since=NOW, now=NOW)
+    assert known_devices.is_new(prints[:1], {kept: NOW}, account_since=NOW, now=NOW)
 
 
 @pytest.mark.parametrize(

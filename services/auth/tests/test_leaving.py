@@ -10,16 +10,30 @@ from auth.app import App
 from auth.domain.account_mails import MailKind
 from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
+from auth.domain.invitations import InvitationTokenInvalid
+from auth.domain.members import NoOrganization
 from auth.domain.people import SoleOwner
-from auth.domain.sessions import RefreshTokenInvalid, Session
+from auth.domain.sessions import RefreshToken, RefreshTokenInvalid, Session
 from auth.store import audit
-from auth.tables import ACCOUNT_MAILS, KNOWN_DEVICES, MEMBERSHIPS, SESSIONS, USERS
+from auth.store import people as store
+from auth.tables import (
+    ACCOUNT_MAILS,
+    INVITATIONS,
+    KNOWN_DEVICES,
+    MEMBERSHIPS,
+    REGISTRATIONS,
+    SESSIONS,
+    USERS,
+)
 from auth.usecases import credentials, leaving, own_sessions, sessions
 from servicekit import ids
 from servicekit.errors import Unauthenticated
+from testkit.waiting import eventually
 
 from .conftest import PLACE, People
 from .mailbox import the_only, written
+from .staff import invite, link, log_in
+from .staff import join as staff_join
 
 EMAIL = "paulette@example.org"
 OTHER = "marcel@example.org"
@@ -38,6 +52,15 @@ async def join(app: App, organization: UUID, user_id: UUID, *, role: str) -> Non
     row = {"organization_id": organization, "user_id": user_id, "role": role}
     async with app.db.begin_platform(reason="go round the rules in a test") as tx:
         await tx.execute(sa.insert(MEMBERSHIPS).values(row))
+
+
+async def of_two_owners(app: App, people: People) -> tuple[UUID, Session]:
+    """An organization with two owners, and a session of the first."""
+    organization = await people.own(EMAIL)
+    session = await session_of(people, EMAIL)
+    await people.own(OTHER)
+    await join(app, organization, (await session_of(people, OTHER)).user_id, role="owner")
+    return organization, session
 
 
 async def owners(app: App, organization: UUID) -> int:
@@ -79,6 +102,64 @@ async def test_an_account_goes_with_all_that_is_its_own_and_the_log_keeps_the_id
     mail = await the_only(app, MailKind.ACCOUNT_DELETED)
     assert (mail.email, mail.display_name, mail.token) == (EMAIL, "Paulette", "")
     assert await written(app, MailKind.PASSWORD_RESET) == []
+
+
+async def test_nothing_keeps_the_address_of_whoever_has_left(app: App, people: People) -> None:
+    await people.own(OTHER)
+    owner = await log_in(people, OTHER)
+    await staff_join(app, await link(app, await invite(app, owner, EMAIL, "admin")), name="Paulette")
+    admin = await log_in(people, EMAIL)
+    sent = await link(app, await invite(app, admin, "luc@example.org"))
+    await people.own("another@example.org")
+    stranger = await log_in(people, "another@example.org")
+    await invite(app, stranger, EMAIL)
+    await people.register(EMAIL)
+    await leave(app, await session_of(people, EMAIL))
+    async with app.db.begin_platform(reason="look into the database in a test") as tx:
+        for table in (INVITATIONS, REGISTRATIONS):
+            assert (await tx.execute(sa.select(table).where(table.c.email == EMAIL))).all() == []
+    with pytest.raises(InvitationTokenInvalid):
+        await staff_join(app, sent)
+
+
+async def test_a_session_that_is_just_being_opened_is_revoked_with_the_others(
+    app: App, people: People
+) -> None:
+    organization, session = await of_two_owners(app, people)
+    async with app.db.begin_platform(reason="open a session slowly in a test") as tx:
+        by = Author(ActorKind.NOBODY, address=PLACE)
+        tokens = await sessions.open_session(
+            app, tx, session.user_id, methods=("pwd",), by=by, user_agent="", organization_id=organization
+        )
+        leaving_now = asyncio.create_task(leave(app, session))
+        await eventually(lambda: _somebody_waits(app))
+        assert not leaving_now.done()
+    await leaving_now
+    opened = RefreshToken.parse(tokens.refresh_token).session_id
+    assert {opened, session.id} <= set((await own_sessions.list_revocations(app, None))[0])
+
+
+async def test_no_session_is_opened_for_whoever_is_just_leaving(app: App, people: People) -> None:
+    _, session = await of_two_owners(app, people)
+
+    async def open_one() -> None:
+        async with app.db.begin_platform(reason="open a session in a test") as other:
+            by = Author(ActorKind.NOBODY, address=PLACE)
+            await sessions.open_session(app, other, session.user_id, methods=("pwd",), by=by, user_agent="")
+
+    async with app.db.begin_platform(reason="leave slowly in a test") as tx:
+        await store.lock_memberships(tx, session.user_id)
+        opening = asyncio.create_task(open_one())
+        await eventually(lambda: _somebody_waits(app))
+        await store.delete_user(tx, session.user_id)
+    with pytest.raises(NoOrganization):
+        await opening
+
+
+async def _somebody_waits(app: App) -> bool:
+    async with app.db.begin_platform(reason="look into the database in a test") as tx:
+        locks = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool((await tx.execute(locks)).scalar_one())
 
 
 async def test_the_only_owner_stays_alone_or_not(app: App, people: People) -> None:

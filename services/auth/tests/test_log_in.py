@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 
 from auth.app import App
 from auth.domain.accounts import EmailNotVerified, InvalidCredentials, TooManyAttempts
-from auth.tables import LOG_IN_ATTEMPTS, USERS
+from auth.tables import LOG_IN_ATTEMPTS, USERS, WISH_COUNTS
 
 from .conftest import PASSWORD, People
 from .test_tokens import read
@@ -92,6 +92,7 @@ async def test_a_success_clears_the_count_and_so_does_a_quarter_of_an_hour(app: 
     await people.log_in(EMAIL)
     await fail(5)
     await people.age(LOG_IN_ATTEMPTS, timedelta(minutes=15))
+    await people.age(WISH_COUNTS, timedelta(minutes=5))
     await fail(1)
     await people.log_in(EMAIL)
     async with app.db.begin_platform(reason="look into the database in a test") as tx:

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from auth.app import App
+from auth.domain.api_keys import Rules
 from auth.domain.audit import Action, verify
 from auth.domain.members import LastOwner, Member, MemberNotFound
 from auth.domain.roles import Grant, OwnersOnly, PermissionNotHeld, RoleNotFound
 from auth.domain.sessions import RefreshTokenInvalid
 from auth.store import members as store
 from auth.tables import MEMBERSHIPS
-from auth.usecases import acceptance, members, organizations, own_sessions, sessions
+from auth.usecases import acceptance, api_keys, members, organizations, own_sessions, sessions
 from servicekit import ids, paging, permissions
 from servicekit.errors import PermissionDenied, Unauthenticated
 from servicekit.identity import Caller
@@ -28,7 +29,7 @@ from .test_own_sessions import claims_of
 OWNER = "paulette@example.org"
 OTHER = "marcel@example.org"
 HOST = "odette@example.org"
-VENUE = ids.new()
+VENUE, OTHER_VENUE = ids.new(), ids.new()
 
 
 async def change(
@@ -143,6 +144,27 @@ async def test_what_an_older_token_still_says_is_not_believed(
     await remove(app, owner, admin)
     with pytest.raises(PermissionDenied):
         await change(app, admin, host.user, "viewer")
+
+
+async def test_whoever_is_limited_to_venues_gives_no_others(app: App, people: People, owner: Caller) -> None:
+    """With a token of before the limit; one of after it gets none of these calls."""
+    admin = await hire(people, owner, OTHER, "admin")
+    host = await hire(people, owner, HOST, venues=frozenset({VENUE}))
+    assert admin.user is not None
+    await change(app, owner, admin.user, "admin", venues=frozenset({VENUE, OTHER_VENUE}))
+    for venues in (frozenset[UUID](), frozenset({ids.new()}), frozenset({VENUE, ids.new()})):
+        with pytest.raises(PermissionNotHeld):
+            await change(app, admin, admin.user, "admin", venues=venues)
+        with pytest.raises(PermissionNotHeld):
+            await invite(app, admin, "second@example.org", "admin", venues=venues)
+        with pytest.raises(PermissionNotHeld):
+            rules = Rules("All", frozenset({"bookings.read"}), venues=venues)
+            await api_keys.create_key(app, admin, rules, user_id=admin.user, by=by(admin))
+    limited = replace(admin, venues=frozenset({VENUE}))
+    with pytest.raises(PermissionNotHeld):
+        await change(app, limited, host.user, "host", venues=frozenset({OTHER_VENUE}))
+    changed = await change(app, admin, host.user, "viewer", venues=frozenset({OTHER_VENUE}))
+    assert changed.grant.venues == {OTHER_VENUE}
 
 
 async def test_a_key_gives_what_it_carries_and_never_ownership(

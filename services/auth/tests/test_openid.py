@@ -19,7 +19,7 @@ from auth.settings import SsoSettings
 from .conftest import LOOPBACK_SSO
 from .forger import Forger, new_key, other_key, running_forger
 
-GIVEN = Return("code", "", "https://api.example.org/v1/auth/sso/callback", "the nonce", "v" * 43)
+GIVEN = Return("code", "", "https://api.example.org/v1/auth/sso/google/callback", "the nonce", "v" * 43)
 
 
 @dataclass

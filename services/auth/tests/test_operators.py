@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 import auth.usecases
 from auth.app import App
+from auth.domain.account_mails import MailKind
 from auth.domain.accounts import InvalidCredentials, TooManyAttempts
 from auth.domain.audit import PLATFORM_CHAIN, Action
 from auth.domain.challenges import (
@@ -23,6 +24,7 @@ from auth.domain.challenges import (
 from auth.domain.operators import (
     OperatorIsYou,
     OperatorNotFound,
+    OperatorRole,
 )
 from auth.domain.passwords import PasswordTooCommon
 from auth.domain.sessions import (
@@ -39,7 +41,8 @@ from comptoir.auth.v1 import operator_pb2
 from servicekit import contract, ids, paging
 from servicekit.errors import InvalidPageToken, Unauthenticated
 
-from .conftest import PASSWORD, People
+from .conftest import PASSWORD, PLACE, People
+from .mailbox import waiting, written
 from .operating import COMMAND, NOBODY, OTHER_WORDS, WORDS, Agent
 
 MARCEL = "marcel@platform.example"
@@ -343,3 +346,20 @@ async def test_nothing_that_is_kept_can_be_used(app: App, sylvie: Agent) -> None
     with pytest.raises(SealBroken):
         app.seal.open_up(sealed, bound_to=operator_log_in.bound_to(marcel.id))
     assert all(each.startswith("$argon2id$") for each in hashes)
+
+
+async def test_all_who_can_log_in_hear_that_somebody_may_come_to(app: App) -> None:
+    sylvie = await Agent.add(app)
+    assert await waiting(app, MailKind.OPERATORS_CHANGED) == []  # the first: there was nobody to tell
+    marcel = await Agent.add(app, "marcel@platform.example", "support")
+    over = await Agent.add(app, "over@platform.example")
+    await operators.disable_operator(app, over.id, by=sylvie.by)
+    before = len(await waiting(app, MailKind.OPERATORS_CHANGED))
+    await operators.renew_operator_codes(app, sylvie.id, by=sylvie.by)
+    await operators.reenrol_operator(app, marcel.id, by=sylvie.by)  # what he had ends with it
+    await operators.add_operator(
+        app, email="new@platform.example", display_name="New", role=OperatorRole.ADMIN, by=sylvie.by
+    )
+    told = (await written(app, MailKind.OPERATORS_CHANGED))[before:]
+    assert [each.email for each in told] == [marcel.email, sylvie.email] * 2 + [sylvie.email]
+    assert {(each.address, each.token) for each in told} == {(PLACE, "")}

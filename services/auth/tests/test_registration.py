@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.accounts import Registration, VerificationTokenInvalid
+from auth.domain.audit import Action, ActorKind, Author
 from auth.domain.passwords import PasswordTooCommon
 from auth.domain.sessions import SessionTokens
 from auth.store import accounts as account_store
@@ -20,7 +21,7 @@ from servicekit import ids
 from servicekit.database import Database
 from testkit import outbox
 
-from .conftest import People
+from .conftest import PLACE, People
 
 EMAIL = "paulette@example.org"
 
@@ -68,6 +69,18 @@ async def test_following_the_link_makes_user_organization_and_ownership(app: App
         name = (await tx.execute(sa.select(ORGANIZATIONS.c.name))).scalar_one()
     assert [tuple(row) for row in rows] == [(registered, "owner")]
     assert name == "Chez Paulette"
+
+
+async def test_following_the_link_is_recorded_by_whoever_followed_it(app: App, people: People) -> None:
+    registered = await people.register(EMAIL)
+    token = await people.token_for(registered)
+    by = Author(ActorKind.NOBODY, address=PLACE, request_id="request-of-the-link")
+    organization = await registration.verify_email(app, token, by=by)
+    await registration.verify_email(app, token, by=by)
+    (entry,) = await people.log(organization)
+    assert (entry.action, entry.target) == (Action.ORGANIZATION_CREATED, ids.show("org", organization))
+    assert (entry.actor_id, entry.address, entry.request_id) == (registered, PLACE, "request-of-the-link")
+    assert entry.after == {"name": "Chez Paulette", "owner": ids.show("usr", registered)}
 
 
 async def test_following_the_link_again_answers_the_same_organization(app: App, people: People) -> None:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from auth.app import App
+from auth.domain.account_mails import MailKind
 from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import Action, ActorKind, Author
 from auth.domain.plans import Plan
@@ -17,13 +18,14 @@ from auth.servicer import servicers
 from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.store import registrations as registration_store
-from auth.usecases import connections, members, own_sessions, scim_users, sso_arrivals
+from auth.usecases import addresses, connections, members, own_sessions, scim_users, sso_arrivals
 from servicekit import ids
 from testkit import eventually
 from testkit.edge import Edge
 from testkit.keys import Keys
 from testkit.plugin import StartEdge
 
+from . import mailbox
 from .conftest import PLACE, People
 from .providers_of_people import Corp, connect, directory_at, open_corp, token_of, with_dns
 from .staff import by, hire, log_in
@@ -123,6 +125,20 @@ async def test_whoever_is_inactive_is_out_at_once_and_may_come_back(corp: Corp, 
     ]
 
 
+async def test_whoever_comes_back_is_limited_to_the_venues_of_before(corp: Corp, people: People) -> None:
+    venue = frozenset({ids.new()})
+    host = await hire(people, corp.owner, ODETTE, "host", venues=venue)
+    assert host.user is not None
+    path = f"Users/{(await corp.directory.hire(ODETTE))['id']}"
+    back = {"op": "replace", "path": "active", "value": True}
+    await corp.directory.patch(path, {"op": "replace", "path": "active", "value": False})
+    assert (await corp.directory.patch(path, back)).json()["active"] is True
+    assert (await log_in(people, ODETTE)).venues == venue
+    await members.remove_member(corp.app, corp.owner, host.user, by=by(corp.owner))
+    assert (await corp.directory.patch(path, back)).json()["active"] is True
+    assert (await log_in(people, ODETTE)).venues == venue
+
+
 async def test_a_put_that_does_not_say_active_brings_nobody_back(corp: Corp) -> None:
     made = await corp.directory.hire(ODETTE, active=False)
     assert (made["active"], ODETTE in await corp.roles()) == (False, False)
@@ -174,6 +190,58 @@ async def test_an_address_moves_within_the_domain(corp: Corp) -> None:
     only_mail = {"op": "replace", "path": "emails", "value": [{"value": "other@corp.example"}]}
     same = await corp.directory.patch(path, only_mail)
     assert (same.status_code, same.json()["userName"]) == (200, "odette.swann@corp.example")
+
+
+async def test_whoever_is_moved_is_told_at_the_old_address_and_can_take_it_back(
+    app: App, corp: Corp, people: People
+) -> None:
+    host = await hire(people, corp.owner, ODETTE, "host")
+    made = await corp.directory.hire(ODETTE)
+    assert host.user is not None
+    await addresses.ask_to_change_email(app, host.user, "elsewhere@corp.example")
+    moved = {"op": "replace", "path": "userName", "value": "mallory@corp.example"}
+    assert (await corp.directory.patch(f"Users/{made['id']}", moved)).status_code == 200
+    assert await mailbox.waiting(app, MailKind.EMAIL_CHANGE) == []
+    told = await mailbox.the_only(app, MailKind.EMAIL_CHANGED)
+    assert told.email == ODETTE
+    await addresses.revert_email_change(app, told.token, by=BY)
+    assert ODETTE in await corp.roles()
+    assert host.session in (await own_sessions.list_revocations(app, None))[0]
+
+
+async def test_nobody_gets_at_an_owners_account_by_scim(corp: Corp) -> None:
+    made = await corp.directory.hire("paulette@corp.example", "Somebody")
+    path = f"Users/{made['id']}"
+    before = (await corp.directory.ask("GET", path)).json()
+    assert before["displayName"] == "Paulette"
+    for answer in (
+        await corp.directory.patch(path, {"op": "replace", "value": {"userName": "mallory@corp.example"}}),
+        await corp.directory.ask("PUT", path, {"userName": "mallory@corp.example", "displayName": "M"}),
+    ):
+        assert (answer.status_code, "owns" in answer.json()["detail"]) == (403, True)
+    named = await corp.directory.patch(path, {"op": "replace", "path": "displayName", "value": "Somebody"})
+    assert (named.status_code, named.json()) == (200, before)
+    assert (await corp.roles())["paulette@corp.example"] == "owner"
+    assert await mailbox.waiting(corp.app, MailKind.EMAIL_CHANGED) == []
+
+
+async def test_people_of_other_organizations_keep_their_address_and_go_all_the_same(
+    corp: Corp, people: People
+) -> None:
+    await people.own(ODETTE)
+    made = await corp.directory.hire(ODETTE, "Somebody")
+    path = f"Users/{made['id']}"
+    assert made["displayName"] == "Paulette"
+    moved = {"op": "replace", "path": "userName", "value": "mallory@corp.example"}
+    refused = await corp.directory.patch(path, moved)
+    assert (refused.status_code, "other organizations" in refused.json()["detail"]) == (403, True)
+    assert (await corp.roles())[ODETTE] == "viewer"
+    whole = {"userName": "mallory@corp.example", "displayName": "M", "active": False}
+    gone = await corp.directory.ask("PUT", path, whole)
+    assert (gone.status_code, gone.json()["userName"], gone.json()["active"]) == (200, ODETTE, False)
+    assert gone.json()["displayName"] == "Paulette"
+    assert ODETTE not in await corp.roles()
+    await people.log_in(ODETTE)
 
 
 async def test_versions_guard_against_lost_changes(corp: Corp) -> None:

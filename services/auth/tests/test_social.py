@@ -9,6 +9,7 @@ import pytest
 
 from auth.app import App
 from auth.clients.social import Providers
+from auth.domain.audit import Action
 from auth.domain.challenges import PendingLogIn
 from auth.domain.connections import ConnectionNotFound
 from auth.domain.sessions import SessionTokens
@@ -76,6 +77,8 @@ async def test_somebody_new_gets_an_account_and_an_organization(
     session = await people.session(tokens)
     profile = await get_profile(app, session.organization_id, session.user_id)
     assert (profile.email, profile.display_name, profile.grant.role) == (EMAIL, "swann", "owner")
+    entry = (await people.log(session.organization_id))[0]
+    assert (entry.action, entry.actor_id) == (Action.ORGANIZATION_CREATED, session.user_id)
     assert forger.forms[0]["code"] == "the code"
     assert len(forger.forms[0]["code_verifier"]) == 43
     assert forger.tokens[1:] == ["Bearer access", "Bearer access"]

@@ -15,7 +15,7 @@ from booking.consumer import HANDLERS
 from booking.domain.bookings import Booking, Guest, Preferences, Wants, Wish
 from booking.domain.waitlist import Ask, EntryStatus, WaitlistTokenNotFound, contact_of
 from booking.store import bookings as booking_store
-from booking.tables import BOOKING_CHANGES, BOOKINGS, GUESTS
+from booking.tables import BLOCKS, BOOKING_CHANGES, BOOKINGS, GUESTS
 from booking.usecases import bookings, links, privacy, waitlist
 from comptoir.auth.v1 import events_pb2 as auth_events
 from comptoir.booking.v1 import events_pb2, privacy_pb2
@@ -229,7 +229,8 @@ async def test_a_stranger_gets_a_receipt_as_well_and_an_ended_request_touches_no
 async def test_an_export_has_all_that_is_kept_and_what_follows_from_it(
     house: House, visitor: Visitor, privacy_office: PrivacyOffice
 ) -> None:
-    booking, _ = await visitor.book()
+    staff = member(house.organization)
+    booking, _ = await visitor.book(by=staff)
     await waitlist.join_waitlist(house.app, house.ref, await _wish(house, visitor))
     await visitor.book(email="marcel@guest.example", phone="")
     request_id = privacy_office.file(email=EMAIL)
@@ -240,6 +241,7 @@ async def test_an_export_has_all_that_is_kept_and_what_follows_from_it(
     part = privacy_office.parts[ids.show("prq", request_id), "booking"].decode()
     assert all(each in part for each in (*PERSONAL, str(booking.id)))
     assert "marcel" not in part
+    assert str(staff.user) not in part  # who of the staff it was, is not the guest's
     told = json.loads(part)
     assert told["bookings_by_outcome"] == [{"status": "confirmed", "bookings": 1}]
     assert {each: len(rows) for each, rows in told.items() if rows} == {
@@ -254,11 +256,24 @@ async def test_of_an_account_it_tells_what_the_member_did_and_forgets_nothing_bu
 ) -> None:
     staff = member(house.organization)
     assert staff.user is not None
-    await house.book(caller=staff)
+    made = await house.book(caller=staff)
+    block = {"id": ids.new(), "venue_id": house.venue_id, "resource_ids": [], "created_by": staff.user}
+    block["created_at"] = datetime.now(UTC)
+    at = {"start_at": datetime.now(UTC), "end_at": datetime.now(UTC) + timedelta(hours=1)}
+    async with house.app.db.begin(house.organization) as tx:
+        await tx.execute(sa.update(BOOKING_CHANGES).values(reason=REASON))
+        await tx.execute(
+            sa.insert(BLOCKS), block | at | {"organization_id": house.organization, "reason": NOTE}
+        )
     for message in (auth_events.ExportRequested, auth_events.ErasureRequested):
         await handle(house, asked(message, house, ids.new(), staff.user))
     (part,) = privacy_office.parts.values()
-    assert len(json.loads(part)["booking_changes"]) == 1
+    told = json.loads(part)
+    assert [each["booking_id"] for each in told["booking_changes"]] == [str(made.booking.id)]
+    assert [each["id"] for each in told["blocks"]] == [str(block["id"])]
+    # They may have left: what was written about guests and tables stays with the organization.
+    assert REASON not in part.decode()
+    assert NOTE not in part.decode()
     assert [each.user_id for each in await receipts(house)] == [ids.show("usr", staff.user)] * 2  # type: ignore[attr-defined]
 
 

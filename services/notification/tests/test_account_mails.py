@@ -33,6 +33,7 @@ PAGES = {
     "totp_removed": "/forgot-password",
     "passkey_added": "/forgot-password",
     "passkey_removed": "/forgot-password",
+    "identity_linked": "/forgot-password",
     "recovery_codes_renewed": "/forgot-password",
     "recovery_code_used": "/forgot-password",
 }

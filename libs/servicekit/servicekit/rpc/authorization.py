@@ -22,7 +22,9 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
     Raises:
         Unauthenticated: the RPC needs another kind of caller.
         PermissionDenied: the kind is right, but not the permission or the service.
-        FreshAuthenticationRequired: all of it is right, but the last credentials are too old.
+        FreshAuthenticationRequired: all of it is right, but the last credentials are too old; or an operator
+            gave a recovery code, which counts for nothing of the kind; or the organization's connection
+            vouched for a person, where their own credentials are wanted.
     """
     audience = policy.audience
     if audience == policy_pb2.AUDIENCE_PUBLIC:
@@ -37,7 +39,7 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
         raise PermissionDenied
     if audience == policy_pb2.AUDIENCE_PLATFORM and not _operates(policy, caller):
         raise PermissionDenied
-    if policy.fresh and caller.authenticated_at <= time.time() - _fresh_seconds(caller):
+    if policy.fresh and not (_fresh(caller) and _own(policy, caller)):
         raise FreshAuthenticationRequired
 
 
@@ -65,8 +67,21 @@ _WANTED: Mapping[int, Callable[[Caller], bool]] = {
 }
 
 
-def _fresh_seconds(caller: Caller) -> int:
-    return OPERATOR_FRESH_SECONDS if caller.kind is CallerKind.PLATFORM else FRESH_SECONDS
+def _fresh(caller: Caller) -> bool:
+    age = time.time() - caller.authenticated_at
+    if caller.kind is CallerKind.PLATFORM:
+        # Recovery codes are on paper: whoever finds them makes no operator, who would then have access.
+        return age < OPERATOR_FRESH_SECONDS and "otp" in caller.methods
+    return age < FRESH_SECONDS
+
+
+def _own(policy: policy_pb2.Policy, caller: Caller) -> bool:
+    """Whether the credentials are the person's own, where they act for themselves and for no organization.
+
+    Whoever runs an organization's provider vouches for its people there. It must not give them factors, or
+    another address, by which they are got at elsewhere.
+    """
+    return policy.permission != permissions.SELF or permissions.BY_CONNECTION not in caller.methods
 
 
 def _operates(policy: policy_pb2.Policy, caller: Caller) -> bool:

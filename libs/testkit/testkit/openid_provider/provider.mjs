@@ -27,6 +27,15 @@ server.listen(0, '127.0.0.1', () => {
     interactions: { policy: interactionPolicy.base(), url: (_ctx, interaction) => `/enter/${interaction.uid}` },
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, ...people[sub] }) }),
   });
+  // The id of a connection is known only after it was made with this issuer: "*" stands for it.
+  provider.Client.prototype.redirectUriAllowed = function allowed(uri) {
+    return this.redirectUris.some((each) => {
+      const [before, after] = each.split('*');
+      if (after === undefined) return uri === before;
+      const name = uri.slice(before.length, uri.length - after.length);
+      return uri === `${before}${name}${after}` && /^\w+$/.test(name);
+    });
+  };
   const callback = provider.callback();
   server.on('request', async (request, response) => {
     if (!request.url.startsWith('/enter/')) return callback(request, response);

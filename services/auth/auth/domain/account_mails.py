@@ -45,11 +45,14 @@ class MailKind(StrEnum):
     TOTP_REMOVED = "totp_removed"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    IDENTITY_LINKED = "identity_linked"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     RECOVERY_CODE_USED = "recovery_code_used"
     EXPORT_READY = "export_ready"
     OPERATOR_ACCESS = "operator_access"
     """To the owners of an organization: an operator of the platform has access to it."""
+    OPERATORS_CHANGED = "operators_changed"
+    """To the operators of the platform: one was added, is to enrol anew, or made recovery codes."""
 
     @property
     def holds(self) -> timedelta:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from auth.domain.limits import place
 from auth.domain.roles import Grant
 from servicekit.errors import AppError, InvalidRequest, Kind, Violation
 
@@ -54,7 +55,7 @@ class EmailNotVerified(AppError):
 
 
 class TooManyAttempts(AppError):
-    """Too many log-ins failed for this account from this place; it opens again after a quarter of an hour."""
+    """Too many log-ins failed for this account, from this place, or everywhere."""
 
     kind = Kind.EXHAUSTED
     reason = "TOO_MANY_ATTEMPTS"
@@ -181,8 +182,8 @@ def normalise_email(text: str) -> str:
 
 
 def attempt_key(email: str, address: str) -> bytes:
-    """By what log-ins are counted: account and place together, so that nobody can lock another one out."""
-    return hashlib.sha256(f"{email}\x00{address}".encode()).digest()
+    """By what log-ins are counted first: account and place together; see `limits.place`."""
+    return hashlib.sha256(f"{email}\x00{place(address)}".encode()).digest()
 
 
 def person_name(text: str) -> str:

@@ -87,6 +87,7 @@ class Action(StrEnum):
     SCIM_GROUP_CHANGED = "scim_group.changed"
     SCIM_GROUP_DELETED = "scim_group.deleted"
     IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     RETENTION_CHANGED = "retention.changed"
     OPERATOR_ADDED = "operator.added"
     OPERATOR_ENROLLED = "operator.enrolled"
@@ -107,7 +108,7 @@ class Author:
     kind: ActorKind
     id: UUID | None = None
     on_behalf_of: UUID | None = None
-    """The user in whose name a key or an operator acts."""
+    """The user in whose name somebody else acts. `store.audit.record` finds that of a key, who made it."""
     address: str = ""
     request_id: str = ""
 

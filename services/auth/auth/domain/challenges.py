@@ -99,15 +99,24 @@ class Challenge:
     methods: tuple[str, ...]
     """How the person proved who they are so far, as in a session."""
     expires_at: datetime
+    connection_id: UUID | None = None
+    """The organization's connection that a log-in came by: it opens that organization alone."""
 
     @classmethod
     def issue(
-        cls, purpose: Purpose, user_id: UUID | None, *, now: datetime, methods: Iterable[str] = ()
+        cls,
+        purpose: Purpose,
+        user_id: UUID | None,
+        *,
+        now: datetime,
+        methods: Iterable[str] = (),
+        connection_id: UUID | None = None,
     ) -> "tuple[bytes, Challenge]":
         """256 random bits and what is kept of them."""
         secret = secrets.token_bytes(_TOKEN_BYTES)
         given = tuple(sorted(set(methods)))
-        return secret, cls(secret_hash(secret), purpose, user_id, given, now + CHALLENGE_LIFETIME)
+        expires_at = now + CHALLENGE_LIFETIME
+        return secret, cls(secret_hash(secret), purpose, user_id, given, expires_at, connection_id)
 
 
 @dataclass(frozen=True, slots=True)

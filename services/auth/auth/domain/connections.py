@@ -125,6 +125,11 @@ class Connection:
     sealed_secret: bytes
     domains: tuple[Domain, ...] = ()
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether it speaks for anybody."""
+        return any(each.verified_at is not None for each in self.domains)
+
     def speaks_for(self, email: str) -> bool:
         """Whether an address is of a verified domain. Subdomains are domains of their own."""
         domain = domain_of(email)

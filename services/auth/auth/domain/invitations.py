@@ -85,7 +85,7 @@ class Invitation:
     venues: frozenset[UUID]
     language: str
     invited_by: UUID | None
-    """None for a key or an operator, or once they have left."""
+    """Who wrote or mailed it the last time, and stands for it; None for a key or an operator."""
     created_at: datetime
     expires_at: datetime
     mails: int = 1
@@ -123,8 +123,8 @@ class Invitation:
         """Whether it can still be accepted."""
         return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
 
-    def send_again(self, now: datetime) -> "Invitation":
-        """The invitation, open for seven days from now.
+    def send_again(self, now: datetime, *, by: UUID | None) -> "Invitation":
+        """The invitation, open for seven days from now, for which `by` stands.
 
         Raises:
             InvitationNotFound: it is not open.
@@ -134,7 +134,7 @@ class Invitation:
             raise InvitationNotFound
         if self.mails >= MAILS:
             raise InvitationMailsSpent
-        return replace(self, mails=self.mails + 1, expires_at=now + LIFETIME)
+        return replace(self, mails=self.mails + 1, expires_at=now + LIFETIME, invited_by=by)
 
     def revoke(self, now: datetime) -> "Invitation":
         """The invitation, withdrawn. One that is over stays as it is."""

@@ -28,6 +28,17 @@ def network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, _NETWORK_BITS[parsed.version]), strict=False))
 
 
-def is_new(prints: Collection[bytes], seen: Mapping[bytes, datetime], *, now: datetime) -> bool:
-    """Whether none of a device's prints was seen in 90 days. Somebody's first device ever is not new."""
-    return bool(seen) and not any(each in seen and seen[each] > now - REMEMBERED for each in prints)
+def is_known(prints: Collection[bytes], seen: Mapping[bytes, datetime], *, now: datetime) -> bool:
+    """Whether one of a device's prints was seen in 90 days."""
+    return any(each in seen and seen[each] > now - REMEMBERED for each in prints)
+
+
+def is_new(
+    prints: Collection[bytes], seen: Mapping[bytes, datetime], *, account_since: datetime, now: datetime
+) -> bool:
+    """Whether a log-in from a device is worth telling: none of its prints was seen in 90 days.
+
+    Somebody's first device ever is not new. An older account without any device had one that is forgotten.
+    """
+    had_others = bool(seen) or account_since <= now - REMEMBERED
+    return had_others and not is_known(prints, seen, now=now)

@@ -1,8 +1,12 @@
 """How often something may be asked for, in a window that begins with the first time. Never does I/O."""
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
+
+_GUESSING = timedelta(minutes=5)
+_PLACE_BITS = {4: 24, 6: 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,38 @@ class Limit:
     def key(self, who: str) -> bytes:
         """What a count is kept under: a hash, so that a table of counts tells nobody's address."""
         return hashlib.sha256(f"{self.name}\x00{who}".encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class GuessLimits:
+    """How many passwords may be wrong, beside those for one account from one place. PyPI's numbers."""
+
+    from_place: Limit
+    of_account: Limit
+    of_all: Limit
+
+    @classmethod
+    def of(cls, *, from_place: int = 10, of_account: int = 10, of_all: int = 1000) -> "GuessLimits":
+        """So many in five minutes."""
+        return cls(
+            Limit("wrong passwords from a place", from_place, _GUESSING),
+            Limit("wrong passwords of an account", of_account, _GUESSING),
+            Limit("wrong passwords of all", of_all, _GUESSING),
+        )
+
+
+def place(address: str) -> str:
+    """Whom an address stands for: its /24 of IPv4, its /64 of IPv6; the text itself when it is neither.
+
+    Whoever has one address of a /64 has them all.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return str(ipaddress.ip_network((parsed, _PLACE_BITS[parsed.version]), strict=False))
 
 
 # Numbers that PyPI lives with (warehouse/config.py), and those of the issue where they are lower.

@@ -70,11 +70,11 @@ class ExportNotReady(AppError):
 
 
 class ExportExpired(AppError):
-    """The export was kept for seven days, and is gone."""
+    """The export was kept for seven days, or until the person was erased, and is gone."""
 
     kind = Kind.REFUSED
     reason = "EXPORT_EXPIRED"
-    detail = "This export was kept for seven days. Ask for another one."
+    detail = "This export is gone: it was kept for seven days at most. Ask for another one."
 
 
 class RequestKind(StrEnum):
@@ -187,6 +187,10 @@ class PrivacyRequest:
         at = receipt.received_at
         kept = at + KEPT if self.kind is RequestKind.EXPORT else None
         return replace(noted, status=RequestStatus.COMPLETED, completed_at=at, kept_until=kept)
+
+    def expire(self, now: datetime) -> "PrivacyRequest":
+        """An export whose documents go, also one that still ran."""
+        return replace(self, status=RequestStatus.EXPIRED, completed_at=self.completed_at or now)
 
     def refuse_unless_downloadable(self, now: datetime) -> None:
         """Raises ExportNotReady, ExportExpired."""

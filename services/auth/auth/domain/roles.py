@@ -90,17 +90,21 @@ class Giver:
 
     permissions: frozenset[str]
     owner: bool = False
+    venues: frozenset[UUID] | None = None
+    """The venues that they are limited to; None means all."""
 
     def give(self, grant: Grant) -> None:
         """Makes sure that one may give these rights, or take them away.
 
         Raises:
             OwnersOnly: they are those of an owner.
-            PermissionNotHeld: one does not have all of them.
+            PermissionNotHeld: one does not have all of them, or not in all of these venues.
         """
         if grant.role == OWNER and not self.owner:
             raise OwnersOnly
         if not grant.permissions <= self.permissions:
+            raise PermissionNotHeld
+        if self.venues is not None and not (grant.venues and grant.venues <= self.venues):
             raise PermissionNotHeld
 
 

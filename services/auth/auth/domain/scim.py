@@ -83,11 +83,19 @@ class ScimMembersUnknown(AppError):
 
 
 class ScimOwnerKept(AppError):
-    """Owners are neither deactivated nor deleted by a provider: members make and unmake owners."""
+    """Owners are neither moved, deactivated nor deleted by a provider: members make and unmake owners."""
 
     kind = Kind.DENIED
     reason = "SCIM_OWNER_KEPT"
     detail = "This person owns the organization. Hand the ownership over first."
+
+
+class ScimPersonShared(AppError):
+    """The person belongs to other organizations as well: no single one's provider moves their account."""
+
+    kind = Kind.DENIED
+    reason = "SCIM_PERSON_SHARED"
+    detail = "This person belongs to other organizations, too. They change their address themselves."
 
 
 class ScimRoleGone(AppError):
@@ -171,6 +179,8 @@ class ScimUser:
     created_at: datetime
     changed_at: datetime
     groups: tuple[GroupName, ...] = ()
+    venues: frozenset[UUID] = frozenset()
+    """Those that they were limited to when they went the last time; empty for all."""
 
     @property
     def wish(self) -> UserWish:

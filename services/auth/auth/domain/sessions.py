@@ -97,8 +97,8 @@ class Session:
     last_used_at: datetime
     expires_at: datetime
     methods: tuple[str, ...]
-    """How the person proved who they are: values of `amr` (RFC 8176), like "pwd", "otp", "hwk"; and "rec" and
-    "fed" for recovery codes and other companies' log-ins, which it does not name."""
+    """How the person proved who they are: values of `amr` (RFC 8176), like "pwd", "otp", "hwk"; and what it
+    does not name: "rec" (recovery codes), "soc" (social log-ins), "fed" (an organization's connection)."""
     authenticated_at: datetime
     """When they last gave full credentials."""
     device: str = ""

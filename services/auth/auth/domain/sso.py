@@ -18,7 +18,8 @@ SOCIAL = UUID(int=0)
 """Whose identities the social ones are: of no organization."""
 SECOND_FACTOR_METHOD = "mfa"
 """What a session says when the provider has asked for a second factor itself (RFC 8176)."""
-METHOD = "fed"
+SOCIAL_METHOD = "soc"
+"""What a session says when a social network vouched: the person's own choice, unlike a connection."""
 _SECRET_BYTES = 32
 
 
@@ -31,7 +32,7 @@ class ReturnNotAllowed(AppError):
 
 
 class StateInvalid(AppError):
-    """The log-in is not one that this browser began, it took over ten minutes, or it was finished already."""
+    """This browser began no such log-in, it is over, or it came back at the place of another provider."""
 
     kind = Kind.REFUSED
     reason = "SSO_STATE_INVALID"
@@ -52,6 +53,14 @@ class CodeInvalid(AppError):
     kind = Kind.UNAUTHENTICATED
     reason = "SSO_CODE_INVALID"
     detail = "This log-in does not wait (any more). Begin it again."
+
+
+class DomainNotVerified(AppError):
+    """The connection has no verified domain yet."""
+
+    kind = Kind.REFUSED
+    reason = "SSO_DOMAIN_NOT_VERIFIED"
+    detail = "This connection speaks for no verified domain yet, so nobody can log in by it."
 
 
 class EmailNotVouchedFor(AppError):

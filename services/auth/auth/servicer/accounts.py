@@ -41,7 +41,7 @@ class AccountServicer(account_pb2_grpc.AccountServiceServicer):
         self, request: account_pb2.VerifyEmailRequest, _context: _Context
     ) -> account_pb2.VerifyEmailResponse:
         """Follows a link."""
-        organization_id = await registration.verify_email(self._app, request.token)
+        organization_id = await registration.verify_email(self._app, request.token, by=author())
         return account_pb2.VerifyEmailResponse(organization_id=ids.show("org", organization_id))
 
     async def ResendVerification(

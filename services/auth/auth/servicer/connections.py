@@ -105,7 +105,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
                 )
                 for each in connection.domains
             ],
-            redirect_uri=self._app.sso.callback_url,
+            redirect_uri=self._app.sso.callback_url(ids.show("con", connection.id)),
         )
 
 

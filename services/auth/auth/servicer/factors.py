@@ -6,8 +6,9 @@ import grpc
 
 from auth.app import App
 from auth.domain.challenges import RememberedDevice, RememberedDeviceNotFound
+from auth.domain.identities import Identity, IdentityNotFound
 from auth.servicer.callers import author, person
-from auth.usecases import factors, second_steps
+from auth.usecases import factors, identities, second_steps
 from comptoir.auth.v1 import factor_pb2, factor_pb2_grpc
 from servicekit import ids
 
@@ -78,6 +79,34 @@ class FactorServicer(factor_pb2_grpc.FactorServiceServicer):
         device_id = ids.parse("rdv", request.device_id, RememberedDeviceNotFound)
         await second_steps.forget_remembered_device(self._app, user_id, device_id)
         return factor_pb2.ForgetRememberedDeviceResponse()
+
+    async def ListIdentities(
+        self, _request: factor_pb2.ListIdentitiesRequest, _context: _Context
+    ) -> factor_pb2.ListIdentitiesResponse:
+        """Lists accounts at providers."""
+        user_id, _ = person()
+        found = await identities.list_identities(self._app, user_id)
+        return factor_pb2.ListIdentitiesResponse(items=[_shown_identity(each) for each in found])
+
+    async def UnlinkIdentity(
+        self, request: factor_pb2.UnlinkIdentityRequest, _context: _Context
+    ) -> factor_pb2.UnlinkIdentityResponse:
+        """Unlinks one."""
+        user_id, _ = person()
+        identity_id = ids.parse("idn", request.identity_id, IdentityNotFound)
+        await identities.unlink_identity(self._app, user_id, identity_id, by=author())
+        return factor_pb2.UnlinkIdentityResponse()
+
+
+def _shown_identity(identity: Identity) -> factor_pb2.Identity:
+    organization_id = identity.organization_id
+    shown = factor_pb2.Identity(
+        id=ids.show("idn", identity.id),
+        issuer=identity.issuer,
+        organization_id=ids.show("org", organization_id) if organization_id else "",
+    )
+    shown.created_at.FromDatetime(identity.created_at)
+    return shown
 
 
 def _shown(device: RememberedDevice) -> factor_pb2.RememberedDevice:

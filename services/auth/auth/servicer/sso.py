@@ -69,6 +69,7 @@ class SsoRedirectServicer(sso_pb2_grpc.SsoRedirectServiceServicer):
         """Takes it back."""
         location = await sso.finish_sso(
             self._app,
+            request.connection,
             state=request.state,
             code=request.code,
             issuer=request.issuer,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain.audit import GENESIS, Action, ActorKind, Author, Entry, Values
-from auth.tables import AUDIT_ENTRIES, AUDIT_HEADS
+from auth.tables import API_KEYS, AUDIT_ENTRIES, AUDIT_HEADS
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -20,6 +20,10 @@ _STEP = (
     .values(organization_id=sa.bindparam("chain", type_=sa.Uuid), seq=1, hash=GENESIS)
     .on_conflict_do_update(index_elements=["organization_id"], set_={"seq": AUDIT_HEADS.c.seq + 1})
     .returning(AUDIT_HEADS.c.seq, AUDIT_HEADS.c.hash)
+)
+_MAKER = sa.select(API_KEYS.c.created_by).where(
+    API_KEYS.c.organization_id == sa.bindparam("chain", type_=sa.Uuid),
+    API_KEYS.c.id == sa.bindparam("key", type_=sa.Uuid),
 )
 _INSERT = sa.insert(AUDIT_ENTRIES)
 _MOVE_HEAD = sa.update(AUDIT_HEADS).where(_of_chain).values(hash=sa.bindparam("newest", type_=sa.LargeBinary))
@@ -80,7 +84,11 @@ async def record(
     """Adds an entry to the chain of an organization, or to PLATFORM_CHAIN, if and only if `tx` commits.
 
     The chain is locked until then: record last in a transaction, several chains in the order of their ids.
+    What a key does, it does on behalf of whoever made it.
     """
+    on_behalf_of = author.on_behalf_of
+    if author.kind is ActorKind.KEY and on_behalf_of is None:
+        on_behalf_of = (await tx.execute(_MAKER, {"chain": chain, "key": author.id})).scalar_one_or_none()
     head = (await tx.execute(_STEP, {"chain": chain})).one()
     unsigned = Entry(
         organization_id=chain,
@@ -89,7 +97,7 @@ async def record(
         at=tx.now,
         actor_kind=author.kind,
         actor_id=author.id,
-        on_behalf_of=author.on_behalf_of,
+        on_behalf_of=on_behalf_of,
         action=action,
         target=target,
         address=author.address,

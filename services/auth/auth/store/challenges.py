@@ -50,6 +50,11 @@ _USE_DEVICE = (
     .values(last_used_at=sa.func.now())
     .returning(REMEMBERED_DEVICES)
 )
+_HAS_DEVICE = sa.select(
+    sa.exists().where(
+        REMEMBERED_DEVICES.c.token_hash == _hashed, REMEMBERED_DEVICES.c.user_id == _user, _device_holds
+    )
+)
 _LIST_DEVICES = (
     sa.select(REMEMBERED_DEVICES)
     .where(REMEMBERED_DEVICES.c.user_id == _user, _device_holds)
@@ -97,6 +102,11 @@ async def use_device(tx: Transaction, user_id: UUID, hashed: bytes) -> Remembere
     return RememberedDevice(**row) if row else None
 
 
+async def is_remembered(tx: Transaction, user_id: UUID, hashed: bytes) -> bool:
+    """Whether the person has a remembered device with this secret. It is not used by that."""
+    return bool((await tx.execute(_HAS_DEVICE, {"user": user_id, "hashed": hashed})).scalar_one())
+
+
 async def list_devices(tx: Transaction, user_id: UUID) -> list[RememberedDevice]:
     """The remembered devices of a person, the newest first."""
     found = await tx.execute(_LIST_DEVICES, {"user": user_id})
@@ -117,5 +127,10 @@ async def forget_second_steps(tx: Transaction, user_id: UUID) -> None:
 
 def _challenge(row: sa.RowMapping) -> Challenge:
     return Challenge(
-        row["token_hash"], Purpose(row["purpose"]), row["user_id"], row["methods"], row["expires_at"]
+        row["token_hash"],
+        Purpose(row["purpose"]),
+        row["user_id"],
+        row["methods"],
+        row["expires_at"],
+        row["connection_id"],
     )

@@ -65,6 +65,7 @@ _REQUIRED = (
         MEMBERSHIPS.c.role != OWNER,
     )
 )
+_REQUIRED_IN = _REQUIRED.where(MEMBERSHIPS.c.organization_id == _organization)
 
 
 async def list_connections(tx: Transaction, organization_id: UUID) -> list[Connection]:
@@ -150,6 +151,13 @@ async def find_by_domain(tx: Transaction, domain: str) -> UUID | None:
 async def find_required(tx: Transaction, user_id: UUID) -> UUID | None:
     """The connection that a person must log in by. Owners must not."""
     found: UUID | None = (await tx.execute(_REQUIRED, {"user": user_id})).scalars().first()
+    return found
+
+
+async def find_required_in(tx: Transaction, organization_id: UUID, user_id: UUID) -> UUID | None:
+    """The same, in one organization."""
+    values = {"user": user_id, "organization": organization_id}
+    found: UUID | None = (await tx.execute(_REQUIRED_IN, values)).scalars().first()
     return found
 
 

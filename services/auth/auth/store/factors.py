@@ -1,5 +1,6 @@
 """Authenticator apps, recovery codes and wrong attempts of people. Platform transactions only."""
 
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,6 +24,18 @@ _SAVE_TOTP = _new_totp.on_conflict_do_update(
     },
 )
 _DELETE_TOTP = sa.delete(TOTP_FACTORS).where(TOTP_FACTORS.c.user_id == _user)
+_since = sa.bindparam("since", type_=sa.DateTime(timezone=True))
+_DELETE_TOTP_SINCE = (
+    sa.delete(TOTP_FACTORS)
+    .where(
+        TOTP_FACTORS.c.user_id == _user,
+        sa.func.coalesce(TOTP_FACTORS.c.confirmed_at, TOTP_FACTORS.c.begun_at) >= _since,
+    )
+    .returning(TOTP_FACTORS.c.confirmed_at)
+)
+_DELETE_PASSKEYS_SINCE = sa.delete(PASSKEYS).where(
+    PASSKEYS.c.user_id == _user, PASSKEYS.c.created_at >= _since
+)
 _COUNT_FACTORS = sa.select(
     sa.exists()
     .where(TOTP_FACTORS.c.user_id == _user, TOTP_FACTORS.c.confirmed_at.is_not(None))
@@ -81,6 +94,19 @@ async def save_totp(tx: Transaction, totp: Totp) -> None:
 async def delete_totp(tx: Transaction, user_id: UUID) -> None:
     """Forgets the app."""
     await tx.execute(_DELETE_TOTP, {"user": user_id})
+
+
+async def forget_factors_since(tx: Transaction, user_id: UUID, since: datetime) -> list[Factor]:
+    """Forgets what was added from then on, one entry for each that counted; and all recovery codes.
+
+    Of recovery codes nobody knows when they were made.
+    """
+    asked = {"user": user_id, "since": since}
+    totps = (await tx.execute(_DELETE_TOTP_SINCE, asked)).scalars().all()
+    passkeys = (await tx.execute(_DELETE_PASSKEYS_SINCE, asked)).rowcount
+    await tx.execute(_DELETE_CODES, {"user": user_id})
+    confirmed = [Factor.TOTP for confirmed_at in totps if confirmed_at is not None]
+    return [*confirmed, *(Factor.PASSKEY for _ in range(passkeys))]
 
 
 async def count_factors(tx: Transaction, user_id: UUID) -> tuple[bool, int, int]:

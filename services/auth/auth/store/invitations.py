@@ -37,6 +37,7 @@ _SAVE = (
     .values(
         expires_at=sa.bindparam("until", type_=_MOMENT),
         mails=sa.bindparam("sent", type_=sa.SmallInteger),
+        invited_by=sa.bindparam("inviter", type_=sa.Uuid),
         accepted_at=sa.bindparam("accepted", type_=_MOMENT),
         accepted_by=sa.bindparam("acceptor", type_=sa.Uuid),
         revoked_at=sa.bindparam("revoked", type_=_MOMENT),
@@ -60,6 +61,12 @@ _REVOKE_OF = (
     .returning(INVITATIONS.c.id)
 )
 _DELETE = sa.delete(INVITATIONS).where(_of_id)
+_DELETE_OF_PERSON = sa.delete(INVITATIONS).where(
+    sa.or_(
+        INVITATIONS.c.email == sa.bindparam("address", type_=sa.Text),
+        INVITATIONS.c.accepted_by == sa.bindparam("person", type_=sa.Uuid),
+    )
+)
 _INSERT_LINK = sa.insert(INVITATION_LINKS)
 _FIND_BY_LINK = (
     sa.select(INVITATIONS)
@@ -143,6 +150,7 @@ async def save_invitation(tx: Transaction, invitation: Invitation) -> None:
             "invitation": invitation.id,
             "until": invitation.expires_at,
             "sent": invitation.mails,
+            "inviter": invitation.invited_by,
             "accepted": invitation.accepted_at,
             "acceptor": invitation.accepted_by,
             "revoked": invitation.revoked_at,
@@ -159,6 +167,12 @@ async def revoke_invitations_of(tx: Transaction, organization_id: UUID, inviter:
 async def delete_invitation(tx: Transaction, invitation_id: UUID) -> None:
     """Forgets an invitation and its links."""
     await tx.execute(_DELETE, {"invitation": invitation_id})
+
+
+async def delete_invitations_to(tx: Transaction, user_id: UUID, email: str) -> int:
+    """Forgets what a person was invited to, open or over, in all organizations. Answers how many."""
+    deleted = await tx.execute(_DELETE_OF_PERSON, {"address": email, "person": user_id})
+    return deleted.rowcount
 
 
 async def insert_link(tx: Transaction, invitation: Invitation, token_hash: bytes) -> None:

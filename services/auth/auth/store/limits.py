@@ -10,6 +10,7 @@ from servicekit.database import Transaction
 _SWEPT_AT_A_TIME = 20
 _NOW = sa.func.now()
 _over = WISH_COUNTS.c.ends_at <= _NOW
+_left = sa.extract("epoch", WISH_COUNTS.c.ends_at - _NOW)
 
 _SWEEP = sa.delete(WISH_COUNTS).where(
     WISH_COUNTS.c.key.in_(
@@ -31,11 +32,35 @@ _COUNT = _INSERT.on_conflict_do_update(
         "count": sa.case((_over, 1), else_=WISH_COUNTS.c.count + 1),
         "ends_at": sa.case((_over, _INSERT.excluded.ends_at), else_=WISH_COUNTS.c.ends_at),
     },
-).returning(WISH_COUNTS.c.count)
+).returning(
+    WISH_COUNTS.c.count,
+    sa.cast(sa.func.ceil(_left), sa.Integer).label("seconds_left"),
+)
+_TAKE_BACK = (
+    sa.update(WISH_COUNTS)
+    .where(WISH_COUNTS.c.key == sa.bindparam("who", type_=sa.LargeBinary), ~_over, WISH_COUNTS.c.count > 0)
+    .values(count=WISH_COUNTS.c.count - 1)
+)
 
 
 async def allows(tx: Transaction, limit: Limit, who: str) -> bool:
     """Counts one more wish, if and only if `tx` commits. False once there were too many in the window."""
+    wait = await count(tx, limit, who)
+    await sweep(tx)
+    return wait is None
+
+
+async def count(tx: Transaction, limit: Limit, who: str) -> int | None:
+    """The same without sweeping: None, or in how many seconds the window ends that has had too many."""
+    row = (await tx.execute(_COUNT, {"who": limit.key(who), "window": limit.window})).mappings().one()
+    return row["seconds_left"] if row["count"] > limit.most else None
+
+
+async def take_back(tx: Transaction, limit: Limit, who: str) -> None:
+    """One that was counted does not count after all."""
+    await tx.execute(_TAKE_BACK, {"who": limit.key(who)})
+
+
+async def sweep(tx: Transaction) -> None:
+    """Forgets a few windows that are over. After what is counted: so nobody waits for others in a circle."""
     await tx.execute(_SWEEP)
-    counted: int = (await tx.execute(_COUNT, {"who": limit.key(who), "window": limit.window})).scalar_one()
-    return counted <= limit.most

@@ -61,7 +61,10 @@ _ORGANIZATIONS = (
     .where(MEMBERSHIPS.c.user_id == _user)
     .order_by(MEMBERSHIPS.c.organization_id)
 )
+# Whoever opens a session there waits.
+_LOCK_MEMBERSHIPS = _ORGANIZATIONS.with_for_update()
 _DELETE = sa.delete(USERS).where(USERS.c.id == _user)
+_SINCE = sa.select(USERS.c.created_at).where(USERS.c.id == _user)
 _DEVICES = sa.select(KNOWN_DEVICES.c.fingerprint, KNOWN_DEVICES.c.seen_at).where(
     KNOWN_DEVICES.c.user_id == _user
 )
@@ -134,6 +137,11 @@ async def list_organizations(tx: Transaction, user_id: UUID) -> Sequence[UUID]:
     return (await tx.execute(_ORGANIZATIONS, {"user": user_id})).scalars().all()
 
 
+async def lock_memberships(tx: Transaction, user_id: UUID) -> Sequence[UUID]:
+    """The same. No session is opened for them until the end of `tx`; lock them before the sessions."""
+    return (await tx.execute(_LOCK_MEMBERSHIPS, {"user": user_id})).scalars().all()
+
+
 async def delete_user(tx: Transaction, user_id: UUID) -> None:
     """Deletes a user with all that is theirs alone: memberships, sessions, devices, links."""
     await tx.execute(_DELETE, {"user": user_id})
@@ -143,6 +151,12 @@ async def list_devices(tx: Transaction, user_id: UUID) -> Mapping[bytes, datetim
     """When each device of a user was last seen, by its fingerprint."""
     found = await tx.execute(_DEVICES, {"user": user_id})
     return {row.fingerprint: row.seen_at for row in found}
+
+
+async def account_since(tx: Transaction, user_id: UUID) -> datetime:
+    """When the account of somebody who has one was made."""
+    made: datetime = (await tx.execute(_SINCE, {"user": user_id})).scalar_one()
+    return made
 
 
 async def keep_device(tx: Transaction, user_id: UUID, fingerprint: bytes) -> None:

@@ -27,6 +27,22 @@ _FIND_RUNNING = sa.select(PRIVACY_REQUESTS).where(
     _R.subject_hash == sa.bindparam("hash", type_=sa.LargeBinary),
     _R.status == RequestStatus.RUNNING.value,
 )
+_erasure = PRIVACY_REQUESTS.alias("erasure")
+# Of the same person in the same organization, or of the same account.
+_LOCK_EXPORTS_ABOUT = (
+    sa.select(PRIVACY_REQUESTS)
+    .join(
+        _erasure,
+        sa.and_(
+            _erasure.c.id == _request,
+            _erasure.c.subject_hash == _R.subject_hash,
+            _erasure.c.organization_id.is_not_distinct_from(_R.organization_id),
+        ),
+    )
+    .where(_R.kind == RequestKind.EXPORT.value, _R.status != RequestStatus.EXPIRED.value)
+    .order_by(_R.id)
+    .with_for_update(of=PRIVACY_REQUESTS)
+)
 _newest_first = _R.id.desc()
 _most = sa.bindparam("most", type_=sa.Integer)
 _LIST = (
@@ -110,6 +126,11 @@ async def get_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | Non
 async def lock_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | None:
     """The same, and nobody else changes it until the end of `tx`."""
     return await _one(tx, _LOCK, {"request": request_id})
+
+
+async def lock_exports_about(tx: Transaction, erasure: UUID) -> list[PrivacyRequest]:
+    """The exports of the person whom a request is to erase, as far as they run or may be downloaded."""
+    return await _all(tx, _LOCK_EXPORTS_ABOUT, {"request": erasure})
 
 
 async def list_requests(

@@ -60,6 +60,10 @@ _COUNT_MAIL = (
     .returning(REGISTRATIONS.c.id)
 )
 _DELETE = sa.delete(REGISTRATIONS).where(_of_id)
+# A user has the id of the registration that they came by.
+_DELETE_OF_PERSON = sa.delete(REGISTRATIONS).where(
+    sa.or_(REGISTRATIONS.c.id == sa.bindparam("registration", type_=sa.Uuid), _of_email)
+)
 _DELETE_RIVALS = sa.delete(REGISTRATIONS).where(
     _of_email,
     REGISTRATIONS.c.completed_at.is_(None),
@@ -127,6 +131,12 @@ async def count_mails(tx: Transaction, email: str) -> list[UUID]:
 async def delete_registration(tx: Transaction, registration_id: UUID) -> None:
     """Forgets a registration and its tokens."""
     await tx.execute(_DELETE, {"registration": registration_id})
+
+
+async def delete_registrations_of(tx: Transaction, user_id: UUID, email: str) -> int:
+    """Forgets the registration that a user came by, and those of their address. Answers how many."""
+    deleted = await tx.execute(_DELETE_OF_PERSON, {"registration": user_id, "address": email})
+    return deleted.rowcount
 
 
 async def insert_verification(tx: Transaction, verification: Verification) -> None:

@@ -66,6 +66,7 @@ _SELECT = (
         SCIM_USERS.c.granted_role,
         SCIM_USERS.c.created_at,
         SCIM_USERS.c.changed_at,
+        SCIM_USERS.c.venues,
     )
     .select_from(_from)
     .where(_of_connection)
@@ -113,11 +114,23 @@ _SAVE = (
 )
 _SAVE_ROLE = sa.update(SCIM_USERS).where(_one).values(granted_role=sa.bindparam("granted", type_=sa.Text))
 _DELETE = sa.delete(SCIM_USERS).where(_one)
+_KEEP_VENUES = (
+    sa.update(SCIM_USERS)
+    .where(
+        SCIM_USERS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+        SCIM_USERS.c.user_id == sa.bindparam("person", type_=sa.Uuid),
+    )
+    .values(venues=sa.bindparam("limits", type_=SCIM_USERS.c.venues.type))
+)
 # Another connection of the organization spoke for the person's domain before.
-_RELEASE = sa.delete(SCIM_USERS).where(
-    SCIM_USERS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
-    SCIM_USERS.c.connection_id != sa.bindparam("connection", type_=sa.Uuid),
-    SCIM_USERS.c.user_id == sa.bindparam("person", type_=sa.Uuid),
+_RELEASE = (
+    sa.delete(SCIM_USERS)
+    .where(
+        SCIM_USERS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+        SCIM_USERS.c.connection_id != sa.bindparam("connection", type_=sa.Uuid),
+        SCIM_USERS.c.user_id == sa.bindparam("person", type_=sa.Uuid),
+    )
+    .returning(SCIM_USERS.c.venues)
 )
 
 
@@ -129,7 +142,7 @@ async def insert_user(
     Raises:
         ScimUserNameTaken: it does already.
     """
-    await tx.execute(_RELEASE, _keys(connection) | {"person": user_id})
+    released = (await tx.execute(_RELEASE, _keys(connection) | {"person": user_id})).scalar_one_or_none()
     values = {
         "organization_id": connection.organization_id,
         "connection_id": connection.id,
@@ -139,6 +152,7 @@ async def insert_user(
         "granted_role": "",
         "created_at": tx.now,
         "changed_at": tx.now,
+        "venues": released or [],
     }
     try:
         await tx.execute(_INSERT, values)
@@ -192,6 +206,12 @@ async def save_role(tx: Transaction, connection: Connection, id_: UUID, granted:
     await tx.execute(_SAVE_ROLE, _keys(connection) | {"granted": granted, "wanted": id_})
 
 
+async def keep_venues(tx: Transaction, organization_id: UUID, user_id: UUID, venues: Iterable[UUID]) -> None:
+    """Keeps what a membership that ends was limited to, if a connection of its organization manages it."""
+    values = {"organization": organization_id, "person": user_id, "limits": sorted(venues)}
+    await tx.execute(_KEEP_VENUES, values)
+
+
 async def delete_user(tx: Transaction, connection: Connection, id_: UUID) -> None:
     """Has a connection manage a person no more. They leave its groups."""
     await tx.execute(_DELETE, _keys(connection) | {"wanted": id_})
@@ -206,7 +226,7 @@ async def _with_groups(
 
 
 def _user(row: sa.RowMapping, groups: Iterable[sa.Row[Any]]) -> ScimUser:
-    values: dict[str, Any] = dict(row)
+    values: dict[str, Any] = dict(row) | {"venues": frozenset(row["venues"])}
     names = tuple(GroupName(each.id, each.display_name, each.external_id) for each in groups)
     return ScimUser(**values, groups=names)
 

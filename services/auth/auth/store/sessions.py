@@ -7,11 +7,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
+from auth.domain.members import NoOrganization
 from auth.domain.roles import Grant
 from auth.domain.sessions import EndReason, Session
 from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER, grant_of
 from auth.tables import MEMBERSHIPS, REVOCATIONS, ROLES, SESSIONS
+from servicekit import database
 from servicekit.database import Transaction
 
 _SWEPT_AT_A_TIME = 20
@@ -80,8 +83,17 @@ _LIST_REVOKED = sa.select(REVOCATIONS.c.id).where(
 
 
 async def insert_session(tx: Transaction, session: Session) -> None:
-    """Keeps a new session."""
-    await tx.execute(_INSERT, asdict(session))
+    """Keeps a new session.
+
+    Raises:
+        NoOrganization: the membership has just ended.
+    """
+    try:
+        await tx.execute(_INSERT, asdict(session))
+    except IntegrityError as error:
+        if database.constraint(error) == "sessions_of_membership":
+            raise NoOrganization from error
+        raise
 
 
 async def lock_session(tx: Transaction, session_id: UUID) -> tuple[Session, Grant] | None:

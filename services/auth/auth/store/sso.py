@@ -1,6 +1,7 @@
 """Log-ins at providers that are under way, and whom providers know people as. Platform transactions only."""
 
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,6 +46,14 @@ _TAKE_ARRIVAL = (
     .returning(SSO_ARRIVALS)
 )
 _FIND_IDENTITY = sa.select(IDENTITIES.c.user_id).where(_of_subject)
+_FORGET_IDENTITIES_SINCE = (
+    sa.delete(IDENTITIES)
+    .where(
+        IDENTITIES.c.user_id == sa.bindparam("user", type_=sa.Uuid),
+        IDENTITIES.c.created_at >= sa.bindparam("since", type_=sa.DateTime(timezone=True)),
+    )
+    .returning(IDENTITIES.c.issuer)
+)
 _INSERT_IDENTITY = insert(IDENTITIES).on_conflict_do_nothing()
 
 
@@ -89,3 +98,9 @@ async def insert_identity(tx: Transaction, realm: UUID, assertion: Assertion, us
     """Keeps whom a provider means. What is known already stays."""
     values = {"realm": realm, "issuer": assertion.issuer, "subject": assertion.subject, "user_id": user_id}
     await tx.execute(_INSERT_IDENTITY, values)
+
+
+async def forget_identities_since(tx: Transaction, user_id: UUID, since: datetime) -> list[str]:
+    """Forgets whom providers have meant by this person from then on; answers the issuers."""
+    found = await tx.execute(_FORGET_IDENTITIES_SINCE, {"user": user_id, "since": since})
+    return sorted(found.scalars())

@@ -48,6 +48,8 @@ SCIM_USERS = sa.Table(
     sa.Column("granted_role", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("changed_at", MOMENT, nullable=False),
+    # Those that their membership was limited to when it ended the last time; empty for all.
+    sa.Column("venues", sa.ARRAY(sa.Uuid), nullable=False, server_default="{}"),
     sa.ForeignKeyConstraint(
         ["organization_id", "connection_id"],
         _OF_CONNECTION,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts
-from auth.domain.accounts import ATTEMPTS, InvalidCredentials, Membership, TooManyAttempts
+from auth.domain.accounts import InvalidCredentials, Membership
 from auth.domain.audit import Action, ActorKind, Author
 from auth.domain.invitations import (
     DisplayNameRequired,
@@ -14,17 +14,20 @@ from auth.domain.invitations import (
     InvitationForAnother,
     InvitationTokenInvalid,
 )
-from auth.store import accounts as account_store
+from auth.domain.roles import OwnersOnly, PermissionNotHeld
 from auth.store import audit
 from auth.store import invitations as store
 from auth.store import members as member_store
 from auth.store import registrations as registration_store
+from auth.store import roles as role_store
 from auth.store.grants import find_grant
+from auth.usecases.givers import giver_of
+from auth.usecases.guessing import UNCOUNTED, count_try, take_back
 from auth.usecases.invitations import refuse_crowd
 from auth.usecases.new_passwords import hash_new_password
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER, Busy, Unauthenticated
+from servicekit.errors import Busy, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,13 @@ async def read_invitation(app: App, token: str) -> Shown:
     """What whoever has the link is invited to.
 
     Raises:
-        InvitationTokenInvalid: it does not hold (any more).
+        InvitationTokenInvalid: it does not hold (any more), or its sender could not send it by now.
     """
     async with app.db.begin_platform(reason="read an invitation by its link") as tx:
         invitation = await store.find_by_link(tx, accounts.token_hash(token))
         if invitation is None or not invitation.is_open(tx.now):
             raise InvitationTokenInvalid
+        await _refuse_lapsed(tx, invitation)
         organization_name, _, role_name = await store.describe(tx, invitation.id)
         person = await member_store.find_person(tx, invitation.email)
     return Shown(organization_name, invitation.email, role_name, person is not None, invitation.expires_at)
@@ -59,7 +63,8 @@ async def accept_invitation(app: App, user_id: UUID, token: str, *, by: Author) 
     Accepted again by the same person it answers the same, and changes nothing.
 
     Raises:
-        InvitationTokenInvalid: the link does not hold (any more), or somebody else accepted.
+        InvitationTokenInvalid: the link does not hold (any more), or somebody else accepted, or its sender
+            could not send it by now.
         InvitationForAnother: the address of the account is another one.
         PlanLimitReached: the organization has as many members as its plan allows.
     """
@@ -85,7 +90,7 @@ async def join_organization(
     Two transactions, because a password is not hashed inside one.
 
     Raises:
-        InvitationTokenInvalid: the link does not hold (any more).
+        InvitationTokenInvalid: the link does not hold (any more), or its sender could not send it by now.
         InvalidCredentials: the address has an account, with another password.
         TooManyAttempts: as for log_in.
         DisplayNameRequired, PasswordTooCommon, InvalidRequest: a new person needs a name and a good password.
@@ -101,10 +106,11 @@ async def join_organization(
         if invitation is None or not invitation.is_open(tx.now):
             raise InvitationTokenInvalid
         person = await member_store.find_person(tx, invitation.email)
-        key = accounts.attempt_key(invitation.email, by.address)
-        attempts, seconds_left = await account_store.count_attempt(tx, key) if person else (0, 0)
-    if attempts > ATTEMPTS:
-        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+        # Who has the link has the mailbox: strangers who used up the account's limit do not lock them out.
+        counted = (
+            await count_try(app, tx, invitation.email, by=by, known=True) if person is not None else UNCOUNTED
+        )
+    counted.refuse_more()
     if person is not None:
         if not (await app.passwords.verify(person[1], password)).fits:
             raise InvalidCredentials
@@ -130,7 +136,7 @@ async def join_organization(
             )
         elif await member_store.find_person(tx, invitation.email) != person:
             raise Busy
-        await account_store.clear_attempts(tx, key)
+        await take_back(tx, counted)
         author = Author(ActorKind.USER, user_id, address=by.address, request_id=by.request_id)
         await _join(app, tx, invitation, user_id, by=author)
     return invitation.organization_id
@@ -152,11 +158,30 @@ async def _lock(tx: Transaction, token_hash: bytes) -> Invitation:
     return invitation
 
 
+async def _refuse_lapsed(tx: Transaction, invitation: Invitation) -> None:
+    """Makes sure that whoever sent the invitation could send it by now. What a key has sent holds without it.
+
+    Raises:
+        InvitationTokenInvalid: they have left, or may less than it offers.
+    """
+    if invitation.invited_by is None:
+        return
+    inviter = await find_grant(tx, invitation.organization_id, invitation.invited_by)
+    if inviter is None:
+        raise InvitationTokenInvalid
+    offered = await role_store.get_grant(tx, invitation.organization_id, invitation.role, invitation.venues)
+    try:
+        giver_of(inviter).give(offered)
+    except (OwnersOnly, PermissionNotHeld) as error:
+        raise InvitationTokenInvalid from error
+
+
 async def _join(app: App, tx: Transaction, invitation: Invitation, user_id: UUID, *, by: Author) -> None:
     """Keeps the acceptance, and the membership unless there is one already; the last part of `tx`."""
     accepted = invitation.accept(user_id, tx.now)
     if accepted == invitation:
         return
+    await _refuse_lapsed(tx, invitation)
     organization_id = invitation.organization_id
     await store.save_invitation(tx, accepted)
     if await find_grant(tx, organization_id, user_id) is None:

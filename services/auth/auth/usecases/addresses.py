@@ -1,25 +1,35 @@
 """Moving an account to another address, and back. Never tells whether an address is taken."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
 from auth.domain.audit import PLATFORM_CHAIN, Action, Author
+from auth.domain.challenges import Factor
 from auth.domain.limits import ADDRESS_CHANGES_OF_USER
 from auth.domain.people import User
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
 from auth.store import audit, limits
+from auth.store import challenges as challenge_store
+from auth.store import factors as factor_store
 from auth.store import people as store
 from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
+from auth.store import sso as sso_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.credentials import ask_to_reset
 from auth.usecases.own_sessions import end_sessions
+from auth.usecases.ways_in import refuse_other_addresses
 from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.errors import Unauthenticated
+
+_BEFORE = timedelta(days=1)
+"""How long before a change whoever asked for it may have come: its link holds a day."""
 
 
 async def ask_to_change_email(app: App, user_id: UUID, email: str) -> None:
@@ -28,6 +38,7 @@ async def ask_to_change_email(app: App, user_id: UUID, email: str) -> None:
     The fourth wish of a user within an hour is quietly let go, and so is one for an address that is taken.
 
     Raises:
+        SsoRequired: the user must log in by a connection, which does not speak for the address.
         Unauthenticated: there is no such user (any more).
     """
     address = accounts.normalise_email(email)
@@ -35,6 +46,7 @@ async def ask_to_change_email(app: App, user_id: UUID, email: str) -> None:
         user = await store.lock_user(tx, user_id)
         if user is None:
             raise Unauthenticated
+        await refuse_other_addresses(tx, user_id, address)
         if await limits.allows(tx, ADDRESS_CHANGES_OF_USER, str(user_id)):
             await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
             await write_to(tx, MailKind.EMAIL_CHANGE, user, email=address)
@@ -47,9 +59,11 @@ async def confirm_email_change(app: App, token: str, *, by: Author) -> None:
 
     Raises:
         LinkInvalid: wrong, used, expired, or the address is another account's by now.
+        SsoRequired: as for the wish, by now.
     """
     async with app.db.begin_platform(reason="change an address") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGE, token)
+        await refuse_other_addresses(tx, user.id, mail.email)
         await move(tx, user, mail.email)
         await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
         await write_to(tx, MailKind.EMAIL_CHANGED, user)
@@ -59,8 +73,8 @@ async def confirm_email_change(app: App, token: str, *, by: Author) -> None:
 async def revert_email_change(app: App, token: str, *, by: Author) -> None:
     """Gives the account the address back that the link was mailed to, whatever came after.
 
-    Later changes can neither be confirmed nor taken back any more. All sessions end, and a link that sets a
-    password is mailed there.
+    Later changes can neither be confirmed nor taken back any more. Ways in that were added since the day
+    before the change go, all sessions end, and a link that sets a password is mailed there.
 
     Raises:
         LinkInvalid: wrong, used, expired, or the address is another account's by now.
@@ -71,8 +85,29 @@ async def revert_email_change(app: App, token: str, *, by: Author) -> None:
         await mail_store.delete_mails_since(tx, mail, (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGED))
         await ask_to_reset(tx, mail.email)
         await session_store.lock_sessions(tx, user.id)
+        await _forget_ways_in(tx, replace(user, email=mail.email), since=mail.created_at - _BEFORE, by=by)
         await _record(tx, user, by, Action.EMAIL_REVERTED)
         await end_sessions(app, tx, user.id, reason=EndReason.EMAIL_REVERTED, by=by)
+
+
+async def _forget_ways_in(tx: Transaction, user: User, *, since: datetime, by: Author) -> None:
+    """Forgets what whoever had the account meanwhile may have added to come back by.
+
+    Older factors stay: whoever has the old mailbox alone does not get past them.
+    """
+    gone = await factor_store.forget_factors_since(tx, user.id, since)
+    issuers = await sso_store.forget_identities_since(tx, user.id, since)
+    await challenge_store.forget_second_steps(tx, user.id)
+    for kind, factor in ((MailKind.TOTP_REMOVED, Factor.TOTP), (MailKind.PASSKEY_REMOVED, Factor.PASSKEY)):
+        if factor in gone:
+            await write_to(tx, kind, user, address=by.address)
+    target = ids.show("usr", user.id)
+    for each in gone:
+        said = {"factor": each.value}
+        await audit.record(tx, PLATFORM_CHAIN, by, Action.FACTOR_REMOVED, target=target, after=said)
+    for issuer in issuers:
+        said = {"issuer": issuer}
+        await audit.record(tx, PLATFORM_CHAIN, by, Action.IDENTITY_UNLINKED, target=target, after=said)
 
 
 async def _use(tx: Transaction, kind: MailKind, token: str) -> tuple[AccountMail, User]:

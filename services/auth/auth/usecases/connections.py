@@ -17,6 +17,7 @@ from auth.domain.connections import (
     TooManyConnections,
     bound_to,
 )
+from auth.domain.roles import Giver, OwnersOnly
 from auth.store import audit
 from auth.store import connections as store
 from auth.store import roles as role_store
@@ -46,6 +47,7 @@ async def create_connection(
 
     Raises:
         IssuerNotAllowed: the issuer is no https URL without a query.
+        OwnersOnly: the caller is no owner.
         RoleNotFound, PermissionNotHeld: it would give a role that is none, or that the caller may not.
         DomainOnOtherConnection: another connection of the organization has one of the domains.
         TooManyConnections: there are ten.
@@ -101,6 +103,7 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
     """Verifies the domains whose TXT record is there. A domain belongs to one organization: the first.
 
     Raises:
+        OwnersOnly: the caller is no owner.
         ConnectionNotFound: there is no such connection.
     """
     async with app.db.begin(caller.tenant) as tx:
@@ -111,7 +114,7 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
         if each.verified_at is None
     }
     async with app.db.begin_platform(reason="verify domains, which one organization has alone") as tx:
-        await enter(tx, caller.tenant, caller)
+        await _enter(tx, caller)
         connection = await _get(tx, caller.tenant, connection_id)
         domains = [each.look(records.get(each.name, ()), tx.now) for each in connection.domains]
         seen = []
@@ -131,10 +134,11 @@ async def delete_connection(app: App, caller: Caller, connection_id: UUID, *, by
     """Deletes a connection. Its people stay members.
 
     Raises:
+        OwnersOnly: the caller is no owner.
         ConnectionNotFound: there is no such connection.
     """
     async with app.db.begin(caller.tenant) as tx:
-        await enter(tx, caller.tenant, caller)
+        await _enter(tx, caller)
         connection = await _get(tx, caller.tenant, connection_id)
         await store.delete_connection(tx, connection)
         await _record(tx, by, Action.CONNECTION_DELETED, connection, before=_said(connection))
@@ -148,8 +152,20 @@ async def _get(tx: Transaction, organization_id: UUID, connection_id: UUID) -> C
     return connection
 
 
-async def _refuse_roles(tx: Transaction, caller: Caller, rules: Rules) -> None:
+async def _enter(tx: Transaction, caller: Caller) -> Giver:
+    """As `enter`, for owners alone: whoever says who vouches for people gets in as each of them, owners too.
+
+    Raises:
+        OwnersOnly: the caller is none, whatever their role allows.
+    """
     giver = await enter(tx, caller.tenant, caller)
+    if not giver.owner:
+        raise OwnersOnly
+    return giver
+
+
+async def _refuse_roles(tx: Transaction, caller: Caller, rules: Rules) -> None:
+    giver = await _enter(tx, caller)
     for role in sorted(rules.all_roles()):
         giver.give(await role_store.get_grant(tx, caller.tenant, role))
 

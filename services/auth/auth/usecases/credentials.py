@@ -5,9 +5,9 @@ from uuid import UUID
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
-from auth.domain.accounts import ATTEMPTS, InvalidCredentials, TooManyAttempts
+from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import PLATFORM_CHAIN, Action, Author
-from auth.domain.limits import RESETS_FROM_PLACE, RESETS_OF_ADDRESS
+from auth.domain.limits import RESETS_FROM_PLACE, RESETS_OF_ADDRESS, place
 from auth.domain.people import User
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
@@ -17,11 +17,12 @@ from auth.store import challenges as challenge_store
 from auth.store import people as store
 from auth.store import sessions as session_store
 from auth.usecases.account_mails import ask_for, write_to
+from auth.usecases.guessing import count_try, take_back
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.own_sessions import end_sessions
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER, Unauthenticated
+from servicekit.errors import Unauthenticated
 
 _NEW = "/new_password"
 
@@ -43,11 +44,9 @@ async def change_password(
         if found is None:
             raise Unauthenticated
         email, password_hash = found
-        key = accounts.attempt_key(email, by.address)
-        attempts, seconds_left = await account_store.count_attempt(tx, key)
+        counted = await count_try(app, tx, email, by=by, known=True)
         names = await store.organization_names(tx, user_id)
-    if attempts > ATTEMPTS:
-        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+    counted.refuse_more()
     if not (await app.passwords.verify(password_hash, old)).fits:
         raise InvalidCredentials
     new_hash = await hash_new_password(app, new, email=email, names=names, field=_NEW)
@@ -55,7 +54,7 @@ async def change_password(
         user = await store.lock_user(tx, user_id)
         if user is None or user.password_hash != password_hash:
             raise InvalidCredentials  # changed meanwhile: `old` is not the password any more
-        await account_store.clear_attempts(tx, key)
+        await take_back(tx, counted)
         await _set_password(tx, user, new_hash)
         await session_store.lock_sessions(tx, user.id)
         await _record(tx, user, by, Action.PASSWORD_CHANGED)
@@ -71,7 +70,7 @@ async def forget_password(app: App, email: str, *, by: Author) -> None:
     address = accounts.normalise_email(email)
     async with app.db.begin_platform(reason="take in a forgotten password") as tx:
         of_address = await limits.allows(tx, RESETS_OF_ADDRESS, address)
-        from_place = await limits.allows(tx, RESETS_FROM_PLACE, by.address)
+        from_place = await limits.allows(tx, RESETS_FROM_PLACE, place(by.address))
         if of_address and from_place:
             await ask_to_reset(tx, address)
 

@@ -1,9 +1,10 @@
 """Who gives and takes rights, and how far they may: by what the database says now, not by an older token."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from auth.domain.members import OrganizationNotFound
-from auth.domain.roles import Giver
+from auth.domain.roles import Giver, Grant
 from auth.store.grants import find_grant
 from auth.store.members import lock_organization
 from servicekit.database import Transaction
@@ -25,8 +26,19 @@ async def enter(tx: Transaction, organization_id: UUID, caller: Caller) -> Giver
     if await lock_organization(tx, organization_id) is None:
         raise OrganizationNotFound
     if caller.key is not None or caller.operator is not None or caller.user is None:
-        return Giver(caller.permissions)
+        return Giver(caller.permissions, venues=caller.venues)
     grant = await find_grant(tx, organization_id, caller.user)
     if grant is None:
         raise PermissionDenied
-    return Giver(grant.permissions & caller.permissions, owner=grant.role == OWNER)
+    held = giver_of(grant)
+    limits = [each for each in (held.venues, caller.venues) if each is not None]
+    return replace(
+        held,
+        permissions=held.permissions & caller.permissions,
+        venues=frozenset.intersection(*limits) if limits else None,
+    )
+
+
+def giver_of(grant: Grant) -> Giver:
+    """What a member in a session of their own may give."""
+    return Giver(grant.permissions, owner=grant.role == OWNER, venues=grant.venues or None)

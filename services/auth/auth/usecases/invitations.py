@@ -69,7 +69,7 @@ async def create_invitation(
             role=role,
             venues=venues,
             language=language,
-            invited_by=caller.user if caller.key is None and caller.operator is None else None,
+            invited_by=_sender(caller),
             now=tx.now,
         )
         await store.insert_invitation(tx, invitation)
@@ -95,7 +95,7 @@ async def list_invitations(app: App, organization_id: UUID, page: Page) -> tuple
 
 
 async def resend_invitation(app: App, caller: Caller, invitation_id: UUID, *, by: Author) -> Invitation:
-    """Asks for another mail, and lets all links hold seven days from now.
+    """Asks for another mail, and lets all links hold seven days from now. The caller stands for it.
 
     Raises:
         InvitationNotFound: it is not open.
@@ -109,7 +109,7 @@ async def resend_invitation(app: App, caller: Caller, invitation_id: UUID, *, by
         if found.organization_id != caller.tenant:
             raise InvitationNotFound
         giver.give(await role_store.get_grant(tx, caller.tenant, found.role, found.venues))
-        invitation = found.send_again(tx.now)
+        invitation = found.send_again(tx.now, by=_sender(caller))
         await store.save_invitation(tx, invitation)
         await _mail(tx, invitation, by, Action.INVITATION_RESENT)
     return invitation
@@ -159,6 +159,10 @@ async def refuse_crowd(app: App, tx: Transaction, organization_id: UUID) -> None
     plan = app.plans.get(organization.plan if organization else FREE, app.plans[FREE])
     people = await member_store.count_members(tx, organization_id)
     plan.refuse_more("members", people + await store.count_open(tx, organization_id) - 1)
+
+
+def _sender(caller: Caller) -> UUID | None:
+    return caller.user if caller.key is None and caller.operator is None else None
 
 
 async def _mail(tx: Transaction, invitation: Invitation, by: Author, action: Action) -> None:

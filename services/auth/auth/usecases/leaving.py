@@ -9,7 +9,9 @@ from auth.domain.audit import PLATFORM_CHAIN, Action, Author
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
 from auth.store import audit
+from auth.store import invitations as invitation_store
 from auth.store import people as store
+from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
 from auth.usecases import privacy_wishes
 from auth.usecases.account_mails import write_to
@@ -19,6 +21,8 @@ from servicekit.errors import Unauthenticated
 
 async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
     """Deletes the user with their memberships, sessions, devices and links. Access tokens end soon.
+
+    What they were invited to, and how they registered, goes with their address; what they sent is withdrawn.
 
     All other services are asked to forget the user, and give their receipts.
 
@@ -33,14 +37,24 @@ async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
         if user is None:
             raise Unauthenticated
         user.may_leave(await store.lock_owned_alone(tx, user_id))
+        organizations = await store.lock_memberships(tx, user_id)
         sessions = await session_store.lock_sessions(tx, user_id)
         for session in sessions:
             await session_store.save_session(tx, session.end(tx.now, EndReason.ACCOUNT_DELETED))
-        organizations = await store.list_organizations(tx, user_id)
+        for organization in organizations:
+            await invitation_store.revoke_invitations_of(tx, organization, user_id)
+        invitations = await invitation_store.delete_invitations_to(tx, user_id, user.email)
+        registrations = await registration_store.delete_registrations_of(tx, user_id, user.email)
         await mail_store.delete_mails_to(tx, user.email, MailKind.PASSWORD_RESET)
         await store.delete_user(tx, user_id)
         await write_to(tx, MailKind.ACCOUNT_DELETED, user)
-        gone = {"users": 1, "memberships": len(organizations), "sessions": len(sessions)}
+        gone = {
+            "users": 1,
+            "memberships": len(organizations),
+            "sessions": len(sessions),
+            "invitations": invitations,
+            "registrations": registrations,
+        }
         await privacy_wishes.forget_account(app, tx, user_id, gone)
         nameless = replace(by, address="")
         for chain in (PLATFORM_CHAIN, *organizations):

@@ -12,6 +12,7 @@ from auth.store import audit
 from auth.store import invitations as invitation_store
 from auth.store import members as store
 from auth.store import roles as role_store
+from auth.store import scim_users as scim_store
 from auth.store import sessions as session_store
 from auth.usecases.givers import enter
 from auth.usecases.organizations import position
@@ -148,7 +149,7 @@ async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) 
 
 
 async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, by: Author) -> None:
-    """Ends the user's own membership, and its sessions.
+    """Ends the user's own membership, its sessions, and the invitations that they sent.
 
     Raises:
         Unauthenticated: they are no member (any more).
@@ -160,18 +161,21 @@ async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, 
         if member is None:
             raise Unauthenticated
         await end_membership(tx, organization_id, member)
+        withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
         await audit.record(
             tx,
             organization_id,
             by,
             Action.MEMBER_LEFT,
             target=ids.show("usr", user_id),
-            before=_said(member.grant),
+            before=_said(member.grant) | {"invitations_withdrawn": withdrawn},
         )
 
 
 async def end_membership(tx: Transaction, organization_id: UUID, member: Member) -> None:
     """Ends a locked membership of a locked organization, and its sessions. The caller records it.
+
+    A provider that brings them back by SCIM brings them back to the same venues.
 
     Raises:
         LastOwner: the organization would be left without one.
@@ -180,6 +184,7 @@ async def end_membership(tx: Transaction, organization_id: UUID, member: Member)
         keep_an_owner(await store.list_owners(tx, organization_id), member.user_id)
     for session in await session_store.lock_sessions_in(tx, organization_id, member.user_id):
         await session_store.save_session(tx, session.end(tx.now, EndReason.MEMBERSHIP_ENDED))
+    await scim_store.keep_venues(tx, organization_id, member.user_id, member.grant.venues)
     await store.delete_member(tx, organization_id, member.user_id)
 
 

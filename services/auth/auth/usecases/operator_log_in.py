@@ -6,24 +6,26 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts, operators
-from auth.domain.accounts import ATTEMPTS, InvalidCredentials, TooManyAttempts, token_hash
+from auth.domain.accounts import InvalidCredentials, token_hash
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import ChallengeInvalid, Factor, GivenFactor, OneFactorWanted, SecondFactorWrong
 from auth.domain.devices import device_name
+from auth.domain.limits import place
 from auth.domain.operators import CHALLENGE_LIFETIME, Operator, OperatorSecret, Purpose
 from auth.domain.recovery_codes import code_hash
 from auth.domain.sessions import EndReason, Session, SessionTokens
-from auth.store import accounts as account_store
 from auth.store import audit
 from auth.store import operator_sessions as session_store
 from auth.store import operators as store
+from auth.usecases.guessing import count_try, take_back
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.operator_sessions import Line, end_sessions, tokens_of
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER, Unauthenticated
+from servicekit.errors import Unauthenticated
 
 _TOTP = b"operator totp"
+_NO_ONE = UUID(int=0)
 _log = telemetry.logger(__name__)
 
 
@@ -33,13 +35,14 @@ async def log_in_operator(app: App, email: str, password: str, *, by: Author) ->
     Whoever is not enrolled, or disabled, is unknown. Counted as log-ins of people are, but apart from them.
 
     Raises:
-        TooManyAttempts: five failed in a quarter of an hour, for this address from the place of `by`.
+        TooManyAttempts: too many failed lately: see `count_try`.
         InvalidCredentials: no such operator, or another password.
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
     operator = await _check_password(app, normalised, password, by=by)
     async with app.db.begin_platform(reason="begin the log-in of an operator") as tx:
+        _refuse_changed(await store.lock_operator(tx, operator.id), operator)
         token, secret = OperatorSecret.issue(operator.id, Purpose.LOG_IN, now=tx.now)
         await store.insert_secret(tx, secret)
     return token, int(CHALLENGE_LIFETIME.total_seconds())
@@ -84,7 +87,7 @@ async def reauthenticate_operator(
         SecondFactorWrong, TooManyFactorAttempts: as for `answer_operator_challenge`.
         Unauthenticated: the session is over, or not theirs.
     """
-    await _check_password(app, await _address_of(app, operator_id), password, by=by)
+    known = await _check_password(app, await _address_of(app, operator_id), password, by=by)
     renewed = None
     idle = operators.lifetimes(app.lifetimes.access_token).idle
     async with app.db.begin_platform(reason="renew the credentials of an operator") as tx:
@@ -92,6 +95,7 @@ async def reauthenticate_operator(
         session = await session_store.lock_session(tx, session_id)
         if operator is None or not operator.active or session is None or session.user_id != operator_id:
             raise Unauthenticated
+        _refuse_changed(operator, known)
         method = await check_factor(app, tx, operator, GivenFactor(Factor.TOTP, code))
         if method is not None:
             session = session.reauthenticate({"pwd", method}, now=tx.now, idle=idle)
@@ -125,8 +129,7 @@ async def change_operator_password(
     hashed = await hash_new_password(app, new, email=email, field="/new_password")
     async with app.db.begin_platform(reason="change the password of an operator") as tx:
         operator = await store.lock_operator(tx, operator_id)
-        if operator is None or not operator.active or operator.password_hash != known.password_hash:
-            raise InvalidCredentials  # changed meanwhile: `old` is not the password any more
+        operator = _refuse_changed(operator, known)
         await store.save_operator(tx, replace(operator, password_hash=hashed))
         await store.forget_secrets(tx, operator_id)
         others = [
@@ -164,6 +167,13 @@ def bound_to(operator_id: UUID) -> bytes:
     return _TOTP + operator_id.bytes
 
 
+def _refuse_changed(operator: Operator | None, known: Operator) -> Operator:
+    """The locked operator. The password was compared outside: it must still be theirs."""
+    if operator is None or not operator.active or operator.password_hash != known.password_hash:
+        raise InvalidCredentials
+    return operator
+
+
 async def _address_of(app: App, operator_id: UUID) -> str:
     async with app.db.begin_platform(reason="find the address of an operator") as tx:
         operator = await store.get_operator(tx, operator_id)
@@ -174,18 +184,18 @@ async def _address_of(app: App, operator_id: UUID) -> str:
 
 async def _check_password(app: App, email: str, password: str, *, by: Author) -> Operator:
     """The active operator whose password it is. The same work for every address, known or not."""
-    key = accounts.attempt_key(f"operator\x00{email}", by.address)
     async with app.db.begin_platform(reason="find an operator by their address") as tx:
-        attempts, seconds_left = await account_store.count_attempt(tx, key)
         operator = await store.find_operator(tx, email)
-    if attempts > ATTEMPTS:
-        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+        been = await session_store.list_addresses(tx, operator.id if operator else _NO_ONE)
+        here = place(by.address) in {place(each) for each in been}
+        counted = await count_try(app, tx, f"operator\x00{email}", by=by, known=here)
+    counted.refuse_more()
     known = operator if operator is not None and operator.active else None
     verdict = await app.passwords.verify(known.password_hash if known else None, password)
     if known is None or not verdict.fits:
         raise InvalidCredentials
     async with app.db.begin_platform(reason="forget wrong passwords of an operator") as tx:
-        await account_store.clear_attempts(tx, key)
+        await take_back(tx, counted)
     return known
 
 

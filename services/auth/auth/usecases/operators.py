@@ -5,6 +5,7 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts, recovery_codes, totp
+from auth.domain.account_mails import AccountMail, MailKind
 from auth.domain.accounts import person_name, token_hash
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.operators import (
@@ -21,6 +22,7 @@ from auth.domain.totp import Totp, TotpNotFound
 from auth.store import audit
 from auth.store import operator_sessions as session_store
 from auth.store import operators as store
+from auth.usecases.account_mails import ask_for
 from auth.usecases.factors import Enrolment
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.operator_log_in import bound_to
@@ -29,6 +31,8 @@ from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.errors import InvalidPageToken, Unauthenticated
 from servicekit.paging import Page
+
+_MOST_TOLD = 1000
 
 
 async def add_operator(
@@ -43,6 +47,7 @@ async def add_operator(
     name, address = person_name(display_name), accounts.normalise_email(email)
     async with app.db.begin_platform(reason="add an operator") as tx:
         operator = Operator(ids.new(), address, name, role, tx.now)
+        await _tell_all(tx, by=by)
         await store.insert_operator(tx, operator)
         token = await _issue(tx, operator.id)
         await _record(tx, operator.id, by, Action.OPERATOR_ADDED, role=role.value)
@@ -132,6 +137,7 @@ async def renew_operator_codes(app: App, operator_id: UUID, *, by: Author) -> li
         if operator is None or not operator.active:
             raise Unauthenticated
         codes = await _new_codes(tx, operator_id)
+        await _tell_all(tx, by=by)
         await _record(tx, operator_id, by, Action.RECOVERY_CODES_RENEWED)
     return codes
 
@@ -195,6 +201,7 @@ async def _issue(tx: Transaction, operator_id: UUID) -> str:
 
 
 async def _start_anew(tx: Transaction, operator: Operator, *, by: Author) -> str:
+    await _tell_all(tx, by=by)
     await store.save_operator(tx, operator.start_anew())
     await store.forget_secrets(tx, operator.id)
     await store.forget_factors(tx, operator.id)
@@ -220,6 +227,16 @@ async def _new_codes(tx: Transaction, operator_id: UUID) -> list[str]:
     codes = recovery_codes.new_codes()
     await store.replace_recovery_codes(tx, operator_id, [recovery_codes.code_hash(each) for each in codes])
     return codes
+
+
+async def _tell_all(tx: Transaction, *, by: Author) -> None:
+    """Every operator who can log in hears that somebody may come to: nobody makes operators on the quiet."""
+    kind = MailKind.OPERATORS_CHANGED
+    for operator in await store.list_operators(tx, after="", most=_MOST_TOLD):
+        if operator.active:
+            mail = AccountMail(ids.new(), kind, operator.email, tx.now, tx.now + kind.holds)
+            mail = replace(mail, display_name=operator.display_name, address=by.address)
+            await ask_for(tx, mail)
 
 
 def _refuse_self(operator_id: UUID, by: Author) -> None:

@@ -17,10 +17,11 @@ from auth.store import members as store
 from auth.store import sessions as session_store
 from auth.store.grants import hold_grant
 from auth.usecases.sessions import tokens_of
+from auth.usecases.ways_in import refuse_other_sessions
 from servicekit import ids, paging
-from servicekit.errors import InvalidPageToken, Unauthenticated
+from servicekit.errors import FreshAuthenticationRequired, InvalidPageToken, Unauthenticated
 from servicekit.paging import Page
-from servicekit.permissions import OWNER
+from servicekit.permissions import BY_CONNECTION, OWNER
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _BEFORE_ALL = UUID(int=0)
@@ -123,6 +124,9 @@ async def switch_organization(
 
     Raises:
         OrganizationNotFound: they do not belong to it.
+        FreshAuthenticationRequired: a connection vouched for them, which counts in no other organization: own
+            credentials have to be given first.
+        SsoRequired: they have to log in there by its connection.
         Unauthenticated: their session is over.
     """
     async with app.db.begin_platform(reason="switch to another organization") as tx:
@@ -135,6 +139,9 @@ async def switch_organization(
             raise Unauthenticated
         if grant is None:
             raise OrganizationNotFound
+        if BY_CONNECTION in present.methods:
+            raise FreshAuthenticationRequired
+        await refuse_other_sessions(tx, organization_id, user_id, methods=present.methods)
         opened = Session.open(
             ids.new(),
             organization_id=organization_id,

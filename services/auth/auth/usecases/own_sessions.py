@@ -9,8 +9,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from auth.app import App
-from auth.domain import accounts
-from auth.domain.accounts import ATTEMPTS, InvalidCredentials, TooManyAttempts
+from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import Action, Author
 from auth.domain.challenges import Factor, GivenFactor, SecondFactorRequired, SecondFactorWrong
 from auth.domain.sessions import EndReason, Session, SessionNotFound, SessionTokens
@@ -19,11 +18,12 @@ from auth.store import audit
 from auth.store import challenges as challenge_store
 from auth.store import factors as factor_store
 from auth.store import sessions as store
+from auth.usecases.guessing import count_try, take_back
 from auth.usecases.second_factors import check_factor
-from auth.usecases.sessions import tokens_of
+from auth.usecases.sessions import hold_password, tokens_of
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER, InvalidPageToken, Unauthenticated
+from servicekit.errors import InvalidPageToken, Unauthenticated
 from servicekit.paging import Page
 
 _AFTER_ALL = UUID(int=2**128 - 1)
@@ -86,7 +86,7 @@ async def reauthenticate(
 
     Raises:
         TooManyAttempts: as for log_in.
-        InvalidCredentials: another password, or none and no passkey.
+        InvalidCredentials: another password, or another one by now, or none and no passkey.
         SecondFactorRequired: the password is right, and a second factor is wanted.
         SecondFactorWrong: it is not right, and was counted.
         TooManyFactorAttempts: too many were wrong lately.
@@ -94,12 +94,15 @@ async def reauthenticate(
         Unavailable: too many passwords wait to be compared.
     """
     methods: set[str] = set()
+    compared: str | None = None
     by_passkey = factor is not None and factor.factor is Factor.PASSKEY
     if password or not by_passkey:
-        await _check_password(app, user_id, password, by=by)
+        compared = await _check_password(app, user_id, password, by=by)
         methods.add("pwd")
     renewed = None
     async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
+        if compared is not None:
+            await hold_password(tx, user_id, compared)
         found = await store.lock_session(tx, session_id)
         if found is None or found[0].user_id != user_id:
             raise Unauthenticated
@@ -117,20 +120,20 @@ async def reauthenticate(
     return renewed
 
 
-async def _check_password(app: App, user_id: UUID, password: str, *, by: Author) -> None:
+async def _check_password(app: App, user_id: UUID, password: str, *, by: Author) -> str:
+    """The hash that the right password was compared with."""
     async with app.db.begin_platform(reason="find the caller's password") as tx:
         user = await account_store.find_user(tx, user_id)
         if user is None:
             raise Unauthenticated
         email, password_hash = user
-        key = accounts.attempt_key(email, by.address)
-        attempts, seconds_left = await account_store.count_attempt(tx, key)
-    if attempts > ATTEMPTS:
-        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+        counted = await count_try(app, tx, email, by=by, known=True)
+    counted.refuse_more()
     if not (await app.passwords.verify(password_hash, password)).fits:
         raise InvalidCredentials
     async with app.db.begin_platform(reason="forget wrong passwords of the caller") as tx:
-        await account_store.clear_attempts(tx, key)
+        await take_back(tx, counted)
+    return password_hash
 
 
 async def _record_renewal(tx: Transaction, session: Session, *, by: Author) -> None:

@@ -17,7 +17,6 @@ from auth.domain.privacy import (
     PrivacyRequestNotFound,
     Receipt,
     RequestKind,
-    RequestStatus,
     Subject,
 )
 from auth.sealing import Seal
@@ -106,12 +105,16 @@ async def forget_export(app: App, timer: Timer) -> None:
         request = await store.lock_request(tx, UUID(timer.key))
         if not await timers.done(tx, timer) or request is None:
             return
-        await store.forget_documents(tx, request.id)
-        await store.save_request(tx, replace(request, status=RequestStatus.EXPIRED))
+        await _expire(tx, request)
 
 
 async def begin(tx: Transaction, request: PrivacyRequest, rows: Mapping[str, int]) -> PrivacyRequest:
-    """Auth's own part is done with the request: its receipt, word to the others, and a look in 30 days."""
+    """Auth's own part is done with the request: its receipt, word to the others, and a look in 30 days.
+
+    Exports of somebody who is to be erased are forgotten now, and those begun meanwhile at the end.
+    """
+    if request.kind is RequestKind.ERASE:
+        await _forget_exports(tx, request)
     await timers.schedule(tx, PRIVACY_OVERDUE, str(request.id), request.due_at)
     await events.privacy_requested(tx, request)
     return await _note(tx, request, Receipt("auth", rows, tx.now))
@@ -132,6 +135,7 @@ async def _complete(tx: Transaction, request: PrivacyRequest) -> None:
     await timers.cancel(tx, PRIVACY_OVERDUE, str(request.id))
     if request.kind is RequestKind.ERASE:
         await store.forget_documents(tx, request.id)
+        await _forget_exports(tx, request)
     elif request.kept_until is not None:
         await timers.schedule(tx, FORGET_EXPORT, str(request.id), request.kept_until)
         asker = await people_store.get_user(tx, request.requested_by)
@@ -139,6 +143,16 @@ async def _complete(tx: Transaction, request: PrivacyRequest) -> None:
             await write_to(tx, MailKind.EXPORT_READY, asker)
     chain, target = request.organization_id or PLATFORM_CHAIN, ids.show("prq", request.id)
     await audit.record(tx, chain, Author(ActorKind.SYSTEM), Action.PRIVACY_COMPLETED, target=target)
+
+
+async def _forget_exports(tx: Transaction, erasure: PrivacyRequest) -> None:
+    for export in await store.lock_exports_about(tx, erasure.id):
+        await _expire(tx, export)  # its timer finds nothing left to do
+
+
+async def _expire(tx: Transaction, export: PrivacyRequest) -> None:
+    await store.forget_documents(tx, export.id)
+    await store.save_request(tx, export.expire(tx.now))
 
 
 async def see(tx: Transaction, request_id: UUID) -> PrivacyRequest:

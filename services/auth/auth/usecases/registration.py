@@ -1,15 +1,16 @@
 """From the wish to register to an owner with an organization. Never tells whether an address is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from auth import events
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.accounts import Membership, Registration, VerificationTokenInvalid
+from auth.domain.audit import NOBODY, Action, ActorKind, Author
 from auth.domain.limits import VERIFICATIONS_OF_ADDRESS
 from auth.store import accounts as account_store
-from auth.store import limits
+from auth.store import audit, limits
 from auth.store import registrations as store
 from auth.usecases.new_passwords import hash_new_password
 from servicekit import ids, timers
@@ -95,8 +96,8 @@ async def issue_verification(app: App, registration_id: UUID) -> VerificationMai
     return VerificationMail(registration.email, registration.display_name, registration.language, token)
 
 
-async def verify_email(app: App, token: str) -> UUID:
-    """Makes the user, the organization and the ownership; answers the organization.
+async def verify_email(app: App, token: str, *, by: Author = NOBODY) -> UUID:
+    """Makes the user, the organization and the ownership; answers the organization. Recorded there.
 
     A token works once. Used again while it holds it answers the same organization and changes nothing,
     because mail programs and impatient fingers open links twice; nothing else is to be had by it.
@@ -123,4 +124,12 @@ async def verify_email(app: App, token: str) -> UUID:
         await store.complete_registration(tx, done)
         await store.use_token(tx, hashed)
         await events.organization_created(tx, organization_id, done.organization_name, owner=done.id)
+        await audit.record(
+            tx,
+            organization_id,
+            replace(by, kind=ActorKind.USER, id=done.id),
+            Action.ORGANIZATION_CREATED,
+            target=ids.show("org", organization_id),
+            after={"name": done.organization_name, "owner": ids.show("usr", done.id)},
+        )
     return organization_id

@@ -24,12 +24,14 @@ from servicekit.permissions import OWNER
 async def enrol(app: App, tx: Transaction, connection: Connection, user: ScimUser) -> None:
     """Makes somebody a member, with the role of their groups, else the connection's default one.
 
+    Whoever was limited to venues when they went comes back to these.
+
     Raises:
         PlanLimitReached: the organization has as many members as its plan allows.
         ScimRoleGone: the role does not exist any more.
     """
     granted = role_of_groups(connection.rules, await _own_roles(tx, connection), user.groups)
-    grant = await _grant(tx, connection, granted or connection.rules.default_role)
+    grant = await _grant(tx, connection, granted or connection.rules.default_role, user.venues)
     membership = Membership(connection.organization_id, user.user_id, grant.role, grant.venues)
     await member_store.insert_member(tx, membership)
     await refuse_crowd(app, tx, connection.organization_id)

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from uuid import UUID
 
 from auth.app import App
-from auth.domain.account_mails import LinkInvalid
 from auth.domain.audit import PLATFORM_CHAIN, Action, Author, Values
 from auth.domain.connections import Connection
-from auth.domain.scim import ScimUser, ScimUserNameTaken, ScimUserNotFound, UserWish, refuse_foreign
+from auth.domain.scim import ScimUser, ScimUserNotFound, UserWish, refuse_foreign
 from auth.store import audit
 from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.store import registrations as registration_store
 from auth.store import scim_users as store
 from auth.store.scim_filters import Matching
-from auth.usecases.addresses import move
 from auth.usecases.scim_members import dismiss, enrol
+from auth.usecases.scim_names import less_what_is_theirs, rename, why_out_of_reach
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -30,7 +29,7 @@ _LANGUAGE = "en"
 async def create_user(app: App, connection: Connection, wish: UserWish, *, by: Author) -> ScimUser:
     """Has the connection manage somebody: the account of the address, else a new one without a password.
 
-    Whoever is a member already stays what they are.
+    Whoever is a member already stays what they are; whose name is not the connection's to say keeps it.
 
     Raises:
         ScimAddressNotOfDomain: the address is of no verified domain of the connection.
@@ -46,7 +45,11 @@ async def create_user(app: App, connection: Connection, wish: UserWish, *, by: A
         user_id = account.id if account else await _open_account(tx, wish)
         id_ = ids.new()
         await store.insert_user(tx, connection, id_, user_id, external_id=wish.external_id)
-        if account is not None and account.display_name != wish.display_name:
+        if (
+            account is not None
+            and account.display_name != wish.display_name
+            and await why_out_of_reach(tx, connection, user_id) is None
+        ):
             await people_store.save_display_name(tx, user_id, wish.display_name)
         was_member = await _become(app, tx, connection, id_, active=wish.active)
         user = await _find(tx, connection, id_)
@@ -84,22 +87,24 @@ async def change_user(
     """Makes somebody what `change` says of what they are; whatever it raises changes nothing.
 
     Who they are called, where, and that they come back, is the provider's to say for addresses of its domains
-    only. That they go is always the organization's to say.
+    only, and of people who own nothing here and belong nowhere else: other names are let go. That they go is
+    always the organization's to say. Whoever moves is told at the old address, which can take it back.
 
     Raises:
         ScimUserNotFound: there is no such person.
         ScimAddressNotOfDomain: the old or the new address is of no verified domain of the connection.
         ScimUserNameTaken: another account has the new address.
         PlanLimitReached, ScimRoleGone: they cannot become a member again.
-        ScimOwnerKept: they are to be inactive, and own the organization.
+        ScimOwnerKept: they are to be inactive, or elsewhere, and own the organization.
+        ScimPersonShared: they are to be elsewhere, and belong to other organizations as well.
     """
     async with app.db.begin_platform(reason=_REASON) as tx:
         before = await _lock(tx, connection, id_)
-        wish = change(before)
+        wish = await less_what_is_theirs(tx, connection, before, change(before))
         if wish == before.wish:
             return before
         if (wish.email, wish.display_name) != (before.email, before.display_name):
-            await _rename(tx, connection, before, wish)
+            await rename(tx, connection, before, wish)
         if wish.active and not before.active:
             refuse_foreign(connection, wish.email)
         await store.save_user(tx, connection, id_, wish.external_id)
@@ -172,17 +177,6 @@ async def _become(app: App, tx: Transaction, connection: Connection, id_: UUID, 
     if user.active and not active:
         await dismiss(tx, connection, user)
     return user.active
-
-
-async def _rename(tx: Transaction, connection: Connection, before: ScimUser, wish: UserWish) -> None:
-    refuse_foreign(connection, before.email, wish.email)
-    account = await people_store.get_user(tx, before.user_id)
-    if account is not None and wish.email != account.email:
-        try:
-            await move(tx, account, wish.email)
-        except LinkInvalid as error:
-            raise ScimUserNameTaken from error
-    await people_store.save_display_name(tx, before.user_id, wish.display_name)
 
 
 async def _record(

@@ -37,7 +37,12 @@ _TOTP = b"totp"
 
 
 async def awaited_factor(
-    tx: Transaction, user_id: UUID, *, methods: Iterable[str], device_token: str
+    tx: Transaction,
+    user_id: UUID,
+    *,
+    methods: Iterable[str],
+    device_token: str,
+    connection_id: UUID | None = None,
 ) -> PendingLogIn | RememberedDevice | None:
     """What stands between the first factor and a session: a challenge, a remembered device, or nothing."""
     factors = await factor_store.list_factors(tx, user_id)
@@ -47,7 +52,9 @@ async def awaited_factor(
         device = await store.use_device(tx, user_id, secret_hash(device_token.encode()))
         if device is not None:
             return device
-    secret, challenge = Challenge.issue(Purpose.SECOND_FACTOR, user_id, now=tx.now, methods=methods)
+    secret, challenge = Challenge.issue(
+        Purpose.SECOND_FACTOR, user_id, now=tx.now, methods=methods, connection_id=connection_id
+    )
     await store.insert_challenge(tx, challenge)
     seconds = int(CHALLENGE_LIFETIME.total_seconds())
     return PendingLogIn(base64.urlsafe_b64encode(secret).decode().rstrip("="), seconds, factors)

@@ -19,6 +19,8 @@ from auth.domain.devices import device_name
 from auth.domain.passkeys import PasskeyUnknown
 from auth.domain.sessions import SessionTokens
 from auth.store import challenges as store
+from auth.store import connections as connection_store
+from auth.store import people as people_store
 from auth.usecases.second_factors import check_factor, find_challenge, use_passkey
 from auth.usecases.sessions import open_session
 from auth.usecases.ways_in import refuse_other_ways
@@ -38,10 +40,12 @@ async def answer_challenge(
     """Opens the session of a log-in that waits. Answers the device's secret, empty unless it is remembered.
 
     Raises:
-        ChallengeInvalid: no log-in waits with this token (any more).
+        ChallengeInvalid: no log-in waits with this token (any more), or its connection lets them in no more.
         OneFactorWanted: none was given.
         SecondFactorWrong: it is not right, and was counted; the challenge waits on.
         TooManyFactorAttempts: too many were wrong lately.
+        SsoRequired: it came by no connection, and by now an organization of the person wants one.
+        NoOrganization: the person is a member no more.
     """
     if given is None:
         raise OneFactorWanted
@@ -58,7 +62,15 @@ async def answer_challenge(
                 await _remember(tx, user_id, by=by, user_agent=user_agent) if remember_device else ""
             )
             methods = {*challenge.methods, method}
-            tokens = await open_session(app, tx, user_id, methods=methods, by=by, user_agent=user_agent)
+            tokens = await open_session(
+                app,
+                tx,
+                user_id,
+                methods=methods,
+                by=by,
+                user_agent=user_agent,
+                organization_id=await _organization_behind(tx, challenge, user_id),
+            )
             opened = tokens, device_token
     if opened is None:
         raise SecondFactorWrong
@@ -108,6 +120,18 @@ async def forget_remembered_device(app: App, user_id: UUID, device_id: UUID) -> 
     async with app.db.begin_platform(reason="forget the caller's device") as tx:
         if not await store.forget_device(tx, user_id, device_id):
             raise RememberedDeviceNotFound
+
+
+async def _organization_behind(tx: Transaction, challenge: Challenge, user_id: UUID) -> UUID | None:
+    """Where the first step leads, if it still does: to the connection's, or None for the oldest."""
+    if challenge.connection_id is None:
+        await refuse_other_ways(tx, user_id)
+        return None
+    connection = await connection_store.find_connection(tx, challenge.connection_id)
+    user = await people_store.get_user(tx, user_id)
+    if connection is None or user is None or not connection.speaks_for(user.email):
+        raise ChallengeInvalid
+    return connection.organization_id
 
 
 async def _remember(tx: Transaction, user_id: UUID, *, by: Author, user_agent: str) -> str:

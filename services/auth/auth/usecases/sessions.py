@@ -7,15 +7,10 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts
-from auth.domain.accounts import (
-    ATTEMPTS,
-    EmailNotVerified,
-    InvalidCredentials,
-    Profile,
-    TooManyAttempts,
-)
+from auth.domain.accounts import EmailNotVerified, InvalidCredentials, Profile
 from auth.domain.audit import NOBODY, Action, ActorKind, Author
 from auth.domain.challenges import PendingLogIn
+from auth.domain.connections import Connection
 from auth.domain.devices import device_name
 from auth.domain.members import NoOrganization
 from auth.domain.roles import Grant
@@ -28,15 +23,18 @@ from auth.domain.sessions import (
 )
 from auth.store import accounts as account_store
 from auth.store import audit
+from auth.store import people as people_store
 from auth.store import sessions as store
 from auth.store.grants import find_grant
-from auth.usecases.known_devices import note_device
+from auth.usecases.guessing import count_try, take_back
+from auth.usecases.known_devices import is_known, note_device
 from auth.usecases.second_factors import awaited_factor
-from auth.usecases.ways_in import refuse_other_ways
+from auth.usecases.ways_in import refuse_other_sessions, refuse_other_ways
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER, Unauthenticated
+from servicekit.errors import Unauthenticated
 
+_NO_ONE = UUID(int=0)
 _log = telemetry.logger(__name__)
 
 
@@ -49,28 +47,36 @@ async def log_in(
     the password is looked at, so that guessing in parallel gets no more tries; the second forgets the count.
 
     Raises:
-        TooManyAttempts: five failed in a quarter of an hour, for this account from the address of `by`.
-        InvalidCredentials: no such account, or another password.
+        TooManyAttempts: too many failed lately: see `count_try`.
+        InvalidCredentials: no such account, or another password, or another one by now.
         EmailNotVerified: the password is right, but the link was not followed yet.
         SsoRequired: it is right, but an organization of the user wants another log-in.
         NoOrganization: it is right, but the user belongs to no organization any more.
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
-    key = accounts.attempt_key(normalised, by.address)
     async with app.db.begin_platform(reason="find an account by its address") as tx:
-        attempts, seconds_left = await account_store.count_attempt(tx, key)
         account = await account_store.find_account(tx, normalised)
-    if attempts > ATTEMPTS:
-        raise TooManyAttempts(metadata={RETRY_AFTER: str(seconds_left)})
+        known = await is_known(
+            app,
+            tx,
+            account.id if account else _NO_ONE,
+            by=by,
+            user_agent=user_agent,
+            device_token=device_token,
+        )
+        counted = await count_try(app, tx, normalised, by=by, known=known)
+    counted.refuse_more()
     verdict = await app.passwords.verify(account.password_hash if account else None, password)
     if account is None or not verdict.fits:
         raise InvalidCredentials
     async with app.db.begin_platform(reason="open a session") as tx:
-        await account_store.clear_attempts(tx, key)
+        if account.verified:
+            await hold_password(tx, account.id, account.password_hash)
+        await take_back(tx, counted)
         if account.verified:
             await refuse_other_ways(tx, account.id)
-        if account.verified and verdict.stronger_hash is not None:
+        if verdict.stronger_hash is not None and account.verified:
             await account_store.save_password(tx, account.id, verdict.stronger_hash)
         tokens = (
             await admit(
@@ -90,12 +96,24 @@ async def log_in(
     return tokens
 
 
+async def hold_password(tx: Transaction, user_id: UUID, compared: str) -> None:
+    """Locks the user: until the end of `tx` the password is the one that was compared outside of it.
+
+    Raises:
+        InvalidCredentials: it was changed or reset meanwhile, or the user has left.
+    """
+    user = await people_store.lock_user(tx, user_id)
+    if user is None or user.password_hash != compared:
+        raise InvalidCredentials
+
+
 async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) -> SessionTokens:
     """The next tokens of a session; see `Session.trade` for who gets which.
 
     Raises:
         RefreshTokenInvalid: not ours, or the session is over.
         RefreshTokenReused: too old: the session is over from now on.
+        SsoRequired: by now the organization wants its connection, and the session was opened otherwise.
     """
     token = RefreshToken.parse(refresh_token)
     async with app.db.begin_platform(reason="refresh a session") as tx:
@@ -105,6 +123,8 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
         session, grant = found
         token.verify(app.keyring.refresh_keys(session))
         traded = session.trade(token.counter, now=tx.now, idle=app.lifetimes.idle)
+        if traded.ended_at is None:
+            await refuse_other_sessions(tx, session.organization_id, session.user_id, methods=session.methods)
         await store.save_session(tx, traded)
         if traded.ended_at is not None:
             await audit.record(
@@ -144,11 +164,12 @@ async def admit(
     by: Author,
     user_agent: str,
     device_token: str = "",
-    organization_id: UUID | None = None,
+    connection: Connection | None = None,
     second_factor_given: bool = False,
 ) -> SessionTokens | PendingLogIn:
     """Opens a session for whoever has given a first factor, or asks for the second when they have one.
 
+    Whoever came by an organization's `connection` gets into that organization, with a second step or without.
     On a remembered device the second was given before: what needs fresh credentials still counts from then.
     `second_factor_given`: the provider that vouches for the person has asked for it, and is believed.
     Raises like `open_session`, and like it is the last thing of its transaction.
@@ -156,7 +177,13 @@ async def admit(
     awaited = (
         None
         if second_factor_given
-        else await awaited_factor(tx, user_id, methods=methods, device_token=device_token)
+        else await awaited_factor(
+            tx,
+            user_id,
+            methods=methods,
+            device_token=device_token,
+            connection_id=connection.id if connection else None,
+        )
     )
     if isinstance(awaited, PendingLogIn):
         return awaited
@@ -169,7 +196,7 @@ async def admit(
         by=by,
         user_agent=user_agent,
         authenticated_at=given_at,
-        organization_id=organization_id,
+        organization_id=connection.organization_id if connection else None,
     )
 
 

@@ -7,7 +7,15 @@ from auth.clients.openid import LogInProvider, Rejected, Return, Way
 from auth.clients.web import Unanswered
 from auth.domain import accounts, sso
 from auth.domain.connections import Connection, ConnectionNotFound, bound_to, domain_of
-from auth.domain.sso import ATTEMPT_LIFETIME, Arrival, Assertion, Attempt, ProviderFailed, StateInvalid
+from auth.domain.sso import (
+    ATTEMPT_LIFETIME,
+    Arrival,
+    Assertion,
+    Attempt,
+    DomainNotVerified,
+    ProviderFailed,
+    StateInvalid,
+)
 from auth.store import connections as connection_store
 from auth.store import sso as store
 from servicekit import ids, telemetry
@@ -23,14 +31,17 @@ async def begin_sso(app: App, name: str, *, return_to: str, challenge: str, brow
     Raises:
         ReturnNotAllowed: it would come back to a foreign place.
         ConnectionNotFound: there is no such connection, or the social log-in is off.
+        DomainNotVerified: the connection has no verified domain, so it could let nobody in.
         ProviderFailed: the provider does not answer as it must.
     """
     sso.allow_return(return_to, app.sso.app_origins)
     async with app.db.begin_platform(reason="find the connection of a log-in") as tx:
         connection = await find_connection(tx, name)
+    if connection is not None and not connection.is_verified:
+        raise DomainNotVerified
     provider = _provider(app, name, connection)
     state, nonce, verifier = sso.new_secret(), sso.new_secret(), sso.new_secret()
-    way = Way(app.sso.callback_url, state, nonce, sso.pkce_challenge(verifier))
+    way = Way(app.sso.callback_url(name), state, nonce, sso.pkce_challenge(verifier))
     try:
         location = await provider.send(way)
     except (Rejected, Unanswered) as error:
@@ -52,10 +63,13 @@ async def begin_sso(app: App, name: str, *, return_to: str, challenge: str, brow
     return location
 
 
-async def finish_sso(app: App, *, state: str, code: str, issuer: str, error: str, browser: str) -> str:
+async def finish_sso(
+    app: App, name: str, *, state: str, code: str, issuer: str, error: str, browser: str
+) -> str:
     """Where the browser is to go in the application: with a code that holds a minute, or with what failed.
 
-    A state is used up by whoever comes with it.
+    A state is used up by whoever comes with it. A browser that comes back at another place than the one of
+    the provider that the state belongs to has a code of somebody else's, which is traded nowhere.
 
     Raises:
         StateInvalid: this browser has begun no such log-in, or not within ten minutes.
@@ -63,7 +77,7 @@ async def finish_sso(app: App, *, state: str, code: str, issuer: str, error: str
     async with app.db.begin_platform(reason="finish a log-in at a provider") as tx:
         attempt = await store.take_attempt(tx, sso.hashed(state))
         connection = await find_connection(tx, attempt.connection) if attempt else None
-    if attempt is None or not attempt.is_of(browser):
+    if attempt is None or not attempt.is_of(browser) or attempt.connection != name:
         raise StateInvalid
     if error or not code:
         return attempt.back(sso_error="SSO_DENIED")
@@ -104,8 +118,9 @@ async def _receive(
     app: App, provider: LogInProvider, attempt: Attempt, *, code: str, issuer: str
 ) -> Assertion:
     verifier = app.seal.open_up(attempt.sealed_verifier, bound_to=_VERIFIER + attempt.state_hash).decode()
+    back_at = app.sso.callback_url(attempt.connection)
     try:
-        return await provider.receive(Return(code, issuer, app.sso.callback_url, attempt.nonce, verifier))
+        return await provider.receive(Return(code, issuer, back_at, attempt.nonce, verifier))
     except (Rejected, Unanswered) as error:
         raise _failed(attempt.connection, error) from error
 

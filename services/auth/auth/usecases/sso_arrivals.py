@@ -7,6 +7,7 @@ from uuid import UUID
 from auth import events
 from auth.app import App
 from auth.domain import accounts, sso
+from auth.domain.account_mails import MailKind
 from auth.domain.accounts import Membership
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import PendingLogIn
@@ -16,9 +17,9 @@ from auth.domain.plans import FREE
 from auth.domain.scim import ScimNotProvisioned
 from auth.domain.sessions import SessionTokens
 from auth.domain.sso import (
-    METHOD,
     SECOND_FACTOR_METHOD,
     SOCIAL,
+    SOCIAL_METHOD,
     Arrival,
     Assertion,
     CodeInvalid,
@@ -33,13 +34,14 @@ from auth.store import roles as role_store
 from auth.store import scim_tokens as scim_token_store
 from auth.store import sso as store
 from auth.store.grants import find_grant
+from auth.usecases.account_mails import write_to
 from auth.usecases.invitations import refuse_crowd
 from auth.usecases.sessions import admit
 from auth.usecases.sso import find_connection
 from auth.usecases.ways_in import refuse_other_ways
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.permissions import OWNER
+from servicekit.permissions import BY_CONNECTION, OWNER
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 100
@@ -78,22 +80,22 @@ async def trade_code(
             await member_store.lock_organization(tx, connection.organization_id)
         user_id = await _person(tx, arrival.assertion, connection, by=by)
         author = replace(by, kind=ActorKind.USER, id=user_id)
+        method = SOCIAL_METHOD if connection is None else BY_CONNECTION
         if connection is None:
             await refuse_other_ways(tx, user_id)
-            second, organization_id = False, None
+            second = False
         else:
             await _enrol(app, tx, connection, arrival.assertion, user_id, by=author)
-            organization_id = connection.organization_id
             second = await _second_factor_counts(tx, connection, arrival, user_id)
         return await admit(
             app,
             tx,
             user_id,
-            methods=(METHOD, SECOND_FACTOR_METHOD) if second else (METHOD,),
+            methods=(method, SECOND_FACTOR_METHOD) if second else (method,),
             by=by,
             user_agent=user_agent,
             device_token=device_token,
-            organization_id=organization_id,
+            connection=connection,
             second_factor_given=second,
         )
 
@@ -116,8 +118,11 @@ async def _person(
         if not assertion.email:
             raise EmailNotVouchedFor
         person = await member_store.find_person(tx, assertion.email)
-        user_id = person[0] if person else await _make(tx, assertion, connection)
+        user_id = person[0] if person else await _make(tx, assertion, connection, by=by)
         await store.insert_identity(tx, realm, assertion, user_id)
+        told = await people_store.get_user(tx, user_id) if person else None
+        if told is not None:
+            await write_to(tx, MailKind.IDENTITY_LINKED, told, address=by.address)
         await audit.record(
             tx,
             PLATFORM_CHAIN,
@@ -134,7 +139,7 @@ async def _person(
     return user_id
 
 
-async def _make(tx: Transaction, assertion: Assertion, connection: Connection | None) -> UUID:
+async def _make(tx: Transaction, assertion: Assertion, connection: Connection | None, *, by: Author) -> UUID:
     """A new account without a password; one that comes by no organization gets one of its own."""
     user_id = ids.new()
     name = _shown_name(assertion)
@@ -151,6 +156,14 @@ async def _make(tx: Transaction, assertion: Assertion, connection: Connection | 
         await member_store.insert_organization(tx, organization)
         await member_store.insert_member(tx, Membership(organization.id, user_id, OWNER))
         await events.organization_created(tx, organization.id, organization.name, owner=user_id)
+        await audit.record(
+            tx,
+            organization.id,
+            replace(by, kind=ActorKind.USER, id=user_id),
+            Action.ORGANIZATION_CREATED,
+            target=ids.show("org", organization.id),
+            after={"name": organization.name, "owner": ids.show("usr", user_id)},
+        )
     return user_id
 
 

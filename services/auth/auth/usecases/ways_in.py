@@ -1,11 +1,13 @@
-"""Whether a person may log in by other means than their organization's connection. Opens no session."""
+"""Whether a person may get in by other means than their organization's connection. Opens no session."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from auth.domain.sso import SsoRequired
 from auth.store import connections as store
 from servicekit import ids
 from servicekit.database import Transaction
+from servicekit.permissions import BY_CONNECTION
 
 
 async def refuse_other_ways(tx: Transaction, user_id: UUID) -> None:
@@ -19,4 +21,35 @@ async def refuse_other_ways(tx: Transaction, user_id: UUID) -> None:
     """
     connection_id = await store.find_required(tx, user_id)
     if connection_id is not None:
-        raise SsoRequired(metadata={"connection": ids.show("con", connection_id)})
+        raise _required(connection_id)
+
+
+async def refuse_other_sessions(
+    tx: Transaction, organization_id: UUID, user_id: UUID, *, methods: Iterable[str]
+) -> None:
+    """Makes sure that a person may be in the organization in a session that was opened so.
+
+    Raises:
+        SsoRequired: it wants its connection, and another way was taken: perhaps before it wanted that.
+    """
+    if BY_CONNECTION in methods:
+        return
+    connection_id = await store.find_required_in(tx, organization_id, user_id)
+    if connection_id is not None:
+        raise _required(connection_id)
+
+
+async def refuse_other_addresses(tx: Transaction, user_id: UUID, email: str) -> None:
+    """Makes sure that nobody leaves a connection that they must log in by, for an address of another domain.
+
+    Raises:
+        SsoRequired: there is such a connection, and it does not speak for the address.
+    """
+    connection_id = await store.find_required(tx, user_id)
+    connection = await store.find_connection(tx, connection_id) if connection_id is not None else None
+    if connection is not None and not connection.speaks_for(email):
+        raise _required(connection.id)
+
+
+def _required(connection_id: UUID) -> SsoRequired:
+    return SsoRequired(metadata={"connection": ids.show("con", connection_id)})

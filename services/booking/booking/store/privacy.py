@@ -80,8 +80,9 @@ _END_ENTRY_LINKS = sa.delete(WAITLIST_TOKENS).where(WAITLIST_TOKENS.c.entry_id =
 
 _READ_GUESTS = sa.select(GUESTS).where(GUESTS.c.id == _guests).order_by(GUESTS.c.id)
 _READ_BOOKINGS = sa.select(BOOKINGS).where(BOOKINGS.c.guest_id == _guests).order_by(BOOKINGS.c.id)
+# Which of the staff it was, is not the guest's.
 _READ_CHANGES = (
-    sa.select(BOOKING_CHANGES)
+    sa.select(*(each for each in BOOKING_CHANGES.c if each is not BOOKING_CHANGES.c.user_id))
     .where(BOOKING_CHANGES.c.booking_id == _bookings)
     .order_by(BOOKING_CHANGES.c.booking_id, BOOKING_CHANGES.c.version)
 )
@@ -99,19 +100,22 @@ _READ_OUTCOMES = (
     .group_by(BOOKINGS.c.status)
     .order_by(BOOKINGS.c.status)
 )
+# What was done, and when. Words about guests and tables are the organization's, which they may have left.
 _READ_CHANGES_BY = (
     sa.select(
         BOOKING_CHANGES.c.organization_id,
         BOOKING_CHANGES.c.booking_id,
         BOOKING_CHANGES.c.kind,
-        BOOKING_CHANGES.c.reason_code,
-        BOOKING_CHANGES.c.reason,
         BOOKING_CHANGES.c.changed_at,
     )
     .where(BOOKING_CHANGES.c.user_id == _user)
     .order_by(BOOKING_CHANGES.c.changed_at)
 )
-_READ_BLOCKS_BY = sa.select(BLOCKS).where(BLOCKS.c.created_by == _user).order_by(BLOCKS.c.id)
+_READ_BLOCKS_BY = (
+    sa.select(BLOCKS.c.organization_id, BLOCKS.c.id, BLOCKS.c.created_at)
+    .where(BLOCKS.c.created_by == _user)
+    .order_by(BLOCKS.c.id)
+)
 
 
 async def find_guests(tx: Transaction, *, email: str, phone: str) -> list[UUID]:
@@ -186,7 +190,7 @@ async def read_guests(tx: Transaction, guests: Sequence[UUID]) -> Mapping[str, l
 
 
 async def read_user(tx: Transaction, user_id: UUID) -> Mapping[str, list[Mapping[str, Any]]]:
-    """What a member did here, in all organizations. For platform transactions."""
+    """What a member did here, in all organizations: ids and dates. For platform transactions."""
     by_user = {"user": user_id}
     return {
         "booking_changes": await _rows(tx, _READ_CHANGES_BY, by_user),

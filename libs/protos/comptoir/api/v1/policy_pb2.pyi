@@ -122,8 +122,9 @@ class Policy(_message.Message):
     media_type: _builtins.str
     """The media type of an answer that is no JSON, like "text/calendar": the response is a google.api.HttpBody of it."""
     fresh: _builtins.bool
-    """Whether the caller must have given credentials within the last hour, an operator within the last ten minutes: for what
-    a stolen access token must not do.
+    """Whether the caller must have given credentials within the last hour, an operator within the last ten minutes and a
+    code of their app, no recovery code: for what a stolen access token must not do. What is "self" wants credentials of the person's own:
+    that an organization's connection vouched for them does not do.
     """
     venue_field: _builtins.str
     """The field of the request that names the venue by its id, like "venue_id". Members who are limited to venues find

@@ -46,7 +46,9 @@ class AuditEntry(_message.Message):
     actor_id: _builtins.str
     """Who, by a typed id; empty for the system and for somebody unknown."""
     on_behalf_of: _builtins.str
-    """The user in whose name they acted; empty for their own."""
+    """The user in whose name they acted: of a key, who made it. Empty for whoever acted for themselves; operators do so for
+    the reason that their access says.
+    """
     action: _builtins.str
     """What was done, like "member.removed"."""
     target: _builtins.str

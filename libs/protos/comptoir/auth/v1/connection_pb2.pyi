@@ -155,7 +155,7 @@ class Connection(_message.Message):
     id: _builtins.str
     """A typed id."""
     redirect_uri: _builtins.str
-    """Where the provider sends people back to: to be registered there."""
+    """Where the provider sends people back to, of this connection alone: to be registered there exactly."""
     @_builtins.property
     def settings(self) -> Global___ConnectionSettings:
         """What owners set."""

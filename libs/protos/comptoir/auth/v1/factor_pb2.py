@@ -30,7 +30,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/factor.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetFactorsRequest\"Q\n\x12GetFactorsResponse\x12\x0c\n\x04totp\x18\x01 \x01(\x08\x12\x10\n\x08passkeys\x18\x02 \x01(\x05\x12\x1b\n\x13recovery_codes_left\x18\x03 \x01(\x05\"\x12\n\x10\x42\x65ginTotpRequest\"0\n\x11\x42\x65ginTotpResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\"5\n\x12\x43onfirmTotpRequest\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"-\n\x13\x43onfirmTotpResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\"\x13\n\x11RemoveTotpRequest\"\x14\n\x12RemoveTotpResponse\"\x1b\n\x19RenewRecoveryCodesRequest\"4\n\x1aRenewRecoveryCodesResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\"\x1e\n\x1cListRememberedDevicesRequest\"R\n\x1dListRememberedDevicesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.auth.v1.RememberedDevice\"\xd1\x01\n\x10RememberedDevice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x1d\x46orgetRememberedDeviceRequest\x12\x1c\n\tdevice_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\" \n\x1e\x46orgetRememberedDeviceResponse\"\x15\n\x13\x42\x65ginPasskeyRequest\"\'\n\x14\x42\x65ginPasskeyResponse\x12\x0f\n\x07options\x18\x01 \x01(\t\"Q\n\x11\x41\x64\x64PasskeyRequest\x12\x1b\n\x04name\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x1f\n\ncredential\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"X\n\x12\x41\x64\x64PasskeyResponse\x12*\n\x07passkey\x18\x01 \x01(\x0b\x32\x19.comptoir.auth.v1.Passkey\x12\x16\n\x0erecovery_codes\x18\x02 \x03(\t\"\xac\x01\n\x07Passkey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tbacked_up\x18\x03 \x01(\x08\x12\x12\n\ntransports\x18\x04 \x03(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x15\n\x13ListPasskeysRequest\"@\n\x14ListPasskeysResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.comptoir.auth.v1.Passkey\"R\n\x14RenamePasskeyRequest\x12\x1d\n\npasskey_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\"C\n\x15RenamePasskeyResponse\x12*\n\x07passkey\x18\x01 \x01(\x0b\x32\x19.comptoir.auth.v1.Passkey\"5\n\x14RemovePasskeyRequest\x12\x1d\n\npasskey_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x17\n\x15RemovePasskeyResponse\"\x18\n\x16\x42\x65ginPasskeyUseRequest\"*\n\x17\x42\x65ginPasskeyUseResponse\x12\x0f\n\x07options\x18\x01 \x01(\t\":\n\x17LogInWithPasskeyRequest\x12\x1f\n\ncredential\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"K\n\x18LogInWithPasskeyResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"\xaf\x01\n\x16\x41nswerChallengeRequest\x12\x1c\n\tchallenge\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\"\n\x04\x63ode\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\x12\x1e\n\rrecovery_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\x07passkey\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12\x17\n\x0fremember_device\x18\x05 \x01(\x08\"`\n\x17\x41nswerChallengeResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\x12\x14\n\x0c\x64\x65vice_token\x18\x02 \x01(\t2\xac\x08\n\rFactorService\x12\x7f\n\nGetFactors\x12#.comptoir.auth.v1.GetFactorsRequest\x1a$.comptoir.auth.v1.GetFactorsResponse\"&\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/factors\x12|\n\tBeginTotp\x12\".comptoir.auth.v1.BeginTotpRequest\x1a#.comptoir.auth.v1.BeginTotpResponse\"&\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/me/totp:\x01*\x12\x8a\x01\n\x0b\x43onfirmTotp\x12$.comptoir.auth.v1.ConfirmTotpRequest\x1a%.comptoir.auth.v1.ConfirmTotpResponse\".\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/me/totp/confirm:\x01*\x12\x7f\n\nRemoveTotp\x12#.comptoir.auth.v1.RemoveTotpRequest\x1a$.comptoir.auth.v1.RemoveTotpResponse\"&\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01P\x01\x82\xd3\xe4\x93\x02\r*\x0b/v1/me/totp\x12\xa1\x01\n\x12RenewRecoveryCodes\x12+.comptoir.auth.v1.RenewRecoveryCodesRequest\x1a,.comptoir.auth.v1.RenewRecoveryCodesResponse\"0\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/me/recovery-codes:\x01*\x12\xab\x01\n\x15ListRememberedDevices\x12..comptoir.auth.v1.ListRememberedDevicesRequest\x1a/.comptoir.auth.v1.ListRememberedDevicesResponse\"1\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/me/remembered-devices\x12\xbb\x01\n\x16\x46orgetRememberedDevice\x12/.comptoir.auth.v1.ForgetRememberedDeviceRequest\x1a\x30.comptoir.auth.v1.ForgetRememberedDeviceResponse\">\xaa\xbb\x18\r\x08\x03\x12\x04self\x18\x02\x30\xcc\x01\x82\xd3\xe4\x93\x02\'*%/v1/me/remembered-devices/{device_id}2\x9c\x08\n\x0ePasskeyService\x12\x90\x01\n\x0c\x42\x65ginPasskey\x12%.comptoir.auth.v1.BeginPasskeyRequest\x1a&.comptoir.auth.v1.BeginPasskeyResponse\"1\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/me/passkey-options:\x01*\x12\x86\x01\n\nAddPasskey\x12#.comptoir.auth.v1.AddPasskeyRequest\x1a$.comptoir.auth.v1.AddPasskeyResponse\"-\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x03\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/me/passkeys:\x01*\x12\x86\x01\n\x0cListPasskeys\x12%.comptoir.auth.v1.ListPasskeysRequest\x1a&.comptoir.auth.v1.ListPasskeysResponse\"\'\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/passkeys\x12\x99\x01\n\rRenamePasskey\x12&.comptoir.auth.v1.RenamePasskeyRequest\x1a\'.comptoir.auth.v1.RenamePasskeyResponse\"7\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x02@\x01\x82\xd3\xe4\x93\x02!2\x1c/v1/me/passkeys/{passkey_id}:\x01*\x12\x99\x01\n\rRemovePasskey\x12&.comptoir.auth.v1.RemovePasskeyRequest\x1a\'.comptoir.auth.v1.RemovePasskeyResponse\"7\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01P\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/passkeys/{passkey_id}\x12\x94\x01\n\x0f\x42\x65ginPasskeyUse\x12(.comptoir.auth.v1.BeginPasskeyUseRequest\x1a).comptoir.auth.v1.BeginPasskeyUseResponse\",\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/auth/passkeys/options:\x01*\x12\x95\x01\n\x10LogInWithPasskey\x12).comptoir.auth.v1.LogInWithPasskeyRequest\x1a*.comptoir.auth.v1.LogInWithPasskeyResponse\"*\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/auth/passkeys/login:\x01*2\xa2\x01\n\x10\x43hallengeService\x12\x8d\x01\n\x0f\x41nswerChallenge\x12(.comptoir.auth.v1.AnswerChallengeRequest\x1a).comptoir.auth.v1.AnswerChallengeResponse\"%\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x17\"\x12/v1/auth/challenge:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/factor.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetFactorsRequest\"Q\n\x12GetFactorsResponse\x12\x0c\n\x04totp\x18\x01 \x01(\x08\x12\x10\n\x08passkeys\x18\x02 \x01(\x05\x12\x1b\n\x13recovery_codes_left\x18\x03 \x01(\x05\"\x12\n\x10\x42\x65ginTotpRequest\"0\n\x11\x42\x65ginTotpResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\"5\n\x12\x43onfirmTotpRequest\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"-\n\x13\x43onfirmTotpResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\"\x13\n\x11RemoveTotpRequest\"\x14\n\x12RemoveTotpResponse\"\x1b\n\x19RenewRecoveryCodesRequest\"4\n\x1aRenewRecoveryCodesResponse\x12\x16\n\x0erecovery_codes\x18\x01 \x03(\t\"\x1e\n\x1cListRememberedDevicesRequest\"R\n\x1dListRememberedDevicesResponse\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".comptoir.auth.v1.RememberedDevice\"\xd1\x01\n\x10RememberedDevice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x1d\x46orgetRememberedDeviceRequest\x12\x1c\n\tdevice_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\" \n\x1e\x46orgetRememberedDeviceResponse\"o\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15ListIdentitiesRequest\"C\n\x16ListIdentitiesResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.comptoir.auth.v1.Identity\"7\n\x15UnlinkIdentityRequest\x12\x1e\n\x0bidentity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x18\n\x16UnlinkIdentityResponse\"\x15\n\x13\x42\x65ginPasskeyRequest\"\'\n\x14\x42\x65ginPasskeyResponse\x12\x0f\n\x07options\x18\x01 \x01(\t\"Q\n\x11\x41\x64\x64PasskeyRequest\x12\x1b\n\x04name\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x1f\n\ncredential\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"X\n\x12\x41\x64\x64PasskeyResponse\x12*\n\x07passkey\x18\x01 \x01(\x0b\x32\x19.comptoir.auth.v1.Passkey\x12\x16\n\x0erecovery_codes\x18\x02 \x03(\t\"\xac\x01\n\x07Passkey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tbacked_up\x18\x03 \x01(\x08\x12\x12\n\ntransports\x18\x04 \x03(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x15\n\x13ListPasskeysRequest\"@\n\x14ListPasskeysResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.comptoir.auth.v1.Passkey\"R\n\x14RenamePasskeyRequest\x12\x1d\n\npasskey_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\"C\n\x15RenamePasskeyResponse\x12*\n\x07passkey\x18\x01 \x01(\x0b\x32\x19.comptoir.auth.v1.Passkey\"5\n\x14RemovePasskeyRequest\x12\x1d\n\npasskey_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x17\n\x15RemovePasskeyResponse\"\x18\n\x16\x42\x65ginPasskeyUseRequest\"*\n\x17\x42\x65ginPasskeyUseResponse\x12\x0f\n\x07options\x18\x01 \x01(\t\":\n\x17LogInWithPasskeyRequest\x12\x1f\n\ncredential\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"K\n\x18LogInWithPasskeyResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\"\xaf\x01\n\x16\x41nswerChallengeRequest\x12\x1c\n\tchallenge\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\"\n\x04\x63ode\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\x12\x1e\n\rrecovery_code\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\x07passkey\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12\x17\n\x0fremember_device\x18\x05 \x01(\x08\"`\n\x17\x41nswerChallengeResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\x12\x14\n\x0c\x64\x65vice_token\x18\x02 \x01(\t2\xdf\n\n\rFactorService\x12\x7f\n\nGetFactors\x12#.comptoir.auth.v1.GetFactorsRequest\x1a$.comptoir.auth.v1.GetFactorsResponse\"&\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/factors\x12|\n\tBeginTotp\x12\".comptoir.auth.v1.BeginTotpRequest\x1a#.comptoir.auth.v1.BeginTotpResponse\"&\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/me/totp:\x01*\x12\x8a\x01\n\x0b\x43onfirmTotp\x12$.comptoir.auth.v1.ConfirmTotpRequest\x1a%.comptoir.auth.v1.ConfirmTotpResponse\".\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/me/totp/confirm:\x01*\x12\x7f\n\nRemoveTotp\x12#.comptoir.auth.v1.RemoveTotpRequest\x1a$.comptoir.auth.v1.RemoveTotpResponse\"&\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01P\x01\x82\xd3\xe4\x93\x02\r*\x0b/v1/me/totp\x12\xa1\x01\n\x12RenewRecoveryCodes\x12+.comptoir.auth.v1.RenewRecoveryCodesRequest\x1a,.comptoir.auth.v1.RenewRecoveryCodesResponse\"0\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/me/recovery-codes:\x01*\x12\xab\x01\n\x15ListRememberedDevices\x12..comptoir.auth.v1.ListRememberedDevicesRequest\x1a/.comptoir.auth.v1.ListRememberedDevicesResponse\"1\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/me/remembered-devices\x12\xbb\x01\n\x16\x46orgetRememberedDevice\x12/.comptoir.auth.v1.ForgetRememberedDeviceRequest\x1a\x30.comptoir.auth.v1.ForgetRememberedDeviceResponse\">\xaa\xbb\x18\r\x08\x03\x12\x04self\x18\x02\x30\xcc\x01\x82\xd3\xe4\x93\x02\'*%/v1/me/remembered-devices/{device_id}\x12\x8e\x01\n\x0eListIdentities\x12\'.comptoir.auth.v1.ListIdentitiesRequest\x1a(.comptoir.auth.v1.ListIdentitiesResponse\")\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/me/identities\x12\x9f\x01\n\x0eUnlinkIdentity\x12\'.comptoir.auth.v1.UnlinkIdentityRequest\x1a(.comptoir.auth.v1.UnlinkIdentityResponse\":\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01P\x01\x82\xd3\xe4\x93\x02!*\x1f/v1/me/identities/{identity_id}2\x9c\x08\n\x0ePasskeyService\x12\x90\x01\n\x0c\x42\x65ginPasskey\x12%.comptoir.auth.v1.BeginPasskeyRequest\x1a&.comptoir.auth.v1.BeginPasskeyResponse\"1\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x03P\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/me/passkey-options:\x01*\x12\x86\x01\n\nAddPasskey\x12#.comptoir.auth.v1.AddPasskeyRequest\x1a$.comptoir.auth.v1.AddPasskeyResponse\"-\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x03\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/me/passkeys:\x01*\x12\x86\x01\n\x0cListPasskeys\x12%.comptoir.auth.v1.ListPasskeysRequest\x1a&.comptoir.auth.v1.ListPasskeysResponse\"\'\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x01@\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/passkeys\x12\x99\x01\n\rRenamePasskey\x12&.comptoir.auth.v1.RenamePasskeyRequest\x1a\'.comptoir.auth.v1.RenamePasskeyResponse\"7\xaa\xbb\x18\x0c\x08\x03\x12\x04self\x18\x02@\x01\x82\xd3\xe4\x93\x02!2\x1c/v1/me/passkeys/{passkey_id}:\x01*\x12\x99\x01\n\rRemovePasskey\x12&.comptoir.auth.v1.RemovePasskeyRequest\x1a\'.comptoir.auth.v1.RemovePasskeyResponse\"7\xaa\xbb\x18\x0f\x08\x03\x12\x04self\x18\x02\x30\xcc\x01P\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/passkeys/{passkey_id}\x12\x94\x01\n\x0f\x42\x65ginPasskeyUse\x12(.comptoir.auth.v1.BeginPasskeyUseRequest\x1a).comptoir.auth.v1.BeginPasskeyUseResponse\",\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/auth/passkeys/options:\x01*\x12\x95\x01\n\x10LogInWithPasskey\x12).comptoir.auth.v1.LogInWithPasskeyRequest\x1a*.comptoir.auth.v1.LogInWithPasskeyResponse\"*\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/auth/passkeys/login:\x01*2\xa2\x01\n\x10\x43hallengeService\x12\x8d\x01\n\x0f\x41nswerChallenge\x12(.comptoir.auth.v1.AnswerChallengeRequest\x1a).comptoir.auth.v1.AnswerChallengeResponse\"%\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x17\"\x12/v1/auth/challenge:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIRMTOTPREQUEST'].fields_by_name['code']._serialized_options = b'\272H\016r\0142\n^[0-9]{6}$'
   _globals['_FORGETREMEMBEREDDEVICEREQUEST'].fields_by_name['device_id']._loaded_options = None
   _globals['_FORGETREMEMBEREDDEVICEREQUEST'].fields_by_name['device_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_UNLINKIDENTITYREQUEST'].fields_by_name['identity_id']._loaded_options = None
+  _globals['_UNLINKIDENTITYREQUEST'].fields_by_name['identity_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_ADDPASSKEYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_ADDPASSKEYREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\010\020\001\030<\250\273\030\001'
   _globals['_ADDPASSKEYREQUEST'].fields_by_name['credential']._loaded_options = None
@@ -75,6 +77,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FACTORSERVICE'].methods_by_name['ListRememberedDevices']._serialized_options = b'\252\273\030\014\010\003\022\004self\030\001@\001\202\323\344\223\002\033\022\031/v1/me/remembered-devices'
   _globals['_FACTORSERVICE'].methods_by_name['ForgetRememberedDevice']._loaded_options = None
   _globals['_FACTORSERVICE'].methods_by_name['ForgetRememberedDevice']._serialized_options = b'\252\273\030\r\010\003\022\004self\030\0020\314\001\202\323\344\223\002\'*%/v1/me/remembered-devices/{device_id}'
+  _globals['_FACTORSERVICE'].methods_by_name['ListIdentities']._loaded_options = None
+  _globals['_FACTORSERVICE'].methods_by_name['ListIdentities']._serialized_options = b'\252\273\030\014\010\003\022\004self\030\001@\001\202\323\344\223\002\023\022\021/v1/me/identities'
+  _globals['_FACTORSERVICE'].methods_by_name['UnlinkIdentity']._loaded_options = None
+  _globals['_FACTORSERVICE'].methods_by_name['UnlinkIdentity']._serialized_options = b'\252\273\030\017\010\003\022\004self\030\0020\314\001P\001\202\323\344\223\002!*\037/v1/me/identities/{identity_id}'
   _globals['_PASSKEYSERVICE'].methods_by_name['BeginPasskey']._loaded_options = None
   _globals['_PASSKEYSERVICE'].methods_by_name['BeginPasskey']._serialized_options = b'\252\273\030\014\010\003\022\004self\030\003P\001\202\323\344\223\002\033\"\026/v1/me/passkey-options:\001*'
   _globals['_PASSKEYSERVICE'].methods_by_name['AddPasskey']._loaded_options = None
@@ -121,44 +127,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORGETREMEMBEREDDEVICEREQUEST']._serialized_end=1025
   _globals['_FORGETREMEMBEREDDEVICERESPONSE']._serialized_start=1027
   _globals['_FORGETREMEMBEREDDEVICERESPONSE']._serialized_end=1059
-  _globals['_BEGINPASSKEYREQUEST']._serialized_start=1061
-  _globals['_BEGINPASSKEYREQUEST']._serialized_end=1082
-  _globals['_BEGINPASSKEYRESPONSE']._serialized_start=1084
-  _globals['_BEGINPASSKEYRESPONSE']._serialized_end=1123
-  _globals['_ADDPASSKEYREQUEST']._serialized_start=1125
-  _globals['_ADDPASSKEYREQUEST']._serialized_end=1206
-  _globals['_ADDPASSKEYRESPONSE']._serialized_start=1208
-  _globals['_ADDPASSKEYRESPONSE']._serialized_end=1296
-  _globals['_PASSKEY']._serialized_start=1299
-  _globals['_PASSKEY']._serialized_end=1471
-  _globals['_LISTPASSKEYSREQUEST']._serialized_start=1473
-  _globals['_LISTPASSKEYSREQUEST']._serialized_end=1494
-  _globals['_LISTPASSKEYSRESPONSE']._serialized_start=1496
-  _globals['_LISTPASSKEYSRESPONSE']._serialized_end=1560
-  _globals['_RENAMEPASSKEYREQUEST']._serialized_start=1562
-  _globals['_RENAMEPASSKEYREQUEST']._serialized_end=1644
-  _globals['_RENAMEPASSKEYRESPONSE']._serialized_start=1646
-  _globals['_RENAMEPASSKEYRESPONSE']._serialized_end=1713
-  _globals['_REMOVEPASSKEYREQUEST']._serialized_start=1715
-  _globals['_REMOVEPASSKEYREQUEST']._serialized_end=1768
-  _globals['_REMOVEPASSKEYRESPONSE']._serialized_start=1770
-  _globals['_REMOVEPASSKEYRESPONSE']._serialized_end=1793
-  _globals['_BEGINPASSKEYUSEREQUEST']._serialized_start=1795
-  _globals['_BEGINPASSKEYUSEREQUEST']._serialized_end=1819
-  _globals['_BEGINPASSKEYUSERESPONSE']._serialized_start=1821
-  _globals['_BEGINPASSKEYUSERESPONSE']._serialized_end=1863
-  _globals['_LOGINWITHPASSKEYREQUEST']._serialized_start=1865
-  _globals['_LOGINWITHPASSKEYREQUEST']._serialized_end=1923
-  _globals['_LOGINWITHPASSKEYRESPONSE']._serialized_start=1925
-  _globals['_LOGINWITHPASSKEYRESPONSE']._serialized_end=2000
-  _globals['_ANSWERCHALLENGEREQUEST']._serialized_start=2003
-  _globals['_ANSWERCHALLENGEREQUEST']._serialized_end=2178
-  _globals['_ANSWERCHALLENGERESPONSE']._serialized_start=2180
-  _globals['_ANSWERCHALLENGERESPONSE']._serialized_end=2276
-  _globals['_FACTORSERVICE']._serialized_start=2279
-  _globals['_FACTORSERVICE']._serialized_end=3347
-  _globals['_PASSKEYSERVICE']._serialized_start=3350
-  _globals['_PASSKEYSERVICE']._serialized_end=4402
-  _globals['_CHALLENGESERVICE']._serialized_start=4405
-  _globals['_CHALLENGESERVICE']._serialized_end=4567
+  _globals['_IDENTITY']._serialized_start=1061
+  _globals['_IDENTITY']._serialized_end=1172
+  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1174
+  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1197
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1199
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1266
+  _globals['_UNLINKIDENTITYREQUEST']._serialized_start=1268
+  _globals['_UNLINKIDENTITYREQUEST']._serialized_end=1323
+  _globals['_UNLINKIDENTITYRESPONSE']._serialized_start=1325
+  _globals['_UNLINKIDENTITYRESPONSE']._serialized_end=1349
+  _globals['_BEGINPASSKEYREQUEST']._serialized_start=1351
+  _globals['_BEGINPASSKEYREQUEST']._serialized_end=1372
+  _globals['_BEGINPASSKEYRESPONSE']._serialized_start=1374
+  _globals['_BEGINPASSKEYRESPONSE']._serialized_end=1413
+  _globals['_ADDPASSKEYREQUEST']._serialized_start=1415
+  _globals['_ADDPASSKEYREQUEST']._serialized_end=1496
+  _globals['_ADDPASSKEYRESPONSE']._serialized_start=1498
+  _globals['_ADDPASSKEYRESPONSE']._serialized_end=1586
+  _globals['_PASSKEY']._serialized_start=1589
+  _globals['_PASSKEY']._serialized_end=1761
+  _globals['_LISTPASSKEYSREQUEST']._serialized_start=1763
+  _globals['_LISTPASSKEYSREQUEST']._serialized_end=1784
+  _globals['_LISTPASSKEYSRESPONSE']._serialized_start=1786
+  _globals['_LISTPASSKEYSRESPONSE']._serialized_end=1850
+  _globals['_RENAMEPASSKEYREQUEST']._serialized_start=1852
+  _globals['_RENAMEPASSKEYREQUEST']._serialized_end=1934
+  _globals['_RENAMEPASSKEYRESPONSE']._serialized_start=1936
+  _globals['_RENAMEPASSKEYRESPONSE']._serialized_end=2003
+  _globals['_REMOVEPASSKEYREQUEST']._serialized_start=2005
+  _globals['_REMOVEPASSKEYREQUEST']._serialized_end=2058
+  _globals['_REMOVEPASSKEYRESPONSE']._serialized_start=2060
+  _globals['_REMOVEPASSKEYRESPONSE']._serialized_end=2083
+  _globals['_BEGINPASSKEYUSEREQUEST']._serialized_start=2085
+  _globals['_BEGINPASSKEYUSEREQUEST']._serialized_end=2109
+  _globals['_BEGINPASSKEYUSERESPONSE']._serialized_start=2111
+  _globals['_BEGINPASSKEYUSERESPONSE']._serialized_end=2153
+  _globals['_LOGINWITHPASSKEYREQUEST']._serialized_start=2155
+  _globals['_LOGINWITHPASSKEYREQUEST']._serialized_end=2213
+  _globals['_LOGINWITHPASSKEYRESPONSE']._serialized_start=2215
+  _globals['_LOGINWITHPASSKEYRESPONSE']._serialized_end=2290
+  _globals['_ANSWERCHALLENGEREQUEST']._serialized_start=2293
+  _globals['_ANSWERCHALLENGEREQUEST']._serialized_end=2468
+  _globals['_ANSWERCHALLENGERESPONSE']._serialized_start=2470
+  _globals['_ANSWERCHALLENGERESPONSE']._serialized_end=2566
+  _globals['_FACTORSERVICE']._serialized_start=2569
+  _globals['_FACTORSERVICE']._serialized_end=3944
+  _globals['_PASSKEYSERVICE']._serialized_start=3947
+  _globals['_PASSKEYSERVICE']._serialized_end=4999
+  _globals['_CHALLENGESERVICE']._serialized_start=5002
+  _globals['_CHALLENGESERVICE']._serialized_end=5164
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,16 @@ class FactorServiceStub:
                 request_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceRequest.SerializeToString,
                 response_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceResponse.FromString,
                 _registered_method=True)
+        self.ListIdentities = channel.unary_unary(
+                '/comptoir.auth.v1.FactorService/ListIdentities',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.UnlinkIdentity = channel.unary_unary(
+                '/comptoir.auth.v1.FactorService/UnlinkIdentity',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityResponse.FromString,
+                _registered_method=True)
 
 
 class FactorServiceServicer:
@@ -126,6 +136,20 @@ class FactorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListIdentities(self, request, context):
+        """Lists the accounts at providers that open the caller's account, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlinkIdentity(self, request, context):
+        """Unlinks an account at a provider: it opens the caller's no more. The last way into the account stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FactorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +187,16 @@ def add_FactorServiceServicer_to_server(servicer, server):
                     servicer.ForgetRememberedDevice,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceRequest.FromString,
                     response_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceResponse.SerializeToString,
+            ),
+            'ListIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIdentities,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesResponse.SerializeToString,
+            ),
+            'UnlinkIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkIdentity,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +389,60 @@ class FactorService:
             '/comptoir.auth.v1.FactorService/ForgetRememberedDevice',
             comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceRequest.SerializeToString,
             comptoir_dot_auth_dot_v1_dot_factor__pb2.ForgetRememberedDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.FactorService/ListIdentities',
+            comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_factor__pb2.ListIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.FactorService/UnlinkIdentity',
+            comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_factor__pb2.UnlinkIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class FactorServiceStub:
     """Lists the devices that need not give the second factor, the newest first."""
     ForgetRememberedDevice: _grpc.UnaryUnaryMultiCallable[_factor_pb2.ForgetRememberedDeviceRequest, _factor_pb2.ForgetRememberedDeviceResponse]
     """Forgets a remembered device: the next log-in on it asks for the second factor."""
+    ListIdentities: _grpc.UnaryUnaryMultiCallable[_factor_pb2.ListIdentitiesRequest, _factor_pb2.ListIdentitiesResponse]
+    """Lists the accounts at providers that open the caller's account, the oldest first."""
+    UnlinkIdentity: _grpc.UnaryUnaryMultiCallable[_factor_pb2.UnlinkIdentityRequest, _factor_pb2.UnlinkIdentityResponse]
+    """Unlinks an account at a provider: it opens the caller's no more. The last way into the account stays."""
 
 @_typing.type_check_only
 class FactorServiceAsyncStub(FactorServiceStub):
@@ -71,6 +75,10 @@ class FactorServiceAsyncStub(FactorServiceStub):
     """Lists the devices that need not give the second factor, the newest first."""
     ForgetRememberedDevice: _aio.UnaryUnaryMultiCallable[_factor_pb2.ForgetRememberedDeviceRequest, _factor_pb2.ForgetRememberedDeviceResponse]  # type: ignore[assignment]
     """Forgets a remembered device: the next log-in on it asks for the second factor."""
+    ListIdentities: _aio.UnaryUnaryMultiCallable[_factor_pb2.ListIdentitiesRequest, _factor_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
+    """Lists the accounts at providers that open the caller's account, the oldest first."""
+    UnlinkIdentity: _aio.UnaryUnaryMultiCallable[_factor_pb2.UnlinkIdentityRequest, _factor_pb2.UnlinkIdentityResponse]  # type: ignore[assignment]
+    """Unlinks an account at a provider: it opens the caller's no more. The last way into the account stays."""
 
 class FactorServiceServicer(metaclass=_abc_1.ABCMeta):
     """The caller's own second factors. Whoever has one is asked for it after the password, whatever door they come by."""
@@ -132,6 +140,22 @@ class FactorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_factor_pb2.ForgetRememberedDeviceResponse, _abc.Awaitable[_factor_pb2.ForgetRememberedDeviceResponse]]:
         """Forgets a remembered device: the next log-in on it asks for the second factor."""
+
+    @_abc_1.abstractmethod
+    def ListIdentities(
+        self,
+        request: _factor_pb2.ListIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_factor_pb2.ListIdentitiesResponse, _abc.Awaitable[_factor_pb2.ListIdentitiesResponse]]:
+        """Lists the accounts at providers that open the caller's account, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def UnlinkIdentity(
+        self,
+        request: _factor_pb2.UnlinkIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_factor_pb2.UnlinkIdentityResponse, _abc.Awaitable[_factor_pb2.UnlinkIdentityResponse]]:
+        """Unlinks an account at a provider: it opens the caller's no more. The last way into the account stays."""
 
 def add_FactorServiceServicer_to_server(servicer: FactorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -39,7 +39,7 @@ class Invitation(_message.Message):
     role: _builtins.str
     """The role that waits: a built-in one by its name, or the id of one of the organization's own."""
     invited_by: _builtins.str
-    """Who invited; empty when they have left."""
+    """Who invited, or mailed it the last time, and stands for it: it holds while they could send it. Empty for a key."""
     @_builtins.property
     def venue_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The venues that they will be limited to; none: all of the organization."""

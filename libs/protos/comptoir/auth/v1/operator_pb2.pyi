@@ -87,7 +87,9 @@ class AnswerOperatorChallengeRequest(_message.Message):
     code: _builtins.str
     """Six digits of the authenticator app; or nothing, beside a recovery code."""
     recovery_code: _builtins.str
-    """A recovery code, which then is used up. A session opened by it gets no access to an organization."""
+    """A recovery code, which then is used up. A session opened by it does nothing that wants fresh
+    credentials: it gets no access to an organization, and makes no operators.
+    """
     def __init__(
         self,
         *,

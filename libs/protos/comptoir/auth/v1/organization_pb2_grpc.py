@@ -106,7 +106,7 @@ class OrganizationServiceServicer:
 
     def SwitchOrganization(self, request, context):
         """Opens a session in another of the caller's organizations, which is as old as this one and proves as much. This one
-        goes on.
+        goes on. Whoever came by an organization's connection has to give credentials of their own before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class OrganizationServiceStub:
     """Renames the organization of the session."""
     SwitchOrganization: _grpc.UnaryUnaryMultiCallable[_organization_pb2.SwitchOrganizationRequest, _organization_pb2.SwitchOrganizationResponse]
     """Opens a session in another of the caller's organizations, which is as old as this one and proves as much. This one
-    goes on.
+    goes on. Whoever came by an organization's connection has to give credentials of their own before.
     """
     TransferOwnership: _grpc.UnaryUnaryMultiCallable[_organization_pb2.TransferOwnershipRequest, _organization_pb2.TransferOwnershipResponse]
     """Makes another member an owner. Whoever did so stays one only on request, and else becomes an admin."""
@@ -65,7 +65,7 @@ class OrganizationServiceAsyncStub(OrganizationServiceStub):
     """Renames the organization of the session."""
     SwitchOrganization: _aio.UnaryUnaryMultiCallable[_organization_pb2.SwitchOrganizationRequest, _organization_pb2.SwitchOrganizationResponse]  # type: ignore[assignment]
     """Opens a session in another of the caller's organizations, which is as old as this one and proves as much. This one
-    goes on.
+    goes on. Whoever came by an organization's connection has to give credentials of their own before.
     """
     TransferOwnership: _aio.UnaryUnaryMultiCallable[_organization_pb2.TransferOwnershipRequest, _organization_pb2.TransferOwnershipResponse]  # type: ignore[assignment]
     """Makes another member an owner. Whoever did so stays one only on request, and else becomes an admin."""
@@ -114,7 +114,7 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_organization_pb2.SwitchOrganizationResponse, _abc.Awaitable[_organization_pb2.SwitchOrganizationResponse]]:
         """Opens a session in another of the caller's organizations, which is as old as this one and proves as much. This one
-        goes on.
+        goes on. Whoever came by an organization's connection has to give credentials of their own before.
         """
 
     @_abc_1.abstractmethod

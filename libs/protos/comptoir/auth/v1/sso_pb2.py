@@ -29,7 +29,7 @@ from comptoir.auth.v1 import account_pb2 as comptoir_dot_auth_dot_v1_dot_account
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63omptoir/auth/v1/sso.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\")\n\x0e\x46indSsoRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\"8\n\x0f\x46indSsoResponse\x12\x0e\n\x06social\x18\x01 \x03(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\"\x81\x01\n\x13TradeSsoCodeRequest\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x08verifier\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._~-]{43,128}$\x12\x1d\n\x0c\x64\x65vice_token\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"|\n\x14TradeSsoCodeResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\x12\x33\n\tchallenge\x18\x02 \x01(\x0b\x32 .comptoir.auth.v1.LogInChallenge\"\xad\x01\n\x0f\x42\x65ginSsoRequest\x12\x1d\n\nconnection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1f\n\treturn_to\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xd0\x0f\xd0\xbb\x18\x01\x12-\n\tchallenge\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[A-Za-z0-9_-]{43}$\x12+\n\x07\x62rowser\x18\x04 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[A-Za-z0-9_-]{43}$\"$\n\x10\x42\x65ginSsoResponse\x12\x10\n\x08location\x18\x01 \x01(\t\"\x90\x01\n\x10\x46inishSsoRequest\x12\x17\n\x05state\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04\x63ode\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x18\n\x06issuer\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x17\n\x05\x65rror\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x07\x62rowser\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"%\n\x11\x46inishSsoResponse\x12\x10\n\x08location\x18\x01 \x01(\t2\x8b\x02\n\nSsoService\x12v\n\x07\x46indSso\x12 .comptoir.auth.v1.FindSsoRequest\x1a!.comptoir.auth.v1.FindSsoResponse\"&\xaa\xbb\x18\x06\x08\x01\x18\x03@\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/auth/sso/find:\x01*\x12\x84\x01\n\x0cTradeSsoCode\x12%.comptoir.auth.v1.TradeSsoCodeRequest\x1a&.comptoir.auth.v1.TradeSsoCodeResponse\"%\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x17\"\x12/v1/auth/sso/token:\x01*2\xdf\x01\n\x12SsoRedirectService\x12\x62\n\x08\x42\x65ginSso\x12!.comptoir.auth.v1.BeginSsoRequest\x1a\".comptoir.auth.v1.BeginSsoResponse\"\x0f\xaa\xbb\x18\x0b\x08\x05:\x07gateway\x12\x65\n\tFinishSso\x12\".comptoir.auth.v1.FinishSsoRequest\x1a#.comptoir.auth.v1.FinishSsoResponse\"\x0f\xaa\xbb\x18\x0b\x08\x05:\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63omptoir/auth/v1/sso.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1e\x63omptoir/auth/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\")\n\x0e\x46indSsoRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\"8\n\x0f\x46indSsoResponse\x12\x0e\n\x06social\x18\x01 \x03(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\"\x81\x01\n\x13TradeSsoCodeRequest\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x08verifier\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9._~-]{43,128}$\x12\x1d\n\x0c\x64\x65vice_token\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"|\n\x14TradeSsoCodeResponse\x12/\n\x06tokens\x18\x01 \x01(\x0b\x32\x1f.comptoir.auth.v1.SessionTokens\x12\x33\n\tchallenge\x18\x02 \x01(\x0b\x32 .comptoir.auth.v1.LogInChallenge\"\xad\x01\n\x0f\x42\x65ginSsoRequest\x12\x1d\n\nconnection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1f\n\treturn_to\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xd0\x0f\xd0\xbb\x18\x01\x12-\n\tchallenge\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[A-Za-z0-9_-]{43}$\x12+\n\x07\x62rowser\x18\x04 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[A-Za-z0-9_-]{43}$\"$\n\x10\x42\x65ginSsoResponse\x12\x10\n\x08location\x18\x01 \x01(\t\"\xaf\x01\n\x10\x46inishSsoRequest\x12\x17\n\x05state\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04\x63ode\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x18\n\x06issuer\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x17\n\x05\x65rror\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x07\x62rowser\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1d\n\nconnection\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"%\n\x11\x46inishSsoResponse\x12\x10\n\x08location\x18\x01 \x01(\t2\x8b\x02\n\nSsoService\x12v\n\x07\x46indSso\x12 .comptoir.auth.v1.FindSsoRequest\x1a!.comptoir.auth.v1.FindSsoResponse\"&\xaa\xbb\x18\x06\x08\x01\x18\x03@\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/auth/sso/find:\x01*\x12\x84\x01\n\x0cTradeSsoCode\x12%.comptoir.auth.v1.TradeSsoCodeRequest\x1a&.comptoir.auth.v1.TradeSsoCodeResponse\"%\xaa\xbb\x18\x04\x08\x01\x18\x03\x82\xd3\xe4\x93\x02\x17\"\x12/v1/auth/sso/token:\x01*2\xdf\x01\n\x12SsoRedirectService\x12\x62\n\x08\x42\x65ginSso\x12!.comptoir.auth.v1.BeginSsoRequest\x1a\".comptoir.auth.v1.BeginSsoResponse\"\x0f\xaa\xbb\x18\x0b\x08\x05:\x07gateway\x12\x65\n\tFinishSso\x12\".comptoir.auth.v1.FinishSsoRequest\x1a#.comptoir.auth.v1.FinishSsoResponse\"\x0f\xaa\xbb\x18\x0b\x08\x05:\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,6 +62,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINISHSSOREQUEST'].fields_by_name['error']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_FINISHSSOREQUEST'].fields_by_name['browser']._loaded_options = None
   _globals['_FINISHSSOREQUEST'].fields_by_name['browser']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_FINISHSSOREQUEST'].fields_by_name['connection']._loaded_options = None
+  _globals['_FINISHSSOREQUEST'].fields_by_name['connection']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_SSOSERVICE'].methods_by_name['FindSso']._loaded_options = None
   _globals['_SSOSERVICE'].methods_by_name['FindSso']._serialized_options = b'\252\273\030\006\010\001\030\003@\001\202\323\344\223\002\026\"\021/v1/auth/sso/find:\001*'
   _globals['_SSOSERVICE'].methods_by_name['TradeSsoCode']._loaded_options = None
@@ -83,11 +85,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGINSSORESPONSE']._serialized_start=733
   _globals['_BEGINSSORESPONSE']._serialized_end=769
   _globals['_FINISHSSOREQUEST']._serialized_start=772
-  _globals['_FINISHSSOREQUEST']._serialized_end=916
-  _globals['_FINISHSSORESPONSE']._serialized_start=918
-  _globals['_FINISHSSORESPONSE']._serialized_end=955
-  _globals['_SSOSERVICE']._serialized_start=958
-  _globals['_SSOSERVICE']._serialized_end=1225
-  _globals['_SSOREDIRECTSERVICE']._serialized_start=1228
-  _globals['_SSOREDIRECTSERVICE']._serialized_end=1451
+  _globals['_FINISHSSOREQUEST']._serialized_end=947
+  _globals['_FINISHSSORESPONSE']._serialized_start=949
+  _globals['_FINISHSSORESPONSE']._serialized_end=986
+  _globals['_SSOSERVICE']._serialized_start=989
+  _globals['_SSOSERVICE']._serialized_end=1256
+  _globals['_SSOREDIRECTSERVICE']._serialized_start=1259
+  _globals['_SSOREDIRECTSERVICE']._serialized_end=1482
 # @@protoc_insertion_point(module_scope)

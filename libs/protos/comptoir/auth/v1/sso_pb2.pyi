@@ -196,6 +196,7 @@ class FinishSsoRequest(_message.Message):
     ISSUER_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     BROWSER_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """As it was sent along."""
     code: _builtins.str
@@ -206,6 +207,8 @@ class FinishSsoRequest(_message.Message):
     """The provider's refusal; empty for none."""
     browser: _builtins.str
     """The secret of the browser's cookie; empty when it has none."""
+    connection: _builtins.str
+    """Where the browser came back: the place of a social log-in or of a connection, named as at the beginning."""
     def __init__(
         self,
         *,
@@ -214,10 +217,11 @@ class FinishSsoRequest(_message.Message):
         issuer: _builtins.str = ...,
         error: _builtins.str = ...,
         browser: _builtins.str = ...,
+        connection: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["browser", b"browser", "code", b"code", "error", b"error", "issuer", b"issuer", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["browser", b"browser", "code", b"code", "connection", b"connection", "error", b"error", "issuer", b"issuer", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
