@@ -150,7 +150,7 @@ class House:
 
     async def begin(self, booking: Booking, *, minutes_ago: float = 0) -> None:
         """Lets a booking have begun a while ago, for the database too."""
-        start = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        start = (datetime.now(UTC) - timedelta(minutes=minutes_ago)).replace(microsecond=0)  # like any start
         times = {"start_at": start, "end_at": start + (booking.end - booking.start)}
         async with self.app.db.begin(self.organization) as tx:
             await tx.execute(sa.update(BOOKINGS).where(BOOKINGS.c.id == booking.id).values(**times))

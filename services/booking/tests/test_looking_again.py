@@ -1,5 +1,7 @@
 """An answer that grew old is used on while nothing changed, not even what time alone changes."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -10,16 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking.domain.availability import Found, Plan
+from booking.domain.bookings import Status
 from booking.domain.clock import Lead
-from booking.domain.offerings import Filling, Offering
+from booking.domain.offerings import DepositRule, Filling, Offering
+from booking.domain.overrides import Override, Rule
 from booking.domain.placements import Taken
 from booking.domain.refusals import Refusal
 from booking.domain.snapshots import Inquiry, find, time_matters
+from booking.domain.terms import Terms
 from booking.store.searches import Searches
 from booking.tables import ALLOCATIONS, BOOKINGS
-from booking.usecases import availability
+from booking.usecases import availability, pacing
+from booking.usecases.pacing import Limits
+from servicekit.money import Money
+from testkit.callers import member
 
 from .conftest import House
+from .rooms import book
 from .test_snapshots import DAY, HOUR, Scene, some_scene
 
 
@@ -100,6 +109,42 @@ def test_a_day_that_has_begun_is_searched_again() -> None:
     assert not time_matters(plan, inquiry, since=first - 2, now=first - 1)
 
 
+def test_a_day_has_begun_with_the_first_offering_whichever_is_asked_for() -> None:
+    """Who came for the early one is not moved any more for the late one."""
+    scene = next(scene for seed in range(500) for scene in [some_scene(seed)] if _firsts(scene))
+    (early, _), (_, offering) = _firsts(scene)[0], _firsts(scene)[-1]
+    quiet = replace(offering, min_notice_minutes=7, max_advance_days=90)
+    plan = replace(
+        scene.plan, hours=replace(scene.plan.hours), offerings={**scene.plan.offerings, quiet.id: quiet}
+    )
+    inquiry = Inquiry(scene.middle, scene.party, quiet.id)
+    assert time_matters(plan, inquiry, since=early - 1, now=early)
+    assert not time_matters(plan, inquiry, since=early - 2, now=early - 1)
+
+
+def _firsts(scene: Scene) -> list[tuple[int, Offering]]:
+    """The first start of each offering, where they are hours apart."""
+    plan, middle = scene.plan, scene.middle
+    firsts = sorted(
+        ((plan.starts(each, middle)[0], each) for each in scene.offerings if plan.starts(each, middle)),
+        key=lambda each: each[0],
+    )
+    return firsts if firsts and firsts[0][0] + HOUR < firsts[-1][0] else []
+
+
+def test_how_late_it_is_matters_to_who_leaves_seats_empty() -> None:
+    scene = next(scene for seed in range(100) for scene in [some_scene(seed)] if _starts(scene))
+    filling = replace(scene.offerings[0], filling=Filling(0, 120), min_notice_minutes=7, max_advance_days=90)
+    plan = replace(scene.plan, hours=replace(scene.plan.hours), offerings={filling.id: filling})
+    inquiry, late = Inquiry(scene.middle, scene.party, None), _starts(scene)[0] - 120 * 60
+    assert time_matters(plan, inquiry, since=late - 1, now=late)
+    assert not time_matters(plan, inquiry, since=late - 2, now=late - 1)
+
+
+def _starts(scene: Scene) -> Sequence[int]:
+    return scene.plan.starts(scene.offerings[0], scene.middle)
+
+
 @pytest.fixture
 def ageing(house: House) -> House:
     """A house whose process looks again at whatever it answered before."""
@@ -112,6 +157,14 @@ async def search(house: House, party_size: int = 2, day: date | None = None) -> 
     )
 
 
+async def run_out_now(house: House) -> None:
+    """Every hold, this moment, as far as the database knows; no version says so."""
+    over = datetime.now(UTC) - timedelta(milliseconds=1)
+    async with house.app.db.begin(house.organization) as tx:
+        await tx.execute(sa.update(BOOKINGS).values(hold_expires_at=over))
+        await tx.execute(sa.update(ALLOCATIONS).values(expires_at=over))
+
+
 async def test_an_old_answer_is_used_while_nothing_changed(ageing: House) -> None:
     found = await search(ageing)
     assert await search(ageing) is found
@@ -121,14 +174,41 @@ async def test_an_old_answer_is_used_while_nothing_changed(ageing: House) -> Non
     assert await search(ageing) is changed
 
 
+async def test_looking_again_moves_the_moment_to_now_and_no_further(ageing: House) -> None:
+    await search(ageing)
+    (_, first), *_ = ageing.app.searches._kept.items()
+    await search(ageing)
+    (_, again), *_ = ageing.app.searches._kept.items()
+    assert again.answer is first.answer
+    assert first.made <= again.made <= datetime.now(UTC).timestamp() + 1
+
+
+async def test_an_answer_is_not_judged_by_another_plan(ageing: House) -> None:
+    found = await search(ageing)
+    plan = ageing.app.plans.get(ageing.venue_id)
+    assert plan is not None
+    ageing.app.plans.put(ageing.venue_id, replace(plan, version=plan.version - 1))
+    assert await search(ageing) is not found
+
+
+async def test_pacing_counts_holds_outside_of_the_hours(ageing: House) -> None:
+    """Staff hold room for six in the afternoon, of seven who may come that day; it opens in the evening."""
+    house = await ageing.offer(Terms(), deposit=DepositRule(6, Money(1000, "EUR"), 24))
+    limit = Limits(None, 1440, max_covers=7, max_parties=None, online_covers=None, online_parties=None)
+    await pacing.create_rule(house.app, house.organization, house.ref, limit)
+    wish = replace(house.wish(6, house.start(hour=14)), override=Override.of([Rule.CLOSED], "A regular"))
+    held = await book(house, wish, member(house.organization))
+    assert held.booking.status is Status.HELD
+    assert {slot.refusal for slot in (await search(house)).slots} == {Refusal.PACING}
+    await run_out_now(house)
+    assert None in {slot.refusal for slot in (await search(house)).slots}
+
+
 async def test_a_hold_that_ran_out_is_seen_though_no_version_tells(ageing: House) -> None:
     held = (await ageing.book(7)).booking
     refusals = {slot.start: slot.refusal for slot in (await search(ageing, 7)).slots}
     assert refusals[int(held.start.timestamp())] is Refusal.FULLY_BOOKED
-    past = {"x": datetime.now(UTC) - timedelta(milliseconds=1)}
-    async with ageing.app.db.begin(ageing.organization) as tx:
-        await tx.execute(sa.update(BOOKINGS).values(hold_expires_at=sa.bindparam("x")), past)
-        await tx.execute(sa.update(ALLOCATIONS).values(expires_at=sa.bindparam("x")), past)
+    await run_out_now(ageing)
     refusals = {slot.start: slot.refusal for slot in (await search(ageing, 7)).slots}
     assert refusals[int(held.start.timestamp())] is None
 
@@ -139,5 +219,7 @@ async def test_what_only_time_changed_is_searched_again(ageing: House) -> None:
     found = await search(ageing, day=day)
     assert {slot.refusal for slot in found.slots} == {None}
     (asked, entry), *_ = ageing.app.searches._kept.items()
-    ageing.app.searches.put(asked, entry.versions, replace(found, slots=[]), made=entry.made - DAY)
+    ageing.app.searches.put(
+        asked, entry.versions, replace(found, slots=[]), made=entry.made - DAY, read=time.monotonic()
+    )
     assert (await search(ageing, day=day)).slots == found.slots

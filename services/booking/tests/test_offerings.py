@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from booking.app import App
 from booking.consumer import on_payment_succeeded
@@ -19,7 +20,8 @@ from booking.domain.offerings import (
 from booking.domain.overrides import Override, Rule
 from booking.domain.terms import RequestRule, Terms
 from booking.domain.venues import NameTaken
-from booking.usecases import changes, hours, links, offerings, pacing, venues, visits, walk_ins
+from booking.store import venues as venue_store
+from booking.usecases import capacity, changes, hours, links, offerings, pacing, venues, visits, walk_ins
 from booking.usecases.offerings import Pricing
 from booking.usecases.pacing import Limits
 from booking.usecases.walk_ins import WalkIn
@@ -31,6 +33,7 @@ from servicekit.money import Money
 from testkit import outbox
 from testkit.callers import member
 from testkit.edge import Edge
+from testkit.waiting import eventually
 
 from .conftest import House, Payments, call, refusal
 from .line import Line, small_house
@@ -297,3 +300,21 @@ async def test_owners_change_terms_and_take_offerings_off_sale_by_message(edge: 
     searched = booking_pb2.SearchAvailabilityRequest(**named, date=house.day().isoformat(), party_size=2)
     gone = await refusal(edge, "AvailabilityService/SearchAvailability", searched)
     assert gone.reason == "OFFERING_NOT_FOUND"
+
+
+async def one_waits(app: App) -> bool:
+    """Whether a transaction waits for a lock of others."""
+    async with app.db.begin_platform(reason="look into the database in a test") as tx:
+        return bool((await tx.execute(sa.text("SELECT 1 FROM pg_locks WHERE NOT granted"))).first())
+
+
+async def test_nobody_joins_for_an_offering_that_goes_meanwhile(app: App, payments: Payments) -> None:
+    house = await small_house(app, payments)
+    await house.book(2)
+    async with app.db.begin(house.organization) as tx:
+        await capacity.begin_change(tx, house.ref)
+        joining = asyncio.ensure_future(Line(house).wait("late"))
+        await eventually(lambda: one_waits(app))
+        await venue_store.retire_offering(tx, house.venue_id, house.offering.id)
+    with pytest.raises(OfferingNotFound):
+        await joining

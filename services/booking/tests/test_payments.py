@@ -17,6 +17,7 @@ from booking.tables import BOOKINGS
 from booking.timers import TIMERS
 from booking.usecases import bookings, changes
 from booking.usecases.bookings import Made
+from comptoir.auth.v1 import events_pb2 as auth_events
 from comptoir.booking.v1 import booking_pb2, events_pb2
 from comptoir.common.v1 import values_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events
@@ -278,7 +279,8 @@ async def test_a_hold_that_was_cancelled_has_its_deposit_closed_all_the_same(
 
 
 def test_nothing_else_is_consumed() -> None:
-    assert set(HANDLERS) == {payment_events.PaymentSucceeded, events_pb2.BookingConfirmed}
+    of_auth = {auth_events.ErasureRequested, auth_events.ExportRequested, auth_events.RetentionChanged}
+    assert set(HANDLERS) == {payment_events.PaymentSucceeded, events_pb2.BookingConfirmed} | of_auth
 
 
 @pytest.mark.parametrize(("percent", "kept"), [(None, 6000), (100, 6000), (33, 1980), (0, 0)])

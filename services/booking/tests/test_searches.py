@@ -1,6 +1,7 @@
 """A kept answer to a search is used while nothing that it was made of has changed, and never after."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ async def test_what_is_read_has_its_own_plan_whatever_another_reader_keeps_meanw
 
 def test_an_answer_lasts_as_long_as_its_versions() -> None:
     kept: Searches[str] = Searches()
-    kept.put("dinner", SEVEN, "full", made=1)
+    kept.put("dinner", SEVEN, "full", made=1, read=time.monotonic())
     assert kept.get("dinner", SEVEN) == "full"
     assert kept.get("dinner", replace(SEVEN, venue=8)) is None
     assert kept.get("dinner", replace(SEVEN, days={})) is None
@@ -108,7 +109,7 @@ def test_an_answer_lasts_as_long_as_its_versions() -> None:
 
 def test_an_answer_does_not_outlast_its_time() -> None:
     kept: Searches[str] = Searches(seconds=-1)
-    kept.put("dinner", SEVEN, "full", made=1)
+    kept.put("dinner", SEVEN, "full", made=1, read=time.monotonic())
     assert kept.get("dinner", SEVEN) is None
     old = kept.older("dinner", SEVEN)
     assert old is not None
@@ -118,8 +119,8 @@ def test_an_answer_does_not_outlast_its_time() -> None:
 
 def test_the_answer_asked_for_longest_ago_is_forgotten_first() -> None:
     kept: Searches[str] = Searches(most=2)
-    kept.put("dinner", SEVEN, "full", made=1)
-    kept.put("lunch", SEVEN, "free", made=1)
+    kept.put("dinner", SEVEN, "full", made=1, read=time.monotonic())
+    kept.put("lunch", SEVEN, "free", made=1, read=time.monotonic())
     kept.get("dinner", SEVEN)
-    kept.put("brunch", SEVEN, "free", made=1)
+    kept.put("brunch", SEVEN, "free", made=1, read=time.monotonic())
     assert [kept.has(each) for each in ("dinner", "lunch", "brunch")] == [True, False, True]

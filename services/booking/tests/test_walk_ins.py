@@ -96,6 +96,43 @@ async def test_nobody_is_sent_to_where_somebody_sits(app: App, payments: Payment
     assert await house.seats_of(chosen.id) == {"T1"}
 
 
+@pytest.mark.parametrize("minutes_ago", [-60, 95], ids=["before their time", "after it"])
+async def test_nobody_is_moved_to_where_somebody_sits(app: App, payments: Payments, minutes_ago: int) -> None:
+    """T2 is free until the next guest comes, who could have the other table, if nobody were there."""
+    house = await open_house(app, payments, tables=(("T1", 1, 2), ("T2", 1, 2)), joined=())
+    sitting, next_one = (await house.book(2)).booking, (await house.book(2)).booking
+    await house.begin(sitting)
+    await visits.seat(house.app, house.organization, sitting.id, actor=STAFF)
+    await house.begin(sitting, minutes_ago=minutes_ago)
+    await house.begin(next_one, minutes_ago=-10)
+    with pytest.raises(SlotTaken):
+        await walk_in(house, minutes=30)
+    assert await house.seats_of(next_one.id) == {"T2"}
+
+
+async def test_who_was_to_leave_hours_ago_has_left(app: App, payments: Payments) -> None:
+    """Whether anybody said so or not."""
+    house = await open_house(app, payments, tables=(("T1", 1, 2),), joined=())
+    forgotten = (await house.book(2)).booking
+    await house.begin(forgotten)
+    await visits.seat(house.app, house.organization, forgotten.id, actor=STAFF)
+    await house.begin(forgotten, minutes_ago=90 + 121)
+    assert await house.seats_of((await walk_in(house)).id) == {"T1"}
+
+
+async def test_who_was_missed_comes_back_to_a_table_where_nobody_sits(app: App, payments: Payments) -> None:
+    house = await open_house(app, payments, tables=(("T1", 1, 2), ("T2", 1, 2), ("T3", 1, 2)), joined=())
+    stays, missed = (await house.book(2)).booking, (await house.book(2)).booking
+    await house.begin(stays)
+    await visits.seat(house.app, house.organization, stays.id, actor=STAFF)
+    await house.begin(stays, minutes_ago=100)
+    await house.begin(missed, minutes_ago=35)
+    await visits.miss(house.app, house.organization, missed.id, actor=STAFF)
+    await walk_in(house, 2, "T2", minutes=20)
+    await visits.seat(house.app, house.organization, missed.id, actor=STAFF)
+    assert await house.seats_of(missed.id) == {"T3"}
+
+
 async def test_what_is_not_there_is_not_found(house: House) -> None:
     with pytest.raises(NoTableForParty):
         await walk_in(house, 11)

@@ -44,12 +44,18 @@ def find(plan: Plan, inquiry: Inquiry, *, taken: Taken, now: int) -> Found:
 def time_matters(plan: Plan, inquiry: Inquiry, *, since: int, now: int) -> bool:
     """Whether a search may find something else `now` than `since` (epoch seconds) with all else alike.
 
-    True for a day that has begun: from then on who is to come may become somebody who is there. Says nothing
-    of holds that run out. Raises OfferingNotFound.
+    True for a day that has begun with any offering: from then on who is to come may become somebody who is
+    there, and is not moved any more. Says nothing of holds that run out. Raises OfferingNotFound.
     """
+    if any(
+        now >= starts[0]
+        for each in plan.offerings.values()
+        if (starts := plan.starts(each, inquiry.service_date))
+    ):
+        return True
     for offering in _asked_for(plan, inquiry):
         day = plan.hours.day(offering, inquiry.service_date)
-        if day.starts and (now >= day.starts[0] or day.changes_between(plan.zone, since, now)):
+        if day.changes_between(plan.zone, since, now):
             return True
         ahead = offering.filling.last_fill_minutes * 60
         if availability.fills(offering, inquiry.party) and day.has_between(since + ahead, now + ahead):

@@ -188,12 +188,21 @@ async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
     Raises:
         Busy: somebody holds a day for too long.
     """
-    await tx.execute(_SHARE_VENUE, {"venue": venue_id})
+    await share_venue(tx, venue_id)
     for day in sorted(days):
         await tx.execute(
             _LOCK,
             {"organization_id": tx.organization, "venue_id": venue_id, "service_date": day, "version": 1},
         )
+
+
+async def share_venue(tx: Transaction, venue_id: UUID) -> None:
+    """Keeps away whoever changes the venue until the transaction ends. Like `lock_venue` before any row.
+
+    Raises:
+        Busy: somebody changes it for too long.
+    """
+    await tx.execute(_SHARE_VENUE, {"venue": venue_id})
 
 
 async def lock_venue(tx: Transaction, venue_id: UUID) -> None:

@@ -11,14 +11,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from booking.store.days import Window, compiled, parameters
-from booking.tables import ALLOCATIONS
+from booking.tables import ALLOCATIONS, BOOKINGS
 from servicekit.database import Database, Transaction
 
 _MOST = 256
 _SECONDS = 2.0
 """Notice, releases and holds that run out change answers without a version; so long may they come late."""
-_OLDEST_SECONDS = 600.0
-"""Older answers are not looked at again."""
 
 T = TypeVar("T")
 
@@ -30,13 +28,21 @@ _READ: sa.Select[*tuple[Any, ...]] = sa.select(
     ).table_valued()
 )
 _BARE_READ, _READ_ORDER = compiled(_READ)
+_SINCE = sa.bindparam("since", type_=sa.DateTime(timezone=True))
 _A_HOLD_ENDED = sa.select(
     sa.exists().where(
         ALLOCATIONS.c.venue_id == sa.bindparam("venue"),
         ALLOCATIONS.c.start_at > sa.bindparam("start", type_=sa.DateTime(timezone=True)) - timedelta(days=1),
         ALLOCATIONS.c.start_at < sa.bindparam("end"),
-        ALLOCATIONS.c.expires_at > sa.bindparam("since"),
+        ALLOCATIONS.c.expires_at > _SINCE,
         ALLOCATIONS.c.expires_at <= sa.func.statement_timestamp(),
+    )
+    # Pacing counts what begins on the whole service day, also outside of the hours.
+    | sa.exists().where(
+        BOOKINGS.c.venue_id == sa.bindparam("venue"),
+        BOOKINGS.c.service_date.in_(sa.bindparam("days", expanding=True)),
+        BOOKINGS.c.hold_expires_at > _SINCE,
+        BOOKINGS.c.hold_expires_at <= sa.func.statement_timestamp(),
     )
 )
 
@@ -68,7 +74,8 @@ async def a_hold_ended(tx: Transaction, venue_id: UUID, window: Window, *, since
     """Whether a hold of the venue has run out since then (epoch seconds), of those in the window."""
     moments = {"start": window.start, "end": window.end, "since": since}
     values = {name: datetime.fromtimestamp(at, UTC) for name, at in moments.items()}
-    return bool((await tx.execute(_A_HOLD_ENDED, {"venue": venue_id, **values})).scalar_one())
+    asked = {"venue": venue_id, "days": window.days, **values}
+    return bool((await tx.execute(_A_HOLD_ENDED, asked)).scalar_one())
 
 
 class Kept(NamedTuple, Generic[T]):
@@ -90,10 +97,14 @@ class Searches(Generic[T]):
         self._seconds, self._most = seconds, most
         self._kept: OrderedDict[Hashable, Kept[T]] = OrderedDict()
 
-    def has(self, asked: Hashable) -> bool:
-        """Whether an answer is kept; it may be old, and its versions outdated."""
+    def has(self, asked: Hashable, *, oldest: float | None = None) -> bool:
+        """Whether an answer is kept that is new enough, or not older than `oldest` seconds.
+
+        Its versions may be outdated.
+        """
         entry = self._kept.get(asked)
-        return entry is not None and time.monotonic() - entry.looked_at < _OLDEST_SECONDS
+        most = self._seconds if oldest is None else oldest
+        return entry is not None and time.monotonic() - entry.looked_at <= most
 
     def get(self, asked: Hashable, versions: Versions | None) -> T | None:
         """The answer kept, if it is new enough and was made of these versions."""
@@ -108,9 +119,15 @@ class Searches(Generic[T]):
         entry = self._kept.get(asked)
         return entry if entry is not None and entry.versions == versions else None
 
-    def put(self, asked: Hashable, versions: Versions, answer: T, *, made: int) -> None:
-        """Keeps an answer that is true of these versions, and of `made`, which is just now."""
-        self._kept[asked] = Kept(versions, time.monotonic(), made, answer)
+    def put(self, asked: Hashable, versions: Versions, answer: T, *, made: int, read: float) -> None:
+        """Keeps an answer that is true of these versions and of `made`, which this clock calls `read`.
+
+        An answer of a later reading stays.
+        """
+        known = self._kept.get(asked)
+        if known is not None and known.looked_at > read:
+            return
+        self._kept[asked] = Kept(versions, read, made, answer)
         self._kept.move_to_end(asked)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)

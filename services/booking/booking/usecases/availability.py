@@ -19,6 +19,9 @@ from booking.usecases.directory import Place, channel_of, find_place
 from booking.usecases.windows import NEIGHBOURS
 from servicekit.identity import Caller
 
+_OLDEST_SECONDS = 600.0
+"""Older answers are not looked at again."""
+
 
 async def search_availability(
     app: App,
@@ -44,7 +47,7 @@ async def search_availability(
     inquiry = Inquiry(service_date, party, offering_id)
     asked = (place.venue_id, inquiry)
     first, last = (service_date + timedelta(days=each) for each in (-NEIGHBOURS, NEIGHBOURS))
-    if app.searches.has(asked):
+    if app.searches.has(asked, oldest=_OLDEST_SECONDS):
         versions = await searches.read_versions(app.db, place.organization, place.venue_id, first, last)
         known = app.searches.get(asked, versions)
         if known is None and versions is not None:

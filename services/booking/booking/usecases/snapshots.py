@@ -1,6 +1,7 @@
 """Reading a venue and some of its service days at once, to search them day by day."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -29,6 +30,8 @@ class Reading:
     place: Place
     snapshot: Snapshot
     versions: Versions
+    read_at: float
+    """When it was asked for, by this process's own clock."""
     _made: dict[Inquiry, Found] = field(default_factory=dict, init=False)
 
     @property
@@ -63,7 +66,7 @@ class Reading:
             return known
         await asyncio.sleep(0)
         answer = make(self.snapshot.find(inquiry))
-        kept.put(asked, versions, answer, made=self.now)
+        kept.put(asked, versions, answer, made=self.now, read=self.read_at)
         return answer
 
 
@@ -73,10 +76,11 @@ async def read_days(app: App, place: Place, first: date, last: date, *, slight: 
     `slight`: who has what, without the bookings, which are most of the work and matter only where something
     is full. Raises VenueNotFound.
     """
+    read_at = time.monotonic()
     days, placed = await _read(app, place, first, last, slight=slight)
     placements = days.placements if placed else None
     snapshot = Snapshot(days.plan, int(days.now.timestamp()), days.allocations, placements)
-    return Reading(app, place, snapshot, Versions(days.plan.version, days.versions))
+    return Reading(app, place, snapshot, Versions(days.plan.version, days.versions), read_at)
 
 
 async def look_again(app: App, place: Place, inquiry: Inquiry, versions: Versions) -> Found | None:
@@ -89,13 +93,14 @@ async def look_again(app: App, place: Place, inquiry: Inquiry, versions: Version
     if old is None or plan is None or plan.version != versions.venue:
         return None
     window = window_of_days(plan, inquiry.service_date, inquiry.service_date)
+    read_at = time.monotonic()
     async with app.db.begin(place.organization) as tx:
         if await searches.a_hold_ended(tx, place.venue_id, window, since=old.made):
             return None
         now = int(tx.now.timestamp())
     if time_matters(plan, inquiry, since=old.made, now=now):
         return None
-    app.searches.put(asked, versions, old.answer, made=now)
+    app.searches.put(asked, versions, old.answer, made=now, read=read_at)
     return old.answer
 
 

@@ -1,6 +1,7 @@
 """What happens at the venue: late, arrived, seated, gone, or never seen."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from booking.app import App
 from booking.domain.bookings import Actor, Booking, ChangeKind, Status
 from booking.events import bookings as events
 from booking.store import bookings as store
+from booking.store.sitting import occupied_now
 from booking.usecases import deadlines, holds, seating
 from booking.usecases.holds import CLOCK
 from booking.usecases.retries import until_first
@@ -184,6 +186,7 @@ async def _back(app: App, tx: Transaction, before: Booking, after: Booking) -> B
     if before.status is not Status.NO_SHOW:
         return after
     days = await seating.read(app, tx, after, int(after.start.timestamp()))
+    days = replace(days, allocations=[*days.allocations, *await occupied_now(tx, after.venue_id, now=tx.now)])
     wanted = Wanted(after.resource_ids, after.overridden)
     if not await seating.is_free(tx, days, after, wanted):
         wanted = Wanted(waived=after.overridden)

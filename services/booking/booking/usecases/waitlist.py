@@ -9,6 +9,7 @@ from booking.domain.bookings import Actor, Booking, Status, new_token, token_has
 from booking.domain.venues import Venue, VenueRef
 from booking.domain.waitlist import Ask, Entry, EntryStatus, Outcome, WaitlistTokenNotFound, contact_of
 from booking.events import waitlist as events
+from booking.store import days as day_store
 from booking.store import sweeps
 from booking.store import venues as venue_store
 from booking.store import waitlist as store
@@ -194,6 +195,7 @@ async def _join(app: App, organization: UUID, venue_id: UUID, ask: Ask, proof: s
     token, key = new_token(), idempotency.key()
     async with app.db.begin(organization) as tx:
         first, last = ask.first_date, ask.last_date
+        await day_store.share_venue(tx, venue_id)  # an offering that goes sees this entry, or is gone for it
         mine = await store.lock_of_contact(tx, venue_id, ask.contact, first=first, last=last)
         others = [] if await _is_of(tx, proof, mine) else mine
         mine = [] if others else mine
