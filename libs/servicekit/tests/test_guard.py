@@ -1,6 +1,5 @@
 """The guard, over every RPC of the contract: who may pass, who may not, and what a refusal looks like."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -12,18 +11,16 @@ import pytest
 from google.protobuf.message import Message
 from joserfc import jwt
 from joserfc.jwk import OKPKey
-from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from comptoir.api.v1 import policy_pb2
 from servicekit import contract, identity, ids, permissions
 from servicekit.contract import CONTEXTS, Rpc
-from servicekit.errors import AppError, FreshAuthenticationRequired, InvalidRequest, Kind
+from servicekit.errors import AppError, InvalidRequest, Kind
 from servicekit.identity import Caller, CallerKind
 from servicekit.rpc import server, status
-from servicekit.rpc.authorization import FRESH_SECONDS, OPERATOR_FRESH_SECONDS, authorize
+from servicekit.rpc.authorization import FRESH_SECONDS, OPERATOR_FRESH_SECONDS
 from servicekit.rpc.client import Peer
-from testkit import eventually
 from testkit.callers import anonymous, member, operator, service, visitor
 from testkit.keys import Keys
 
@@ -301,14 +298,6 @@ async def test_what_needs_fresh_credentials_takes_no_others(
     assert await _refusal(peers, keys, rpc, owner) is None
 
 
-def test_credentials_are_fresh_for_an_hour() -> None:
-    owner = member(ids.new())
-    policy = policy_pb2.Policy(audience=policy_pb2.AUDIENCE_MEMBER, permission="self", fresh=True)
-    authorize(policy, replace(owner, authenticated_at=int(time.time()) - FRESH_SECONDS + 60))
-    with pytest.raises(FreshAuthenticationRequired):
-        authorize(policy, replace(owner, authenticated_at=int(time.time()) - FRESH_SECONDS))
-
-
 @pytest.mark.parametrize("rpc", MEMBER_RPCS)
 async def test_a_member_limited_to_venues_finds_no_other_and_nothing_that_forgot_to_look(
     rpc: Rpc, peers: dict[str, Peer], keys: Keys
@@ -328,14 +317,6 @@ async def test_a_member_limited_to_venues_finds_no_other_and_nothing_that_forgot
         refusal = await _refusal(peers, keys, rpc, limited)
         let_in = rpc.policy.venue_in_service or rpc.policy.permission == permissions.SELF
         assert (refusal.reason if refusal else "") == ("" if let_in else "PERMISSION_DENIED")
-
-
-@pytest.mark.parametrize("rpc", MEMBER_RPCS)
-def test_a_request_that_names_a_venue_says_so_in_its_policy(rpc: Rpc) -> None:
-    assert rpc.policy
-    fields = rpc.method.input_type.fields_by_name
-    assert rpc.policy.venue_field == ("venue_id" if "venue_id" in fields else "")
-    assert not (rpc.policy.venue_field and rpc.policy.venue_in_service)
 
 
 async def test_a_token_for_another_service_is_refused(peers: dict[str, Peer], keys: Keys) -> None:
@@ -370,30 +351,6 @@ async def test_an_rpc_that_the_contract_does_not_know_is_denied(peers: dict[str,
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-@pytest.mark.parametrize("rpc", [each for each in MEMBER_RPCS if each.values[0].policy.fresh])
-def test_a_connections_word_is_fresh_for_its_organization_and_not_for_the_persons_own(rpc: Rpc) -> None:
-    """Whoever runs a provider gives its people no factors or addresses by which to get at them elsewhere."""
-    policy = rpc.policy
-    assert policy
-    caller = replace(
-        member(ids.new()),
-        authenticated_at=int(time.time()),
-        methods=frozenset({permissions.BY_CONNECTION, "otp"}),
-    )
-    if policy.permission != permissions.SELF:
-        authorize(policy, caller)
-        return
-    with pytest.raises(FreshAuthenticationRequired):
-        authorize(policy, caller)
-    authorize(policy, replace(caller, methods=frozenset({"pwd"})))
-
-
-def test_an_audience_that_was_forgotten_is_denied() -> None:
-    with pytest.raises(AppError) as caught:
-        authorize(policy_pb2.Policy(), member(ids.new()))
-    assert caught.value.kind is Kind.DENIED
-
-
 async def test_a_violation_names_its_field_and_not_its_value(peers: dict[str, Peer], keys: Keys) -> None:
     rpc = contract.rpcs()["/comptoir.auth.v1.AccountService/Register"]
     method: Any = peers["auth"].channel.unary_unary(
@@ -404,46 +361,3 @@ async def test_a_violation_names_its_field_and_not_its_value(peers: dict[str, Pe
     refusal = status.from_call(caught.value)
     assert {each.pointer for each in refusal.violations} >= {"/email", "/display_name"}
     assert "zebra" not in str([each.message for each in refusal.violations])
-
-
-class Patient(grpc.GenericRpcHandler):
-    """Takes every call and answers none of them."""
-
-    def __init__(self) -> None:
-        self.taken = asyncio.Event()
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        rpc = contract.rpcs()[handler_call_details.method]
-
-        async def answer(_request: Message, _context: Any) -> Message:
-            self.taken.set()
-            await asyncio.Event().wait()
-            return rpc.response()
-
-        return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=rpc.request.FromString)
-
-
-async def test_a_call_whose_caller_leaves_is_counted_and_timed(keys: Keys) -> None:
-    rpc = contract.rpcs()["/comptoir.auth.v1.AccountDirectoryService/GetSigningKeys"]
-
-    def counted() -> float:
-        labels = {"method": rpc.path, "code": "CANCELLED"}
-        return REGISTRY.get_sample_value("comptoir_rpc_served_total", labels) or 0
-
-    def timed() -> float:
-        return REGISTRY.get_sample_value("comptoir_rpc_served_seconds_count", {"method": rpc.path}) or 0
-
-    before = counted(), timed()
-    patient = Patient()
-    register = lambda served: served.add_generic_rpc_handlers((patient,))  # noqa: E731
-    running, _, port = await server.start("auth", "127.0.0.1:0", keys.verifier("auth"), [register])
-    peer = Peer("auth", f"127.0.0.1:{port}", keys.signer("gateway"))
-    method: Any = peer.channel.unary_unary(rpc.path, lambda m: m.SerializeToString(), rpc.response.FromString)
-    token = keys.signer("gateway").token("auth", service("gateway", None))
-    call = method(rpc.request(), metadata=[("comptoir-identity", token)])
-    await asyncio.wait_for(patient.taken.wait(), 10)
-    call.cancel()
-    await eventually(lambda: counted() == before[0] + 1)
-    assert timed() == before[1] + 1
-    await peer.close()
-    await running.stop(None)
