@@ -11,9 +11,9 @@ from auth.app import App
 from auth.domain.audit import Action
 from auth.domain.scim_tokens import (
     LONGEST_GRACE,
+    NoScimToken,
     ScimToken,
     ScimTokenExists,
-    ScimTokenNotFound,
     ScimTokenText,
 )
 from auth.servicer import servicers
@@ -98,7 +98,7 @@ async def test_a_token_is_shown_once_rotated_and_revoked(corp: Corp) -> None:
     for token in (first, rotated.text):
         corp.directory.token = token
         assert (await corp.directory.ask("GET", "Users")).status_code == 401
-    with pytest.raises(ScimTokenNotFound):
+    with pytest.raises(NoScimToken):
         await scim_tokens.get_token(corp.app, corp.owner.tenant, corp.connection.id)
     actions = [action for _, action in await corp.actions() if action.startswith("scim_token")]
     assert actions == [Action.SCIM_TOKEN_CREATED, Action.SCIM_TOKEN_ROTATED, Action.SCIM_TOKEN_REVOKED]

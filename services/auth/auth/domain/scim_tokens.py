@@ -29,12 +29,12 @@ class ScimTokenExists(AppError):
     detail = "This connection has a SCIM token already. Rotate it, or revoke it first."
 
 
-class ScimTokenNotFound(AppError):
+class NoScimToken(AppError):
     """The connection has no token."""
 
-    kind = Kind.NOT_FOUND
-    reason = "SCIM_TOKEN_NOT_FOUND"
-    detail = "This connection has no SCIM token."
+    kind = Kind.REFUSED
+    reason = "NO_SCIM_TOKEN"
+    detail = "This connection has no SCIM token. Make one first."
 
 
 @dataclass(frozen=True, slots=True)

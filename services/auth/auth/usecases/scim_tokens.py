@@ -7,7 +7,7 @@ from uuid import UUID
 from auth.app import App
 from auth.domain.audit import Action, Author, Values
 from auth.domain.connections import Connection, ConnectionNotFound
-from auth.domain.scim_tokens import ScimToken, ScimTokenNotFound, ScimTokenText, prefix
+from auth.domain.scim_tokens import NoScimToken, ScimToken, ScimTokenText, prefix
 from auth.store import audit
 from auth.store import connections as connection_store
 from auth.store import scim_tokens as store
@@ -49,13 +49,13 @@ async def get_token(app: App, organization_id: UUID, connection_id: UUID) -> Sci
 
     Raises:
         ConnectionNotFound: there is no such connection.
-        ScimTokenNotFound: it has none.
+        NoScimToken: it has none.
     """
     async with app.db.begin(organization_id) as tx:
         await _refuse_unknown(tx, organization_id, connection_id)
         token = await store.find_token(tx, organization_id, connection_id)
     if token is None:
-        raise ScimTokenNotFound
+        raise NoScimToken
     return token
 
 
@@ -117,7 +117,7 @@ async def _lock(tx: Transaction, organization_id: UUID, connection_id: UUID) -> 
     await _refuse_unknown(tx, organization_id, connection_id)
     token = await store.lock_token(tx, organization_id, connection_id)
     if token is None:
-        raise ScimTokenNotFound
+        raise NoScimToken
     return token
 
 
