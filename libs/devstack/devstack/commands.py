@@ -15,6 +15,10 @@ _LOG_ROTATES_AT_BYTES = 20_000_000
 # Everything else of the caller's environment stays out: no foreign PG*, no other service's secrets.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "PYTHONPATH", "SSL_CERT_FILE")
 _INHERITED_PREFIXES = ("COVERAGE_", "COV_")
+_BECOME = (
+    "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1]));"
+    " os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 class ProcessFailed(Exception):
@@ -29,19 +33,26 @@ class ProcessFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to execute. `user` and `group` are numeric ids to drop to; `stdin` is fed and closed."""
+    """What to execute; `stdin` is fed and closed."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: str = ""
-    user: int | None = None
-    group: int | None = None
     directory: Path | None = None
 
 
 def python_module(module: str, *arguments: str) -> list[str]:
     """The command that runs a module with this interpreter."""
     return [sys.executable, "-m", module, *arguments]
+
+
+def as_account(user: int, group: int, arguments: Sequence[str]) -> list[str]:
+    """The command that root gives to run `arguments` (the first is a path) as somebody else, in one group.
+
+    `subprocess` has options for that, but forks then: gRPC's threads, if there are any, may break the copy of
+    this process before it executes anything. Without them nothing of this process runs in the child.
+    """
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(user), str(group), *arguments]
 
 
 def inherited_environment() -> dict[str, str]:
@@ -69,9 +80,6 @@ def spawn(command: Command, log_file: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            user=command.user,
-            group=command.group,
-            extra_groups=[] if command.user is not None else None,
             cwd=command.directory,
             start_new_session=True,
         )

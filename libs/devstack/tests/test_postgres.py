@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +144,26 @@ def test_a_recorded_place_that_was_not_made_here_is_left_alone(tmp_path: Path) -
     with pytest.raises(EngineFailed):
         PostgresEngine(tmp_path, durable=False).start()
     assert precious.exists()
+
+
+# What gRPC does before every fork, with locks that its other threads may hold: a handler of the C library.
+_COUNTING_FORKS = """
+import ctypes, sys
+from pathlib import Path
+from devstack.engines import PostgresEngine
+
+forks = []
+handler = ctypes.CFUNCTYPE(None)(lambda: forks.append("fork"))
+ctypes.CDLL(None).__register_atfork(handler, None, None, None)
+engine = PostgresEngine(Path(sys.argv[1]), durable=False)
+engine.start()
+engine.restart()
+engine.forget_data()
+print(forks)
+"""
+
+
+def test_no_copy_of_this_process_is_made_to_run_postgres(tmp_path: Path) -> None:
+    asked = [sys.executable, "-c", _COUNTING_FORKS, str(tmp_path / "data")]
+    outcome = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert outcome.stdout == "[]\n"

@@ -1,6 +1,7 @@
 """Alembic, driven from the service as the owner of its tables. Only the migrate verb needs it in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from servicekit.tables import platform_tables, retention_table
 
 _LOCK_TIMEOUT = "5s"
 _VENUES = "(SELECT NULLIF(current_setting('app.venues', true), '')::uuid[])"
+_DEFINITION = sa.text(
+    "SELECT pg_get_functiondef(oid) FROM pg_proc"
+    " WHERE pronamespace = current_schema()::regnamespace AND proname = :name AND strpos(prosrc, :saying) > 0"
+)
 _TENANT = "organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)"
 
 
@@ -67,6 +72,29 @@ def create_platform_tables(service: str) -> None:
     """Makes outbox, inbox, timers, idempotency_keys and what servicekit's loops keep for themselves."""
     add_platform_tables()
     isolate(service, "outbox", "inbox", "timers", "idempotency_keys")
+
+
+def rewrite_function(name: str, *changes: tuple[str, str], saying: str = "") -> None:
+    """Replaces words in a function of the schema: pairs of before and after. Parameters and options stay.
+
+    Of functions of one name, the one whose body says `saying` is meant. It goes on being called while this
+    runs, by the program before this one too: what that does not tell has to have a default.
+
+    Raises:
+        RuntimeError: a word does not stand there, or more than once.
+    """
+    named = {"name": name, "saying": saying}
+    definition = op.get_bind().execute(_DEFINITION, named).scalar_one()
+    for before, after in changes:
+        if definition.count(before) != 1:
+            raise RuntimeError(before)
+        definition = definition.replace(before, after)
+    op.get_bind().exec_driver_sql(definition)
+
+
+def backwards(changes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same changes of words, for the way back."""
+    return [(after, before) for before, after in changes]
 
 
 def add_platform_tables() -> None:

@@ -6,6 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
+import sqlalchemy as sa
+
+from servicekit.database import Database
+
 T = TypeVar("T")
 
 _PAUSE = 0.05
@@ -38,3 +42,12 @@ async def eventually(probe: Callable[[], Any], *, timeout: float = 30.0) -> Any:
         if time.monotonic() > limit:
             raise failure or AssertionError(f"not true within {timeout} s")
         await asyncio.sleep(_PAUSE)
+
+
+async def waiting_for_locks(db: Database) -> int:
+    """How many wait for a lock that somebody else has, in the whole server."""
+    async with db.begin_platform(reason="look into the database in a test") as tx:
+        found: int = (
+            await tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        ).scalar_one()
+    return found

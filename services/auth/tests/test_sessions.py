@@ -28,6 +28,7 @@ from auth.usecases import own_sessions, sessions
 from servicekit import ids
 from servicekit.errors import Unauthenticated
 from testkit import eventually
+from testkit.waiting import waiting_for_locks
 
 from .conftest import People
 from .test_tokens import read
@@ -94,7 +95,7 @@ async def test_a_refresh_waits_for_the_one_before_it(app: App, people: People) -
         found = await store.lock_session(tx, session_id)
         assert found is not None
         waiting = asyncio.create_task(sessions.refresh_session(app, tokens.refresh_token))
-        blocked: Callable[[], Any] = partial(_somebody_waits, app)
+        blocked: Callable[[], Any] = partial(waiting_for_locks, app.db)
         assert await eventually(blocked)
         assert not waiting.done()
         held = found[0].trade(0, now=tx.now, idle=app.lifetimes.idle)
@@ -116,14 +117,6 @@ async def test_without_the_lock_the_counter_would_go_back(app: App, people: Peop
         await store.save_session(tx, unlocked.trade(0, now=tx.now, idle=app.lifetimes.idle))
     with pytest.raises(RefreshTokenInvalid):
         await sessions.refresh_session(app, newest.refresh_token)
-
-
-async def _somebody_waits(app: App) -> bool:
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        waiting: int = (
-            await tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-        ).scalar_one()
-    return waiting > 0
 
 
 async def test_tokens_that_we_did_not_make_are_refused(app: App, people: People) -> None:

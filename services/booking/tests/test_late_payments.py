@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import pytest
-import sqlalchemy as sa
 
 from booking.app import App
 from booking.consumer import on_payment_succeeded
@@ -24,6 +23,7 @@ from servicekit.events import Event
 from servicekit.inbox import AlreadyHandled
 from testkit import eventually, outbox, timers
 from testkit.events import event_of
+from testkit.waiting import waiting_for_locks
 
 from .conftest import House, Payments, open_house
 
@@ -87,9 +87,7 @@ class Evening:
         return [each for each in about_bookings if each.booking.booking_id == mine]  # type: ignore[attr-defined, misc]
 
     async def _all_wait(self) -> bool:
-        async with self._house.app.db.begin_platform(reason="look into the database in a test") as tx:
-            waiting = await tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-            return bool(waiting.scalar_one() >= TELLERS)
+        return await waiting_for_locks(self._house.app.db) >= TELLERS
 
     def _paid(self) -> Event:
         message = payment_events.PaymentSucceeded(

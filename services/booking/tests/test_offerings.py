@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from booking.app import App
 from booking.consumer import on_payment_succeeded
@@ -21,7 +20,18 @@ from booking.domain.overrides import Override, Rule
 from booking.domain.terms import RequestRule, Terms
 from booking.domain.venues import NameTaken
 from booking.store import venues as venue_store
-from booking.usecases import capacity, changes, hours, links, offerings, pacing, venues, visits, walk_ins
+from booking.usecases import (
+    capacity,
+    changes,
+    hours,
+    links,
+    offerings,
+    pacing,
+    venues,
+    visits,
+    waitlist,
+    walk_ins,
+)
 from booking.usecases.offerings import Pricing
 from booking.usecases.pacing import Limits
 from booking.usecases.walk_ins import WalkIn
@@ -33,10 +43,10 @@ from servicekit.money import Money
 from testkit import outbox
 from testkit.callers import member
 from testkit.edge import Edge
-from testkit.waiting import eventually
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import House, Payments, call, refusal
-from .line import Line, small_house
+from .line import Line, ask_of, small_house
 from .rooms import STAFF, book, change_visit, set_times
 from .test_payments import paid
 
@@ -159,6 +169,8 @@ async def test_an_offering_goes_only_when_nobody_is_to_come_and_nobody_waits(
     line = Line(house)
     kept, gone = (await house.book(2)).booking, (await house.book(2, house.start(21))).booking
     await line.wait("anna")
+    # An address alone is a stranger's entry: it is offered nothing, and keeps nothing.
+    await waitlist.join_waitlist(app, house.ref, ask_of(house, "anna", 1))
     with pytest.raises(OfferingInUse) as caught:
         await retire(house)
     told = caught.value.metadata
@@ -302,19 +314,13 @@ async def test_owners_change_terms_and_take_offerings_off_sale_by_message(edge: 
     assert gone.reason == "OFFERING_NOT_FOUND"
 
 
-async def one_waits(app: App) -> bool:
-    """Whether a transaction waits for a lock of others."""
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        return bool((await tx.execute(sa.text("SELECT 1 FROM pg_locks WHERE NOT granted"))).first())
-
-
 async def test_nobody_joins_for_an_offering_that_goes_meanwhile(app: App, payments: Payments) -> None:
     house = await small_house(app, payments)
     await house.book(2)
     async with app.db.begin(house.organization) as tx:
         await capacity.begin_change(tx, house.ref)
         joining = asyncio.ensure_future(Line(house).wait("late"))
-        await eventually(lambda: one_waits(app))
+        await eventually(lambda: waiting_for_locks(app.db))
         await venue_store.retire_offering(tx, house.venue_id, house.offering.id)
     with pytest.raises(OfferingNotFound):
         await joining

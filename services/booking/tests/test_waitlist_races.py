@@ -9,7 +9,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-import sqlalchemy as sa
 
 from booking.app import App
 from booking.domain.bookings import Status
@@ -24,7 +23,7 @@ from servicekit.errors import Busy
 from servicekit.paging import page
 from testkit import timers
 from testkit.databases import ServiceDatabases
-from testkit.waiting import eventually
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import House, Payments, open_house
 from .line import GUEST, Line, cancel
@@ -252,9 +251,7 @@ async def test_control_without_locks_a_place_is_offered_and_booked(
 
 async def two_wait(app: App) -> bool:
     """Whether two transactions wait for locks of others."""
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        waiting = await tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-        return bool(waiting.scalar_one() >= 2)
+    return await waiting_for_locks(app.db) >= 2
 
 
 async def test_control_without_locks_a_guest_is_offered_two_places(

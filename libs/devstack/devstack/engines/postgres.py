@@ -117,8 +117,7 @@ class PostgresEngine(Engine):
         arguments = [str(self._binaries / "bin" / "postgres"), "-D", str(self._cluster)]
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
-        user, group = (self._account.user, self._account.group) if self._account else (None, None)
-        return Command(arguments, user=user, group=group, directory=self.home)
+        return Command(self._as_its_account(arguments), directory=self.home)
 
     def probe(self) -> bool:
         """A statement as superuser."""
@@ -141,6 +140,9 @@ class PostgresEngine(Engine):
     def _cluster(self) -> Path:
         return self.home / "cluster"
 
+    def _as_its_account(self, arguments: list[str]) -> list[str]:
+        return arguments if self._account is None else self._account.command(arguments)
+
     def _password(self) -> str:
         if self._given_password is not None:
             return self._given_password
@@ -153,22 +155,19 @@ class PostgresEngine(Engine):
         return kept.read_text()
 
     def _make_cluster(self) -> None:
-        account = self._account
         draft = self.home / "cluster.new"  # initdb may be killed half-way
         shutil.rmtree(draft, ignore_errors=True)
         password_file = self.home / "initial.password"
         password_file.write_text(self._password())
         password_file.chmod(0o600)
-        if account is not None:
-            os.chown(password_file, account.user, account.group)
-        arguments = ["--username", SUPERUSER, "--pwfile", str(password_file), "--auth", "scram-sha-256"]
+        if self._account is not None:
+            os.chown(password_file, self._account.user, self._account.group)
+        arguments = [str(self._binaries / "bin" / "initdb"), "-D", str(draft), "--no-sync"]
+        arguments += ["--username", SUPERUSER, "--pwfile", str(password_file), "--auth", "scram-sha-256"]
         arguments += ["--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
         outcome = subprocess.run(  # noqa: S603 - our own wheel
-            [str(self._binaries / "bin" / "initdb"), "-D", str(draft), "--no-sync", *arguments],
+            self._as_its_account(arguments),
             env=inherited_environment(),
-            user=account.user if account else None,
-            group=account.group if account else None,
-            extra_groups=[] if account else None,
             cwd=self.home,
             capture_output=True,
             text=True,

@@ -10,11 +10,14 @@ import shutil
 import stat
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+
+from devstack.commands import as_account, how_it_ended
 
 _ACCOUNTS = ("postgres", "nobody")
 _LASTING = (Path("/var/lib/comptoir-devstack"), Path("/var/tmp/comptoir-devstack"))  # noqa: S108 - owner checked
@@ -34,18 +37,20 @@ class Account:
     user: int
     group: int
 
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """The command that runs as this account."""
+        return as_account(self.user, self.group, arguments)
+
     def can(self, path: Path, *, test: str = "-x") -> bool:
-        """Asks the kernel, as that user, so that every rule of the file system counts."""
-        check = ["/bin/sh", "-c", f'test {test} "$1" && test -r "$1"', "sh", str(path)]
-        outcome = subprocess.run(  # noqa: S603 - fixed program
-            check,
-            user=self.user,
-            group=self.group,
-            extra_groups=[],
-            cwd="/",
-            check=False,
-            capture_output=True,
-        )
+        """Asks the kernel, as that user, so that every rule of the file system counts.
+
+        Raises:
+            NoPlaceForPostgres: what asked was ended by a signal.
+        """
+        check = self.command(["/bin/sh", "-c", f'test {test} "$1" && test -r "$1"', "sh", str(path)])
+        outcome = subprocess.run(check, cwd="/", check=False, capture_output=True)  # noqa: S603 - fixed program
+        if outcome.returncode < 0:
+            raise NoPlaceForPostgres(f"asking as user {self.user} {how_it_ended(outcome.returncode)}")
         return outcome.returncode == 0
 
 
@@ -74,7 +79,7 @@ def find_account(cluster: Path) -> Account | None:
         except KeyError:
             continue
         account = Account(entry.pw_uid, entry.pw_gid)
-        if entry.pw_uid != 0 and _can_become(account):
+        if entry.pw_uid != 0 and account.can(Path("/")):  # not one that this user namespace does not map
             return account
     raise NoPlaceForPostgres(
         f"PostgreSQL refuses to run as root, and there is no account {' or '.join(_ACCOUNTS)}"
@@ -200,10 +205,3 @@ def _owned_home(home: Path, account: Account) -> bool:
     home.mkdir(mode=0o700, exist_ok=True)
     os.chown(home, account.user, account.group)
     return account.can(home)
-
-
-def _can_become(account: Account) -> bool:
-    try:
-        return account.can(Path("/"))
-    except OSError:  # not mapped in this user namespace
-        return False

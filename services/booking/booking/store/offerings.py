@@ -6,6 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from booking.domain.bookings import OCCUPYING, Status
+from booking.domain.offerings import OfferingNotFound
 from booking.domain.waitlist import EntryStatus
 from booking.tables import BOOKINGS, DATE_EXCEPTIONS, OFFERINGS, PACING_RULES, SHIFTS, WAITLIST_ENTRIES
 from servicekit.database import Transaction
@@ -44,10 +45,11 @@ _OWN = tuple(
 )
 
 
-async def is_on_sale(tx: Transaction, venue_id: UUID, offering_id: UUID) -> bool:
-    """Whether the venue has such an offering and did not take it off sale."""
+async def refuse_unless_on_sale(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:
+    """Raises OfferingNotFound for one that the venue took off sale, or never had."""
     found = await tx.execute(_ON_SALE, {"venue": venue_id, "offering": offering_id})
-    return found.scalar_one_or_none() is not None
+    if found.scalar_one_or_none() is None:
+        raise OfferingNotFound
 
 
 async def list_to_come(tx: Transaction, venue_id: UUID, offering_id: UUID, first: date) -> list[UUID]:

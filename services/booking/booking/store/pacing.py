@@ -11,7 +11,7 @@ from booking.domain.floor import Channel, Party
 from booking.domain.offerings import OfferingNotFound
 from booking.domain.overrides import Rule
 from booking.domain.pacing import Beginning, PacingRule
-from booking.store.offerings import is_on_sale
+from booking.store.offerings import refuse_unless_on_sale
 from booking.store.refusals import refusing
 from booking.tables import BOOKINGS, PACING_RULES
 from servicekit.database import Transaction
@@ -85,25 +85,22 @@ async def list_rules(tx: Transaction, venue_id: UUID) -> list[PacingRule]:
 
 async def insert_rule(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
     """Raises OfferingNotFound."""
-    await _refuse_unless_on_sale(tx, venue_id, rule)
+    if rule.offering_id is not None:
+        await refuse_unless_on_sale(tx, venue_id, rule.offering_id)
     row = {"organization_id": tx.organization, "venue_id": venue_id, "id": rule.id, **_limits(rule)}
     await _write(tx, sa.insert(PACING_RULES), row)
 
 
 async def save_rule(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
     """Keeps a changed rule. Raises OfferingNotFound."""
-    await _refuse_unless_on_sale(tx, venue_id, rule)
+    if rule.offering_id is not None:
+        await refuse_unless_on_sale(tx, venue_id, rule.offering_id)
     await _write(tx, _SAVE, {"key": rule.id, **_limits(rule)})
 
 
 async def delete_rule(tx: Transaction, rule_id: UUID) -> None:
     """Deletes a rule."""
     await tx.execute(_DELETE, {"key": rule_id})
-
-
-async def _refuse_unless_on_sale(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
-    if rule.offering_id is not None and not await is_on_sale(tx, venue_id, rule.offering_id):
-        raise OfferingNotFound
 
 
 async def _write(tx: Transaction, statement: sa.Insert | sa.Update, values: dict[str, Any]) -> None:

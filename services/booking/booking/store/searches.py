@@ -93,7 +93,7 @@ class Searches(Generic[T]):
     """Answers by what was asked, the ones asked for longest ago forgotten first."""
 
     def __init__(self, *, seconds: float = _SECONDS, most: int = _MOST) -> None:
-        """Keeps `most` answers; each for `seconds` at most."""
+        """Keeps `most` answers; each is new enough for `seconds`."""
         self._seconds, self._most = seconds, most
         self._kept: OrderedDict[Hashable, Kept[T]] = OrderedDict()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from booking.app import App
@@ -13,14 +13,9 @@ from booking.domain.snapshots import Inquiry
 from booking.domain.venues import (
     VenueRef,
 )
-from booking.store import searches
 from booking.usecases import snapshots
 from booking.usecases.directory import Place, channel_of, find_place
-from booking.usecases.windows import NEIGHBOURS
 from servicekit.identity import Caller
-
-_OLDEST_SECONDS = 600.0
-"""Older answers are not looked at again."""
 
 
 async def search_availability(
@@ -45,15 +40,9 @@ async def search_availability(
     place = await find_place(app, ref)
     party = party_of(place, caller, party_size, area_id=area_id, attributes=attributes)
     inquiry = Inquiry(service_date, party, offering_id)
-    asked = (place.venue_id, inquiry)
-    first, last = (service_date + timedelta(days=each) for each in (-NEIGHBOURS, NEIGHBOURS))
-    if app.searches.has(asked, oldest=_OLDEST_SECONDS):
-        versions = await searches.read_versions(app.db, place.organization, place.venue_id, first, last)
-        known = app.searches.get(asked, versions)
-        if known is None and versions is not None:
-            known = await snapshots.look_again(app, place, inquiry, versions)
-        if known is not None:
-            return known
+    known = await snapshots.recall(app, place, inquiry)
+    if known is not None:
+        return known
     with suppress(PlacementsUnread):
         reading = await snapshots.read_days(app, place, service_date, service_date, slight=True)
         return await reading.find(inquiry)

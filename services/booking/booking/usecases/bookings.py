@@ -73,9 +73,9 @@ async def create_booking(app: App, ref: VenueRef, wish: Wish, *, caller: Caller)
     """
     place = await find_place(app, ref)
     actor = _actor(caller, place)
-    if wish.override and not actor.is_staff:
-        raise OverrideDenied
     if not actor.is_staff:
+        if wish.override:
+            raise OverrideDenied
         wish.guest.refuse_unless_mailable()
     if wish.local_start:
         async with app.db.begin(place.organization) as tx:

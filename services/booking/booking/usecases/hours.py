@@ -12,12 +12,12 @@ from booking.domain import texts
 from booking.domain.calendar import LAST_DAY
 from booking.domain.clock import Lead
 from booking.domain.hours import Hours
-from booking.domain.offerings import Offering, OfferingNotFound
+from booking.domain.offerings import Offering
 from booking.domain.shifts import Shift, ShiftNotFound, ShiftsOverlap
 from booking.domain.venues import PartDeleted, Venue, VenueRef
 from booking.domain.windows import DateException, DateExceptionNotFound, Window
 from booking.store import hours as store
-from booking.store import offerings as offering_store
+from booking.store.offerings import refuse_unless_on_sale
 from booking.usecases import capacity, stranded
 from booking.usecases.directory import find_own_venue
 from booking.usecases.offerings import find_offering
@@ -39,7 +39,7 @@ class Changed(Generic[T]):
 
 async def insert_shift(tx: Transaction, venue_id: UUID, shift: Shift) -> None:
     """Adds a shift. Raises OfferingNotFound, ShiftsOverlap."""
-    await _refuse_unless_on_sale(tx, venue_id, shift.offering_id)
+    await refuse_unless_on_sale(tx, venue_id, shift.offering_id)
     await store.insert_shift(tx, venue_id, shift)
     await _refuse_overlaps(tx, venue_id, shift.offering_id)
 
@@ -120,7 +120,7 @@ async def create_exception(
         if earlier:
             exception = await _exception(tx, venue, earlier, PartDeleted)
         else:
-            await _refuse_unless_on_sale(tx, venue.id, offering_id)
+            await refuse_unless_on_sale(tx, venue.id, offering_id)
             await store.insert_exception(tx, venue.id, exception)
             await _refuse_overlaps(tx, venue.id, offering_id)
             await capacity.publish(tx, venue)
@@ -234,12 +234,6 @@ def refuse_long(first: date, last: date) -> None:
     """Raises Inconsistent for days upside down, or more than 366."""
     if not first <= last <= first + timedelta(days=_MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {_MOST_DAYS} days later")
-
-
-async def _refuse_unless_on_sale(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:
-    """Raises OfferingNotFound for one that the venue took off sale, or never had."""
-    if not await offering_store.is_on_sale(tx, venue_id, offering_id):
-        raise OfferingNotFound
 
 
 async def _refuse_overlaps(tx: Transaction, venue_id: UUID, offering_id: UUID) -> None:

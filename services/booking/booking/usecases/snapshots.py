@@ -18,6 +18,8 @@ from booking.usecases.directory import Place
 from booking.usecases.windows import NEIGHBOURS, window_of_days
 
 _READS = 3
+_OLDEST_SECONDS = 600.0
+"""Older answers are not looked at again."""
 
 T = TypeVar("T")
 
@@ -83,11 +85,24 @@ async def read_days(app: App, place: Place, first: date, last: date, *, slight: 
     return Reading(app, place, snapshot, Versions(days.plan.version, days.versions), read_at)
 
 
-async def look_again(app: App, place: Place, inquiry: Inquiry, versions: Versions) -> Found | None:
-    """The answer that was made of these versions, if time has changed nothing of it since: no hold ran out.
+async def recall(app: App, place: Place, inquiry: Inquiry) -> Found | None:
+    """What the search of a day found before, while nothing that it was made of has changed.
 
-    None when it may have, or there is no such answer.
+    None when something has, time alone may have, or the search was never made.
     """
+    asked, day = (place.venue_id, inquiry), inquiry.service_date
+    if not app.searches.has(asked, oldest=_OLDEST_SECONDS):
+        return None
+    around = day - timedelta(days=NEIGHBOURS), day + timedelta(days=NEIGHBOURS)
+    versions = await searches.read_versions(app.db, place.organization, place.venue_id, *around)
+    if versions is None:
+        return None
+    known = app.searches.get(asked, versions)
+    return known if known is not None else await _look_again(app, place, inquiry, versions)
+
+
+async def _look_again(app: App, place: Place, inquiry: Inquiry, versions: Versions) -> Found | None:
+    """An older answer, if time has changed nothing of it since: no hold ran out, and no rule counts anew."""
     asked = (place.venue_id, inquiry)
     old, plan = app.searches.older(asked, versions), app.plans.get(place.venue_id)
     if old is None or plan is None or plan.version != versions.venue:

@@ -1,17 +1,12 @@
 """How much of its deposit a booking loses when its guest does not come, as it stood when it was booked."""
 
-from collections.abc import Sequence
-
-import sqlalchemy as sa
 from alembic import op
+
+from servicekit.migrations import backwards, rewrite_function
 
 revision = "0016"
 down_revision = "0015"
 
-_DEFINITION = sa.text(
-    "SELECT pg_get_functiondef(oid) FROM pg_proc"
-    " WHERE proname = 'commit_booking' AND strpos(prosrc, 'grace_minutes') > 0"
-)
 _ADDED = (
     ("policy, grace_minutes,", "policy, grace_minutes, no_show_percent,"),
     (
@@ -27,19 +22,9 @@ def upgrade() -> None:
         " ADD CONSTRAINT bookings_no_show_percent CHECK (no_show_percent BETWEEN 0 AND 100) NOT VALID"
     )
     op.execute("ALTER TABLE bookings VALIDATE CONSTRAINT bookings_no_show_percent")
-    _rewrite(_ADDED)
+    rewrite_function("commit_booking", *_ADDED, saying="grace_minutes")
 
 
 def downgrade() -> None:
-    _rewrite([(after, before) for before, after in _ADDED])
+    rewrite_function("commit_booking", *backwards(_ADDED), saying="grace_minutes")
     op.drop_column("bookings", "no_show_percent")
-
-
-def _rewrite(changes: Sequence[tuple[str, str]]) -> None:
-    """The same function, options and all, with other columns; a program that tells none writes NULL."""
-    definition = op.get_bind().execute(_DEFINITION).scalar_one()
-    for before, after in changes:
-        if definition.count(before) != 1:
-            raise RuntimeError(before)
-        definition = definition.replace(before, after)
-    op.get_bind().exec_driver_sql(definition)

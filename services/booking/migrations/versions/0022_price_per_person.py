@@ -1,18 +1,12 @@
 """Bookings keep the price of each person as it stood: a party that changes its size pays for who comes."""
 
-from collections.abc import Sequence
-
-import sqlalchemy as sa
 from alembic import op
+
+from servicekit.migrations import backwards, rewrite_function
 
 revision = "0022"
 down_revision = "0021"
 
-_DEFINITION = sa.text(
-    "SELECT pg_get_functiondef(oid) FROM pg_proc"
-    " WHERE pronamespace = current_schema()::regnamespace AND proname = 'commit_booking'"
-    " AND strpos(prosrc, 'price_currency') > 0"
-)
 _ADDED = (
     ("price_amount, price_currency,", "price_amount, price_per_person, price_currency,"),
     (
@@ -47,19 +41,9 @@ def upgrade() -> None:
     op.execute(FILL)
     for table in _READ_ACROSS_TENANTS:
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-    _rewrite(_ADDED)
+    rewrite_function("commit_booking", *_ADDED, saying="price_currency")
 
 
 def downgrade() -> None:
-    _rewrite([(after, before) for before, after in _ADDED])
+    rewrite_function("commit_booking", *backwards(_ADDED), saying="price_currency")
     op.drop_column("bookings", "price_per_person")
-
-
-def _rewrite(changes: Sequence[tuple[str, str]]) -> None:
-    """The same function, options and all, with one column more; a program that tells none writes NULL."""
-    definition = op.get_bind().execute(_DEFINITION).scalar_one()
-    for before, after in changes:
-        if definition.count(before) != 1:
-            raise RuntimeError(before)
-        definition = definition.replace(before, after)
-    op.get_bind().exec_driver_sql(definition)
