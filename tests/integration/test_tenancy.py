@@ -119,7 +119,18 @@ def _filters(rpc: Rpc) -> bool:
     return rpc.method.name in {"ListPayments", "ListTickets"}
 
 
-_ENDING = ("Cancel", "Decline", "Delete", "Forget", "Leave", "Remove", "Resolve", "Revoke", "Transfer")
+_ENDING = (
+    "Cancel",
+    "Decline",
+    "Delete",
+    "Forget",
+    "Leave",
+    "Remove",
+    "Resolve",
+    "Revoke",
+    "Transfer",
+    "Unlink",
+)
 """They would end what the others need; the foreign test leaves it alone."""
 _NAMES_OTHERS = {"AssignBooking", "CreateCombination", "UpdateCombination"}
 """Their bodies name resources that nobody has."""
