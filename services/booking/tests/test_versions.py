@@ -1,7 +1,11 @@
 """Versions are remembered for a moment, and never past what this process knows of."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,16 +20,40 @@ from testkit import eventually
 from .asking import Counting
 from .conftest import House, Payments, open_house
 
+LONG = 60.0
 
-async def read(house: House, db: Database | Counting | None = None) -> Versions | None:
+
+async def read(house: House, db: Any = None, *, seconds: float = LONG) -> Versions | None:
     asked = house.organization, house.venue_id, house.day(6), house.day(8)
-    return await read_versions(db or house.app.db, *asked)  # type: ignore[arg-type]
+    return await read_versions(db or house.app.db, *asked, seconds=seconds)
 
 
-async def day_version(house: House) -> int:
-    found = await read(house)
+async def day_version(house: House, *, seconds: float = LONG) -> int:
+    found = await read(house, seconds=seconds)
     assert found is not None
     return found.days.get(house.day(), 0)
+
+
+@dataclass
+class Slow:
+    """A database whose answer is on its way for as long as it is told."""
+
+    inner: Database
+    has_read: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator["Slow"]:
+        """The connection."""
+        yield self
+
+    async def fetchrow(self, *asked: Any) -> Any:
+        """One statement."""
+        async with self.inner.driver() as connection:
+            row = await connection.fetchrow(*asked)
+        self.has_read.set()
+        await self.goes_on.wait()
+        return row
 
 
 async def change_elsewhere(house: House) -> None:
@@ -34,10 +62,7 @@ async def change_elsewhere(house: House) -> None:
         await tx.execute(sa.update(SERVICE_DAYS).values(version=SERVICE_DAYS.c.version + 1))
 
 
-async def test_who_asks_at_once_is_told_without_asking_the_database(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(versions, "SECONDS", 60)
+async def test_who_asks_at_once_is_told_without_asking_the_database(house: House) -> None:
     counting = Counting(house.app.db)
     assert [await read(house, counting) for _ in range(3)] == [await read(house)] * 3
     assert counting.statements == 1
@@ -49,15 +74,12 @@ async def test_what_another_process_changed_is_seen_a_moment_later(house: House)
     await change_elsewhere(house)
 
     async def changed() -> bool:
-        return await day_version(house) == before + 1
+        return await day_version(house, seconds=versions.SECONDS) == before + 1
 
     await eventually(changed)
 
 
-async def test_what_this_process_changed_is_seen_at_once(
-    house: House, payments: Payments, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(versions, "SECONDS", 60)
+async def test_what_this_process_changed_is_seen_at_once(house: House, payments: Payments) -> None:
     other = await open_house(house.app, payments)
     assert await day_version(house) == 0
     of_the_other = await read(other)
@@ -66,31 +88,18 @@ async def test_what_this_process_changed_is_seen_at_once(
     assert await read(other) is of_the_other  # nobody else's is asked again
 
 
-async def test_a_reading_that_was_on_its_way_is_not_remembered_past_a_change(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(versions, "SECONDS", 60)
-    has_read, goes_on = asyncio.Event(), asyncio.Event()
-    ask = versions._read
-
-    async def slowly(*asked: object) -> Versions | None:
-        found = await ask(*asked)  # type: ignore[arg-type]
-        has_read.set()
-        await goes_on.wait()
-        return found
-
-    monkeypatch.setattr(versions, "_read", slowly)
-    on_its_way = asyncio.create_task(read(house))
-    await has_read.wait()
+async def test_a_reading_that_was_on_its_way_is_not_remembered_past_a_change(house: House) -> None:
+    slow = Slow(house.app.db)
+    on_its_way = asyncio.create_task(read(house, slow))
+    await slow.has_read.wait()
     await house.book(2)
-    goes_on.set()
+    slow.goes_on.set()
     await on_its_way
     assert await day_version(house) == 1
 
 
-async def test_who_is_refused_sees_why_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_is_refused_sees_why_at_once(house: House) -> None:
     """A guest who was too late searches again, and this process had not heard of the other booking."""
-    monkeypatch.setattr(versions, "SECONDS", 60)
     await house.book(6)
     before = await day_version(house)
     await change_elsewhere(house)

@@ -51,11 +51,11 @@ _known: OrderedDict[UUID, dict[_Question, _Read]] = OrderedDict()
 
 
 async def read_versions(
-    db: Database, organization: UUID, venue_id: UUID, first: date, last: date
+    db: Database, organization: UUID, venue_id: UUID, first: date, last: date, *, seconds: float = SECONDS
 ) -> Versions | None:
     """The versions of service days from `first` to `last`; None without such a venue.
 
-    Of at most `SECONDS` ago, and never of before what this process itself has committed or found since.
+    Of at most `seconds` ago, and never of before what this process itself has committed or found since.
     """
     known = _known.get(organization)
     if known is None or len(known) >= _MOST_QUESTIONS:
@@ -64,7 +64,7 @@ async def read_versions(
             _known.popitem(last=False)
     asked, now = (venue_id, first, last), time.monotonic()
     read = known.get(asked)
-    if read is None or now - read.at > SECONDS:
+    if read is None or now - read.at > seconds:
         # What is forgotten while this reads goes with the dictionary that it was for.
         read = known[asked] = _Read(now, await _read(db, organization, venue_id, first, last))
     return read.versions
