@@ -16,9 +16,7 @@ class Sample:
     """Answers per second."""
     cpu: Mapping[str, float]
     """CPU µs per answer, by process."""
-    p50: float
-    """Milliseconds; so is `p99`."""
-    p99: float
+    waits: "Waits"
     generator: float
     """Share of one core that the load generator used."""
     generator_cpu: float
@@ -43,6 +41,20 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """How long the answers of a phase took: milliseconds that so many of a hundred did not exceed."""
+
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Waits":
+        """Of at least one answer."""
+        return cls(*(percentile(seconds, share) * 1e3 for share in (0.5, 0.95, 0.99)))
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """A median with the smallest and largest value it was taken of."""
 
@@ -58,7 +70,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a ratio has to reach."""
+    """What a ratio, or a wait, has to reach."""
 
     bound: float
     at_least: bool
@@ -74,7 +86,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Two figures of the same rounds, divided round by round."""
+    """Two figures of the same rounds, divided round by round; or a wait of each round, in milliseconds."""
 
     name: str
     values: Range

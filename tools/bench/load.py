@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from tools.bench.figures import percentile
-
 _LOOPBACK = "127.0.0.1"
 _LAST_ANSWERS_SECONDS = 15.0
 
@@ -37,10 +35,6 @@ class Result:
     def rate(self) -> float:
         """Answers per second."""
         return self.answers / self.seconds
-
-    def percentile(self, share: float) -> float:
-        """Seconds within which this share of requests was answered."""
-        return percentile(self.latencies, share)
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

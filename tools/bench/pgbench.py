@@ -12,7 +12,7 @@ from uuid import UUID
 
 from devstack.commands import inherited_environment
 from devstack.psql import connection_environment
-from tools.bench.figures import percentile
+from tools.bench.figures import Waits
 from tools.bench.places import BOOKINGS_A_DAY, STARTS_STEP, Place
 
 _PROCESSED = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
@@ -83,9 +83,7 @@ class Run:
 
     outcome: Outcome
     seconds: float
-    p50: float
-    """Seconds; so is `p99`."""
-    p99: float
+    waits: Waits
     client_cpu: float
     """CPU seconds of pgbench itself."""
 
@@ -150,7 +148,7 @@ async def run(
     if process.returncode:
         raise PgbenchFailed(output.strip()[-1000:])
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(parse(output), elapsed, percentile(taken, 0.5), percentile(taken, 0.99), cpu)
+    return Run(parse(output), elapsed, Waits.of(taken), cpu)
 
 
 def _list(values: Iterable[object]) -> str:

@@ -16,7 +16,7 @@ from devstack.psql import run_sql
 from tools.bench import load, lookups, pgbench
 from tools.bench.commits import Commits
 from tools.bench.cpu import Cpu
-from tools.bench.figures import Sample, percentile
+from tools.bench.figures import Sample, Waits
 from tools.bench.places import STARTS, STARTS_STEP, SliceWishes, Wishes, wish
 from tools.bench.stage import BOOKED_ON_THE_DAY, Pair, Stage, searched_day
 
@@ -190,8 +190,7 @@ class Phases:
         return Sample(
             rate=len(taken) / passed,
             cpu={name: value / len(taken) * 1e6 for name, value in used.items()},
-            p50=percentile(taken, 0.5) * 1e3,
-            p99=percentile(taken, 0.99) * 1e3,
+            waits=Waits.of(taken),
             generator=0,
             generator_cpu=0,
         )
@@ -218,8 +217,7 @@ class Phases:
         return Sample(
             rate=run.outcome.rate,
             cpu={name: value / done * 1e6 for name, value in used.items()},
-            p50=run.p50 * 1e3,
-            p99=run.p99 * 1e3,
+            waits=run.waits,
             generator=run.client_cpu / run.seconds,
             generator_cpu=run.client_cpu / done * 1e6,
             wrong={"refused": refused} if refused else {},
@@ -245,8 +243,7 @@ async def _drive(
     return Sample(
         rate=result.rate,
         cpu={name: value / answers * 1e6 for name, value in used.items()},
-        p50=result.percentile(0.5) * 1e3,
-        p99=result.percentile(0.99) * 1e3,
+        waits=Waits.of(result.latencies),
         generator=own / result.seconds,
         generator_cpu=own / answers * 1e6,
         wrong={str(status): count for status, count in result.statuses.items() if status != expected},

@@ -102,12 +102,12 @@ def show(report: Report, console: Console) -> None:
 def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
     table = Table(title="What a request costs: milliseconds to wait, µs of CPU by process")
     table.add_column("phase", no_wrap=True)
-    for column in ("per second", "p50", "p99", "gateway", "service", "postgres", "sum", "client"):
+    for column in ("per second", "p50", "p95", "p99", "gateway", "service", "postgres", "sum", "client"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, rounds in samples.items():
         row = [
             _spread(Range.of([each.rate for each in rounds])),
-            *(_number(rounds, part) for part in ("p50", "p99")),
+            *(_wait(rounds, part) for part in ("p50", "p95", "p99")),
         ]
         for process in ("gateway", "service", "postgres"):
             known = [each.cpu[process] for each in rounds if process in each.cpu]
@@ -119,7 +119,7 @@ def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
 
 
 def _ratios(ratios: Sequence[Ratio]) -> Table:
-    table = Table(title="Side by side: ratios taken round by round")
+    table = Table(title="Ratios taken round by round, and waits in ms")
     table.add_column("ratio", no_wrap=True)
     for column in ("median", "least - most", "target", ""):
         table.add_column(column, justify="right", no_wrap=True)
@@ -149,8 +149,8 @@ def _spread(values: Range) -> str:
     return f"{values.median:.0f} ({values.least:.0f}-{values.most:.0f})"
 
 
-def _number(rounds: Sequence[Sample], attribute: str) -> str:
-    return f"{Range.of([getattr(each, attribute) for each in rounds]).median:.1f}"
+def _wait(rounds: Sequence[Sample], part: str) -> str:
+    return f"{Range.of([getattr(each.waits, part) for each in rounds]).median:.1f}"
 
 
 def _git(*arguments: str) -> str:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.bench.figures import Range, Ratio, Sample, Target
+from tools.bench.figures import Range, Ratio, Sample, Target, Waits
 from tools.bench.phases import Phases
 
 _AT_LEAST_60_PERCENT = Target(0.60, at_least=True)
 _AT_LEAST_40_PERCENT = Target(0.40, at_least=True)
 _HALF_AS_MUCH_AGAIN = Target(1.5, at_least=False)
 _A_THIRD_MORE = Target(1.35, at_least=False)
+_AT_MOST_400_MS = Target(400, at_least=False)
+_AT_MOST_A_SECOND = Target(1000, at_least=False)
 
 
 def _rate(sample: Sample) -> float:
@@ -76,6 +78,29 @@ _COMPARISONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    name: str
+    phase: str
+    figure: Callable[[Waits], float]
+    target: Target
+
+    @property
+    def phases(self) -> set[str]:
+        return {self.phase}
+
+    def take(self, samples: Mapping[str, Sequence[Sample]]) -> Ratio:
+        return Ratio(
+            self.name, Range.of([self.figure(each.waits) for each in samples[self.phase]]), self.target
+        )
+
+
+_WAITS = (
+    _Wait("month overview, p95 ms", Phases.CALENDAR, lambda waits: waits.p95, _AT_MOST_400_MS),
+    _Wait("batch of 100 starts, p99 ms", Phases.BATCH, lambda waits: waits.p99, _AT_MOST_A_SECOND),
+)
+
+
 def ratios(samples: Mapping[str, Sequence[Sample]]) -> list[Ratio]:
-    """All ratios whose phases were measured; each is taken within a round, then the median."""
-    return [each.take(samples) for each in _COMPARISONS if each.phases <= samples.keys()]
+    """All ratios and waits whose phases were measured; each is taken within a round, then the median."""
+    return [each.take(samples) for each in (*_COMPARISONS, *_WAITS) if each.phases <= samples.keys()]

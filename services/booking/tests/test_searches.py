@@ -13,7 +13,8 @@ from booking.domain.bookings import Actor, ActorKind, CancelledBy
 from booking.domain.venues import ResourceKind
 from booking.store import days
 from booking.store.days import Plans
-from booking.store.searches import Searches, Versions
+from booking.store.searches import Searches
+from booking.store.versions import Versions
 from booking.usecases import availability, changes, venues
 from booking.usecases.windows import window_of_day
 

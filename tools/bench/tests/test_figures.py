@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.bench.figures import Range, Sample, Target, percentile
+from tools.bench.figures import Range, Sample, Target, Waits, percentile
 from tools.bench.phases import Phases
 from tools.bench.targets import ratios
 
+_WAITS = Waits(1, 1.5, 2)
 SOME = st.lists(st.floats(0, 1e6), min_size=1, max_size=50)
 
 
-def sample(rate: float, *, generator: float = 0.1, **cpu: float) -> Sample:
-    return Sample(rate=rate, cpu=cpu, p50=1, p99=2, generator=generator, generator_cpu=10)
+def sample(rate: float, *, generator: float = 0.1, waits: Waits = _WAITS, **cpu: float) -> Sample:
+    return Sample(rate=rate, cpu=cpu, waits=waits, generator=generator, generator_cpu=10)
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 50), (0.99, 99), (0.991, 100), (1.0, 100)])
@@ -54,6 +55,13 @@ def test_ratios_are_taken_within_a_round_and_only_of_what_was_measured() -> None
     (only,) = ratios(samples)
     assert only.values == Range(0.5, 0.4, 0.7)
     assert only.reached is False
+
+
+def test_the_month_overview_is_held_to_how_long_it_takes() -> None:
+    samples = {Phases.CALENDAR: [sample(1, waits=Waits.of([0.3] * 95 + [0.9] * 5)) for _ in range(3)]}
+    (only,) = ratios(samples)
+    assert only.values.median == 300
+    assert only.reached is True
 
 
 def test_only_ratios_whose_phases_were_measured_are_taken() -> None:

@@ -14,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from booking.domain.bookings import Actor, Booking, Fact
 from booking.domain.occupancy import Occupation
 from booking.domain.overrides import Override
-from booking.store.days import Days, Lost, compiled, parameters
+from booking.store.days import Days, Lost
 from booking.store.guests import preferences_document
+from booking.store.statements import compiled, parameters
+from booking.store.versions import forget
 from servicekit import idempotency, ids, telemetry
 from servicekit.database import Database, Transaction
 
@@ -105,6 +107,8 @@ async def commit_booking(
             if error.sqlstate == _LOST:
                 raise Lost from error
             raise
+        finally:
+            forget(organization)
     if not done:
         raise Lost
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 
 from booking.domain.availability import Plan
@@ -25,7 +24,9 @@ from booking.domain.venues import (
 )
 from booking.store.floor import adjacency_of
 from booking.store.hours import hours_of
+from booking.store.statements import compiled, parameters
 from booking.store.venues import offering_of
+from booking.store.versions import forget, forget_after
 from booking.tables import SERVICE_DAYS
 from servicekit import idempotency
 from servicekit.database import Database, Transaction
@@ -97,11 +98,6 @@ class Window:
     placements: bool = False
 
 
-def parameters(**types: Any) -> list[sa.BindParameter[Any]]:
-    """Named and typed parameters of a function, in its order."""
-    return [sa.bindparam(name, type_=kind) for name, kind in types.items()]
-
-
 _READ: sa.Select[*tuple[Any, ...]] = sa.select(
     *(
         sa.column(name)
@@ -138,12 +134,6 @@ _SHARE_VENUE = sa.select(sa.func.pg_advisory_xact_lock_shared(_VENUE_LOCK))
 _LOCK_VENUE = sa.select(sa.func.pg_advisory_xact_lock(_VENUE_LOCK))
 
 
-def compiled(statement: sa.Select[*tuple[Any, ...]]) -> tuple[str, Sequence[str]]:
-    """The same statement for the bare connection: its text and the order of its parameters."""
-    made = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
-    return str(made), tuple(made.positiontup or ())
-
-
 _BARE_READ, _READ_ORDER = compiled(_READ)
 
 
@@ -166,6 +156,7 @@ async def read_days(
     values = _read_values(known, organization, venue_id, window, key)
     async with db.driver() as connection:
         row = await connection.fetchrow(_BARE_READ, *(values[name] for name in _READ_ORDER))
+    forget(organization)
     return _days(plans, known, venue_id, row, key)
 
 
@@ -188,6 +179,7 @@ async def lock_days(tx: Transaction, venue_id: UUID, days: set[date]) -> None:
     Raises:
         Busy: somebody holds a day for too long.
     """
+    forget_after(tx)
     await share_venue(tx, venue_id)
     for day in sorted(days):
         await tx.execute(

@@ -2,17 +2,17 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Hashable
+from datetime import UTC, datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from booking.store.days import Window, compiled, parameters
+from booking.store.days import Window
+from booking.store.versions import Versions
 from booking.tables import ALLOCATIONS, BOOKINGS
-from servicekit.database import Database, Transaction
+from servicekit.database import Transaction
 
 _MOST = 256
 _SECONDS = 2.0
@@ -20,14 +20,6 @@ _SECONDS = 2.0
 
 T = TypeVar("T")
 
-_READ: sa.Select[*tuple[Any, ...]] = sa.select(
-    *(sa.column(name) for name in ("venue_version", "day_dates", "day_versions"))
-).select_from(
-    sa.func.read_day_versions(
-        *parameters(organization=sa.Uuid, venue=sa.Uuid, first=sa.Date, last=sa.Date)
-    ).table_valued()
-)
-_BARE_READ, _READ_ORDER = compiled(_READ)
 _SINCE = sa.bindparam("since", type_=sa.DateTime(timezone=True))
 _A_HOLD_ENDED = sa.select(
     sa.exists().where(
@@ -45,29 +37,6 @@ _A_HOLD_ENDED = sa.select(
         BOOKINGS.c.hold_expires_at <= sa.func.statement_timestamp(),
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """What a search depends on: the venue, and every service day whose stays may touch the one searched."""
-
-    venue: int
-    days: Mapping[date, int]
-    """Days that nothing was ever booked on are left out."""
-
-
-async def read_versions(
-    db: Database, organization: UUID, venue_id: UUID, first: date, last: date
-) -> Versions | None:
-    """The versions as they stand, of service days from `first` to `last`; None without such a venue."""
-    values = {"organization": organization, "venue": venue_id, "first": first, "last": last}
-    async with db.driver() as connection:
-        row = await connection.fetchrow(_BARE_READ, *(values[name] for name in _READ_ORDER))
-    if row is None:
-        return None
-    return Versions(
-        row["venue_version"], dict(zip(row["day_dates"] or (), row["day_versions"] or (), strict=True))
-    )
 
 
 async def a_hold_ended(tx: Transaction, venue_id: UUID, window: Window, *, since: int) -> bool:

@@ -20,6 +20,7 @@ from booking.store.hours import times_document, times_of
 from booking.store.refusals import refusing
 from booking.store.sweeps import venue_changed
 from booking.store.terms import terms_document, terms_of
+from booking.store.versions import forget_after
 from booking.store.visits import turns_document, turns_of, visit_document, visit_of
 from booking.tables import (
     AREAS,
@@ -99,6 +100,7 @@ async def get_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
 
 async def bump_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
     """The venue with its next version; nobody else changes it until the end of `tx`."""
+    forget_after(tx)
     row = (await tx.execute(_BUMP, {"venue": venue_id})).mappings().one_or_none()
     if row is None:
         return None

@@ -12,7 +12,7 @@ from booking.domain.overviews import MOST_DAYS, Overview
 from booking.domain.placements import PlacementsUnread
 from booking.domain.snapshots import Inquiry
 from booking.domain.venues import VenueRef
-from booking.store import searches
+from booking.store.versions import read_versions
 from booking.usecases import snapshots
 from booking.usecases.availability import party_of
 from booking.usecases.directory import Place, find_place
@@ -72,7 +72,7 @@ async def _known(app: App, place: Place, inquiries: list[Inquiry]) -> dict[date,
     if not inquiries:
         return {}
     first, last = inquiries[0].service_date, inquiries[-1].service_date
-    versions = await searches.read_versions(
+    versions = await read_versions(
         app.db,
         place.organization,
         place.venue_id,

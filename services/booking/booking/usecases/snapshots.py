@@ -13,7 +13,8 @@ from booking.domain.snapshots import Inquiry, Snapshot, time_matters
 from booking.store import days as day_store
 from booking.store import searches
 from booking.store.days import Days
-from booking.store.searches import Searches, Versions
+from booking.store.searches import Searches
+from booking.store.versions import Versions, read_versions
 from booking.usecases.directory import Place
 from booking.usecases.windows import NEIGHBOURS, window_of_days
 
@@ -94,7 +95,7 @@ async def recall(app: App, place: Place, inquiry: Inquiry) -> Found | None:
     if not app.searches.has(asked, oldest=_OLDEST_SECONDS):
         return None
     around = day - timedelta(days=NEIGHBOURS), day + timedelta(days=NEIGHBOURS)
-    versions = await searches.read_versions(app.db, place.organization, place.venue_id, *around)
+    versions = await read_versions(app.db, place.organization, place.venue_id, *around)
     if versions is None:
         return None
     known = app.searches.get(asked, versions)
