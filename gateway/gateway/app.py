@@ -12,6 +12,8 @@ from comptoir.auth.v1 import (
     account_pb2_grpc,
     key_pb2,
     key_pb2_grpc,
+    operator_access_pb2,
+    operator_access_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
 )
@@ -21,6 +23,7 @@ from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
 from gateway.openapi import document
+from gateway.operator_acts import Act, OperatorActs, Record
 from gateway.quotas import DailyQuotas
 from gateway.revocations import Fetch as FetchRevocations
 from gateway.revocations import Revocations
@@ -72,6 +75,7 @@ def _table(
 ) -> Table[Target]:
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
+    acts = OperatorActs(_record_at(peers["auth"]))
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
@@ -82,6 +86,7 @@ def _table(
             callers=callers,
             limits=settings.limits,
             wrong_links=wrong_links,
+            acts=acts,
         )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
@@ -141,3 +146,21 @@ def _exchange_at(auth: Peer) -> Exchange:
         return Holder(caller, until, networks(list(answer.networks)), answer.daily_quota)
 
     return exchange
+
+
+def _record_at(auth: Peer) -> Record:
+    stub = auth.stub(operator_access_pb2_grpc.OperatorDirectoryServiceStub)
+
+    async def record(act: Act) -> None:
+        told = operator_access_pb2.RecordOperatorActRequest(
+            act_id=act.id.bytes,
+            operator_id=act.operator.bytes,
+            access_id=act.access.bytes,
+            call=act.call,
+            touched=act.touched,
+            address=act.address,
+            request_id=act.request_id,
+        )
+        await auth.call(stub.RecordOperatorAct, told, organization=act.organization)
+
+    return record

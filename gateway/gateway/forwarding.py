@@ -10,6 +10,7 @@ from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
+from gateway.operator_acts import OperatorActs
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
@@ -18,7 +19,7 @@ from gateway.transcoding import writer
 from gateway.versions import Versions, tagged
 from gateway.wrong_links import WrongLinks
 from servicekit.errors import AppError, Kind
-from servicekit.identity import Signer
+from servicekit.identity import CallerKind, Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
 from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
@@ -46,12 +47,14 @@ class Endpoint:
         callers: Callers,
         limits: LimitSettings,
         wrong_links: WrongLinks,
+        acts: OperatorActs,
     ) -> None:
         self.route = route
         self._peer = peer
         self._signer = signer
         self._callers = callers
         self._limits = limits
+        self._acts = acts
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
         self._versions = Versions(route)
@@ -91,6 +94,8 @@ class Endpoint:
         body = await self._body(request) if route.body else b""
         message = self._reader.read(variables, request.query, body)
         self._versions.expect(message, request.headers.get(b"if-match"))
+        if caller.operator is not None and caller.kind is CallerKind.MEMBER:
+            await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)
         try:
             response = await self._peer.call_as(
                 self._signer.token(self._peer.name, caller),

@@ -1,7 +1,6 @@
 """A gateway in this process before small real services: gRPC, guard and signatures are the real ones."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -21,11 +20,9 @@ from comptoir.auth.v1 import (
     credential_pb2,
     credential_pb2_grpc,
     key_pb2,
-    key_pb2_grpc,
+    operator_access_pb2,
     operator_pb2,
     operator_pb2_grpc,
-    session_pb2,
-    session_pb2_grpc,
     sso_pb2,
     sso_pb2_grpc,
 )
@@ -36,10 +33,12 @@ from gateway.edge import Edge as HttpEdge
 from gateway.settings import Settings
 from servicekit import identity, ids, permissions
 from servicekit.contract import CONTEXTS
-from servicekit.errors import AppError, Unauthenticated
+from servicekit.errors import AppError
 from servicekit.identity import Caller
 from testkit.edge import Edge
 from testkit.keys import Keys
+
+from .directories import directories
 
 BODY_LIMIT = 8 * 1024
 
@@ -57,6 +56,10 @@ class Backend:
     revoked: set[UUID] = field(default_factory=set)
     keys: dict[str, key_pb2.ExchangeKeyResponse] = field(default_factory=dict)
     """The API keys there are; they stay."""
+    acts: list[tuple[UUID | None, operator_access_pb2.RecordOperatorActRequest]] = field(default_factory=list)
+    """Organizations, and what auth was told that operators are about to do there."""
+    acts_refusal: AppError | None = None
+    """What auth answers to that."""
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
 
@@ -71,8 +74,8 @@ class Backend:
 
     def forget(self) -> None:
         """Back to the start."""
-        self.request = self.caller = self.answer = self.refusal = self.gate = None
-        self.metadata, self.calls, self.revoked = {}, 0, set()
+        self.request = self.caller = self.answer = self.refusal = self.gate = self.acts_refusal = None
+        self.metadata, self.calls, self.revoked, self.acts = {}, 0, set(), []
 
 
 class Availability(booking_pb2_grpc.AvailabilityServiceServicer):
@@ -151,33 +154,6 @@ class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
         return self.backend.seen(
             request, context, sso_pb2.FinishSsoResponse(location="https://app.example/in")
         )
-
-
-class AccountDirectory(account_pb2_grpc.AccountDirectoryServiceServicer):
-    def __init__(self, key: OKPKey) -> None:
-        self.key = key
-
-    async def GetSigningKeys(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        keys = json.dumps({"keys": [self.key.as_dict(private=False)]})
-        return account_pb2.GetSigningKeysResponse(jwks_json=keys)
-
-
-class SessionDirectory(session_pb2_grpc.SessionDirectoryServiceServicer):
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-
-    async def ListRevocations(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        return session_pb2.ListRevocationsResponse(ids=[each.bytes for each in self.backend.revoked])
-
-
-class ApiKeyDirectory(key_pb2_grpc.ApiKeyDirectoryServiceServicer):
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-
-    async def ExchangeKey(self, request: Any, _context: Any) -> Any:  # noqa: N802
-        if request.key not in self.backend.keys:
-            raise Unauthenticated
-        return self.backend.keys[request.key]
 
 
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
@@ -279,15 +255,7 @@ async def settings(
                     Operators(backends), s
                 ),
                 lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
-                lambda s: account_pb2_grpc.add_AccountDirectoryServiceServicer_to_server(
-                    AccountDirectory(access_key), s
-                ),
-                lambda s: session_pb2_grpc.add_SessionDirectoryServiceServicer_to_server(
-                    SessionDirectory(backends), s
-                ),
-                lambda s: key_pb2_grpc.add_ApiKeyDirectoryServiceServicer_to_server(
-                    ApiKeyDirectory(backends), s
-                ),
+                *directories(backends, access_key),
             ],
         ),
         await Edge.start(

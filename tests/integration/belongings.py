@@ -58,6 +58,7 @@ VALID: dict[str, dict[str, Any]] = {
     "ListBookings": {"date": _DAY},
     "ListClosures": _DAYS,
     "ListDateExceptions": _DAYS,
+    "ListNamesOfNumber": {"phone": "+33612345678"},
     "ListStrandedBookings": _DAYS,
     "ListWaitlist": {"date": _DAY},
     "MoveBooking": {"start": f"{_DAY}T20:00:00+01:00"},

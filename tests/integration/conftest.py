@@ -43,6 +43,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
                 # All people of these tests come from one address, and some give wrong passwords by the dozen.
                 "AUTH_GUESSING__FROM_PLACE": "1000000",
                 "AUTH_GUESSING__OF_ALL": "1000000",
+                "AUTH_GUESSING__FACTORS_FROM_PLACE": "1000000",
                 # The provider of the tests is on loopback.
                 "AUTH_SSO__ALLOW_HTTP": "true",
                 "AUTH_SSO__ALLOWED_NETWORKS": '["127.0.0.0/8"]',

@@ -1,5 +1,6 @@
 """An operator gets access to an organization of the running platform: what they may, who sees and ends it."""
 
+import json
 import re
 import subprocess
 
@@ -88,8 +89,13 @@ def visit(owner: Owner, operator: Operator) -> Api:
 
 
 @pytest.mark.parametrize("rpc", [pytest.param(rpc, id=rpc.method.name) for rpc in MEMBER_RPCS])
-def test_on_every_route_an_operator_may_what_is_written_and_no_more(rpc: Rpc, visit: Api) -> None:
-    """What may be read answers an operator, who is no user, as it answers others; all else is denied."""
+def test_on_every_route_an_operator_may_what_is_written_and_no_more(
+    rpc: Rpc, visit: Api, owner: Owner, operator: Operator
+) -> None:
+    """What may be read answers an operator, who is no user, as it answers others; all else is denied.
+
+    Whatever was let through is in the organization's audit log by then.
+    """
     assert rpc.policy is not None
     rule = rpc.method.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
@@ -97,6 +103,14 @@ def test_on_every_route_an_operator_may_what_is_written_and_no_more(rpc: Rpc, vi
     answer = visit.request(verb.upper(), path)
     if rpc.policy.permission in permissions.BREAK_GLASS_READ and not rpc.policy.fresh:
         assert answer.status_code in {200, 400, 404}, answer.text
+        log = owner.api.get(
+            f"/v1/organizations/{owner.organization_id}/audit-entries", action="operator_access.used"
+        )
+        newest = log["items"][0]
+        name = rpc.method.name
+        assert json.loads(newest["after"])["call"] == name[0].lower() + name[1:]
+        assert newest["request_id"] == answer.headers["x-request-id"]
+        assert (newest["actor_kind"], newest["actor_id"]) == ("operator", operator.id)
     else:
         assert (answer.status_code, answer.json()["reason"]) == (403, "PERMISSION_DENIED")
 
@@ -110,6 +124,16 @@ async def test_the_organization_ends_access_and_the_token_is_refused_within_seco
     assert seen == access
     owner.api.request("DELETE", f"/v1/organization/operator-access/{access['id']}").raise_for_status()
     assert await eventually(lambda: there.request("GET", "/v1/tickets").status_code == 401, timeout=15)
+    audit = f"/v1/organizations/{owner.organization_id}/audit-entries"
+    (used, *_) = owner.api.get(audit, target=access["id"], action="operator_access.used")["items"]
+    assert json.loads(used["after"]) == {
+        "call": "listTickets",
+        "touched": [],
+        "reason": access["reason"],
+        "ticket": access["ticket"],
+    }
+    verdict = owner.api.get(f"{audit}/verify")
+    assert (verdict["intact"], verdict["verified"]) == (True, verdict["newest"])
     renew = f"/v1/platform/accesses/{access['id']}/token"
     assert refusal(operator.api.post, renew) == (409, "OPERATOR_ACCESS_OVER")
 

@@ -21,10 +21,12 @@ from servicekit.rpc.client import Peer
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """How a guest can be reached. Both are empty once the request has ended: then there is nothing to do."""
+    """How a guest can be reached. All are empty once the request has ended: then there is nothing to do."""
 
     email: str
     phone: str
+    name: str
+    """Who of those who share the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class PrivacyDesk:
         """Whom a request is about. Raises what `Peer.call` raises."""
         request = privacy_pb2.GetPrivacySubjectRequest(request_id=ids.show("prq", request_id))
         found = await self._auth.call(self._stub.GetPrivacySubject, request, organization=organization)
-        return Subject(found.email, found.phone)
+        return Subject(found.email, found.phone, found.name)
 
     async def hand_in(
         self, organization: UUID | None, request_id: UUID, kept: Mapping[str, Sequence[Mapping[str, Any]]]

@@ -26,8 +26,8 @@ class PrivacyOffice(privacy_pb2_grpc.PrivacyDirectoryServiceServicer):
     """Says whom a request is about, and takes in what services keep."""
 
     def __init__(self) -> None:
-        self.subjects: dict[str, tuple[str, str]] = {}
-        """Request → e-mail address and number."""
+        self.subjects: dict[str, tuple[str, str, str]] = {}
+        """Request → e-mail address, number and name."""
         self.parts: dict[tuple[str, str], bytes] = {}
         """Request and service → the document."""
         self.times = 0
@@ -46,18 +46,18 @@ class PrivacyOffice(privacy_pb2_grpc.PrivacyDirectoryServiceServicer):
         self._peers.append(self._edge.peer_of(service))
         return PrivacyDesk(self._peers[-1])
 
-    def file(self, *, email: str = "", phone: str = "") -> UUID:
+    def file(self, *, email: str = "", phone: str = "", name: str = "") -> UUID:
         """A request about somebody."""
         request_id = ids.new()
-        self.subjects[ids.show("prq", request_id)] = (email, phone)
+        self.subjects[ids.show("prq", request_id)] = (email, phone, name)
         return request_id
 
     async def GetPrivacySubject(  # noqa: N802
         self, request: Any, _: Any
     ) -> privacy_pb2.GetPrivacySubjectResponse:
         """Whom it is about."""
-        email, phone = self.subjects.get(request.request_id, ("", ""))
-        return privacy_pb2.GetPrivacySubjectResponse(email=email, phone=phone)
+        email, phone, name = self.subjects.get(request.request_id, ("", "", ""))
+        return privacy_pb2.GetPrivacySubjectResponse(email=email, phone=phone, name=name)
 
     async def PutExportPart(self, request: Any, _: Any) -> privacy_pb2.PutExportPartResponse:  # noqa: N802
         """The first document counts."""

@@ -12,6 +12,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.identity import Caller
 from testkit.callers import anonymous, member
 from testkit.edge import Edge
+from testkit.foreign_ids import compare
 from testkit.plugin import StartEdge
 from testkit.statements import costs_the_same
 
@@ -86,6 +87,14 @@ async def test_another_organization_s_venue_is_not_found(edge: Edge, counter: Co
 
     foreign, random = ids.show("ven", house.venue), ids.show("ven", ids.new())
     assert await costs_the_same(counter.app.db, ask, foreign, random)
+
+
+async def test_ids_of_others_cost_what_random_ones_cost(edge: Edge, counter: Counter, house: House) -> None:
+    await counter.tell(house, house.opened(), at("2027-01-01 12:00"))
+    theirs = {"venue_id": ids.show("ven", house.venue)}
+    compared = await compare(edge, counter.app.db, member(ids.new()), theirs, valid={})
+    assert {each.method for each in compared} == {"GetOverview"}
+    assert all(each.same_answer and each.same_work and each.looked for each in compared)
 
 
 @pytest.mark.parametrize(

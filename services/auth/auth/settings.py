@@ -28,7 +28,7 @@ class HashingSettings(Part):
 
 
 class GuessingSettings(Part):
-    """How many passwords may be wrong in five minutes. Numbers that PyPI lives with."""
+    """How many passwords and second factors may be wrong in five minutes. Numbers that PyPI lives with."""
 
     from_place: int = Field(default=10, ge=1)
     """From one place: a /24 of IPv4, a /64 of IPv6."""
@@ -36,6 +36,8 @@ class GuessingSettings(Part):
     """For one account, from places where its owner has not been."""
     of_all: int = Field(default=1000, ge=1)
     """For all accounts together, from such places."""
+    factors_from_place: int = Field(default=10, ge=1)
+    """Second factors from one place; in an hour five times as many."""
 
 
 class WebAuthnSettings(Part):
@@ -86,6 +88,8 @@ class SsoSettings(Part):
     """For providers on the own machine; never in production."""
     allowed_networks: tuple[Network, ...] = ()
     """Networks of the operator's own in which providers are, like "10.1.0.0/16"."""
+    domain_missing_days: int = Field(default=7, ge=1, le=365)
+    """After how many days running without its TXT record a verified domain counts no more."""
 
     @property
     def scim_url(self) -> str:

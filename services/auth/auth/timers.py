@@ -11,6 +11,7 @@ from auth.store import invitations as invitation_store
 from auth.store import operator_accesses as access_store
 from auth.store import registrations as store
 from auth.usecases.account_mails import FORGET_ACCOUNT_MAIL
+from auth.usecases.domains import LOOK_FOR_DOMAIN, look_for_domain
 from auth.usecases.invitations import FORGET_INVITATION
 from auth.usecases.operator_sessions import END_OPERATOR_ACCESS, end_access
 from auth.usecases.privacy import FORGET_EXPORT, PRIVACY_OVERDUE, find_overdue, forget_export
@@ -60,6 +61,7 @@ TIMERS = MappingProxyType(
         FORGET_REGISTRATION: forget_registration,
         FORGET_ACCOUNT_MAIL: forget_account_mail,
         END_OPERATOR_ACCESS: end_operator_access,
+        LOOK_FOR_DOMAIN: look_for_domain,
         PURGE: purge,
         PRIVACY_OVERDUE: find_overdue,
         FORGET_EXPORT: forget_export,

@@ -127,19 +127,27 @@ class Expected(booking_grpc.GuestDirectoryServiceServicer, payment_grpc.OpenMone
     """Booking's and payment's side of the contract: what guests have open."""
 
     bookings: dict[str, list[str]] = field(default_factory=dict)
-    """Address → bookings that are over."""
+    """Address, or number and name → bookings that are over."""
     to_come: dict[str, list[str]] = field(default_factory=dict)
     payments: dict[str, str] = field(default_factory=dict)
     """Booking → its open payment."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """Number → the names that bookings have it by."""
 
     async def ListBookingsOfGuest(  # noqa: N802
         self, request: Any, _: Any
     ) -> booking_privacy.ListBookingsOfGuestResponse:
-        name = request.email or request.phone
+        name = request.email or f"{request.phone} {request.name}"
         to_come = self.to_come.get(name, [])
         return booking_privacy.ListBookingsOfGuestResponse(
             booking_ids=[*self.bookings.get(name, []), *to_come], to_come_booking_ids=to_come
         )
+
+    async def ListNamesOfNumber(  # noqa: N802
+        self, request: Any, _: Any
+    ) -> booking_privacy.ListNamesOfNumberResponse:
+        names = [booking_privacy.NameOfNumber(name=each, bookings=3) for each in self.names[request.phone]]
+        return booking_privacy.ListNamesOfNumberResponse(names=names)
 
     async def ListOpenPayments(  # noqa: N802
         self, request: Any, _: Any

@@ -59,7 +59,7 @@ class Office:
         return self.owner.tenant
 
     async def ask(
-        self, kind: RequestKind, *, email: str = GUEST, phone: str = "", key: str = ""
+        self, kind: RequestKind, *, email: str = GUEST, phone: str = "", name: str = "", key: str = ""
     ) -> PrivacyRequest:
         assert self.owner.user is not None
         return await privacy_wishes.create_request(
@@ -67,7 +67,7 @@ class Office:
             self.organization,
             self.owner.user,
             kind,
-            Subject.of(email, phone),
+            Subject.of(email, phone, name),
             key=idempotency.Key(key, b"same") if key else None,
             by=by(self.owner),
         )

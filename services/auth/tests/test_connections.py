@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import dns.message
+import dns.rcode
 import dns.rrset
 import pytest
 import sqlalchemy as sa
@@ -210,6 +211,10 @@ async def name_server() -> AsyncIterator[int]:
             query = dns.message.from_wire(data)
             answer = dns.message.make_response(query)
             name = query.question[0].name
+            if str(name) == "_comptoir.broken.example.":
+                answer.set_rcode(dns.rcode.SERVFAIL)
+            if str(name) == "_comptoir.nowhere.example.":
+                answer.set_rcode(dns.rcode.NXDOMAIN)
             if str(name) == "_comptoir.corp.example.":
                 answer.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", '"one" "two"', '"three"'))
             self.transport.sendto(answer.to_wire(), addr)
@@ -224,3 +229,19 @@ async def test_dns_is_asked_for_texts(name_server: int) -> None:
     look_up = dns_look_up(["127.0.0.1"], name_server)
     assert sorted(await look_up("_comptoir.corp.example")) == ["onetwo", "three"]
     assert await look_up("_comptoir.other.example") == ()
+    assert await look_up("_comptoir.nowhere.example") == ()
+
+
+async def test_no_answer_is_told_from_no_record(name_server: int) -> None:
+    assert await dns_look_up(["127.0.0.1"], name_server)("_comptoir.broken.example") is None
+    assert await dns_look_up(["127.0.0.1"], 9)("_comptoir.corp.example") is None
+
+
+async def test_no_answer_verifies_nothing(app: App, owner: Caller) -> None:
+    async def nobody_answers(_name: str) -> None:
+        return None
+
+    made = await own_connection(app, owner, "corp.example")
+    silent = replace(app, look_up_txt=nobody_answers)
+    found = await connections.verify_domains(silent, owner, made.id, by=by(owner))
+    assert found.domains == made.domains

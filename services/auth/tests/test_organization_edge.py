@@ -199,7 +199,12 @@ async def test_an_organization_is_made_looked_at_and_switched_to(
 
 @pytest.mark.parametrize(
     "name",
-    ["MemberService/UpdateMember", "MemberService/RemoveMember", "OrganizationService/TransferOwnership"],
+    [
+        "MemberService/UpdateMember",
+        "MemberService/EndMemberSessions",
+        "MemberService/RemoveMember",
+        "OrganizationService/TransferOwnership",
+    ],
 )
 async def test_ownership_and_rights_want_fresh_credentials(
     app: App, people: People, edge: Edge, owner: Caller, name: str

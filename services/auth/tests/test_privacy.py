@@ -76,11 +76,11 @@ async def test_an_erasure_ends_with_the_last_of_six_receipts_and_forgets_whom_it
 async def test_no_address_stands_in_any_column_event_or_entry_while_it_runs_and_after(
     office: Office,
 ) -> None:
-    for phone in ("", PHONE):
-        request = await office.ask(RequestKind.ERASE, email="" if phone else GUEST, phone=phone)
-        assert await traces(office.app.db, [GUEST, PHONE]) == set()
+    for phone, name in (("", ""), (PHONE, "Zephyrine")):
+        request = await office.ask(RequestKind.ERASE, email="" if phone else GUEST, phone=phone, name=name)
+        assert await traces(office.app.db, [GUEST, PHONE, "zephyrine"]) == set()
         subject = await privacy.find_subject(office.app, office.organization, request.id)
-        assert subject == Subject("" if phone else GUEST, phone)
+        assert subject == Subject("" if phone else GUEST, phone, name.lower())
         await give(office.app, *(receipt(request, service) for service in OTHERS))
     assert await traces(office.app.db, [GUEST, PHONE]) == set()
     assert [each.request_id for each in await announced(office.app)] != []
@@ -168,10 +168,40 @@ async def test_who_is_expected_is_not_forgotten_and_who_is_owed_something_neithe
     assert (await office.ask(RequestKind.ERASE)).runs
 
 
-@pytest.mark.parametrize(("email", "phone"), [("", ""), (GUEST, PHONE), ("\u200b", "")])
-def test_a_guest_is_named_in_exactly_one_way(email: str, phone: str) -> None:
+@pytest.mark.parametrize(
+    ("email", "phone", "name"),
+    [
+        ("", "", ""),
+        (GUEST, PHONE, ""),
+        (GUEST, PHONE, "Zephyrine"),
+        ("\u200b", "", ""),
+        ("", PHONE, ""),
+        ("", PHONE, "  "),
+        (GUEST, "", "Zephyrine"),
+        ("", "", "Zephyrine"),
+    ],
+)
+def test_a_guest_is_named_in_exactly_one_way(email: str, phone: str, name: str) -> None:
     with pytest.raises(SubjectUnclear):
-        Subject.of(email, phone)
+        Subject.of(email, phone, name)
+
+
+async def test_who_shares_a_number_has_requests_of_their_own_and_spellings_are_one_person(
+    office: Office,
+) -> None:
+    made = [
+        (await office.ask(RequestKind.ERASE, email="", phone=PHONE, name=name)).id
+        for name in ("Zoé  Martin", " ZOE\u0301 martin ", "Zoe Martin", "Marcel Martin")
+    ]
+    assert made[0] == made[1]
+    assert len(set(made)) == 3
+
+
+async def test_booking_is_asked_by_number_and_name(office: Office, expected: Expected) -> None:
+    expected.to_come[f"{PHONE} marcel"] = ["bkg_a"]
+    with pytest.raises(SubjectHasBookings):
+        await office.ask(RequestKind.ERASE, email="", phone=PHONE, name="Marcel")
+    assert (await office.ask(RequestKind.ERASE, email="", phone=PHONE, name="Zephyrine")).runs
 
 
 async def test_the_list_has_pages_the_newest_first(office: Office) -> None:

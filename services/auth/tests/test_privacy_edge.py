@@ -18,10 +18,10 @@ from testkit.callers import anonymous, service
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
 
-from .conftest import People
+from .conftest import Expected, People
 from .staff import log_in
 
-GUEST = "zephyrine@guest.example"
+GUEST, PHONE = "zephyrine@guest.example", "+33612345678"
 OTHERS = ("booking", "payment", "notification", "support", "analytics")
 _REQUESTS, _OWN, _DIRECTORY = (
     rpc.PrivacyServiceStub,
@@ -107,13 +107,36 @@ async def test_it_takes_fresh_credentials_and_a_person(edge: Edge, owner: Caller
 
 
 @pytest.mark.parametrize(
-    "more", [{"email": ""}, {"phone": "+33612345678"}], ids=["nobody", "somebody in two ways"]
+    "more",
+    [{"email": ""}, {"phone": PHONE, "name": "Zoé"}, {"email": "", "phone": PHONE}],
+    ids=["nobody", "somebody in two ways", "whoever has a number"],
 )
 async def test_whoever_is_not_named_in_one_way_is_refused(
     edge: Edge, owner: Caller, more: dict[str, str]
 ) -> None:
     reason = await refusal(edge, _REQUESTS, "CreatePrivacyRequest", wish(owner, **more), owner)
     assert reason == "SUBJECT_UNCLEAR"
+
+
+async def test_whoever_asks_sees_first_who_shares_a_number(
+    edge: Edge, owner: Caller, expected: Expected
+) -> None:
+    expected.names[PHONE] = ["Zoé", "Marcel"]
+    asked = pb.ListNamesOfNumberRequest(organization_id=ids.show("org", owner.tenant), phone=PHONE)
+    found = await edge.call(_REQUESTS, "ListNamesOfNumber", asked, caller=owner)
+    assert [(each.name, each.bookings) for each in found.items] == [("Zoé", 3), ("Marcel", 3)]
+    viewer = replace(owner, permissions=owner.permissions - {"privacy.write"})
+    assert await refusal(edge, _REQUESTS, "ListNamesOfNumber", asked, viewer) == "PERMISSION_DENIED"
+    asked.organization_id = ids.show("org", ids.new())
+    assert await refusal(edge, _REQUESTS, "ListNamesOfNumber", asked, owner) == "ORGANIZATION_NOT_FOUND"
+
+
+async def test_booking_is_told_number_and_name(edge: Edge, owner: Caller) -> None:
+    request = await made(edge, owner, email="", phone=PHONE, name="Zoé")
+    asked = pb.GetPrivacySubjectRequest(request_id=request.id)
+    caller = service("booking", owner.tenant)
+    found = await edge.call(_DIRECTORY, "GetPrivacySubject", asked, caller=caller)
+    assert (found.email, found.phone, found.name) == ("", PHONE, "zoé")
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -141,7 +141,9 @@ async def test_links_end_and_who_waits_waits_no_more(
 ) -> None:
     _, token = await visitor.book()
     seen, entry_token = await waitlist.join_waitlist(house.app, house.ref, await _wish(house, visitor))
-    await handle(house, asked(auth_events.ErasureRequested, house, privacy_office.file(phone=PHONE)))
+    await handle(
+        house, asked(auth_events.ErasureRequested, house, privacy_office.file(phone=PHONE, name=NAME))
+    )
     with pytest.raises(AppError) as refused:
         await links.resolve_manage_token(house.app, token)
     assert refused.value.reason == "MANAGE_TOKEN_NOT_FOUND"

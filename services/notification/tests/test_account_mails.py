@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from comptoir.auth.v1 import credential_pb2
 from comptoir.auth.v1 import events_pb2 as auth_events
-from notification.domain.accounts import AccountMail, OperatorVisit
+from notification.domain.accounts import AccountMail, MissingDomain, OperatorVisit
 from notification.domain.mails import MailKind, MailStatus
 from notification.mails import account_letters, rendering
 from notification.mails.texts import LANGUAGES, load
@@ -112,6 +112,61 @@ def test_owners_are_told_who_has_access_why_and_for_how_long(
     assert "<b>look" not in rendering.html(
         account_letters.about_account(unsafe, public_url="https://book.example")
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "until", "line"),
+    [
+        ("en", AT, "Counts until: Sunday, 31 October 2027 at 00:30 (UTC)"),
+        ("fr", AT, "au : dimanche 31 octobre 2027"),
+        ("en", None, "Domain: corp.example"),
+    ],
+)
+def test_owners_are_told_which_domain_and_until_when(
+    language: str, until: datetime | None, line: str
+) -> None:
+    kind = "domain_missing" if until else "domain_lost"
+    mail = said(kind, domain=MissingDomain("corp.example", until), language=language)
+    letter = account_letters.about_account(mail, public_url="https://book.example")
+    assert "corp.example" in letter.subject
+    text = rendering.text(letter).replace("\u202f", " ").replace("\xa0", " ")
+    assert line in text
+    assert ("2027" in text) == (until is not None)
+
+
+async def test_what_auth_says_of_a_domain_arrives_in_the_mail(
+    desk: Desk, owners: Owners, sink: MailSink
+) -> None:
+    mail_id = ids.show("aml", ids.new())
+    answer = answer_for(desk, "domain_missing")
+    answer.domain.domain = "corp.example"
+    answer.domain.verified_until.FromDatetime(AT)
+    owners.account_mails[mail_id] = answer
+    assert await desk.deliver(event_of(auth_events.AccountMailRequested(mail_id=mail_id), None))
+    await desk.run_due()
+    (mail,) = sink.received(desk.email)
+    assert "corp.example" in mail["subject"]
+    assert "2027" in mail["text"]
+
+
+@pytest.mark.parametrize(
+    ("language", "line"), [("en", "Organization: Chez Paulette"), ("fr", "Organisation : Chez Paulette")]
+)
+async def test_whose_sessions_were_ended_is_told_where(
+    desk: Desk, owners: Owners, sink: MailSink, language: str, line: str
+) -> None:
+    mail_id = ids.show("aml", ids.new())
+    answer = answer_for(desk, "sessions_ended")
+    answer.organization_name, answer.language = "Chez Paulette", language
+    answer.occurred_at.FromDatetime(AT)
+    owners.account_mails[mail_id] = answer
+    assert await desk.deliver(event_of(auth_events.AccountMailRequested(mail_id=mail_id), None))
+    await desk.run_due()
+    (mail,) = sink.received(desk.email)
+    assert "Chez Paulette" in mail["subject"]
+    text = mail["text"].replace("\u202f", " ").replace("\xa0", " ")
+    assert line in text
+    assert "2027" in text
 
 
 @pytest.mark.parametrize(("language", "place"), [("en", "Network address: 2"), ("fr", "Adresse réseau : 2")])

@@ -16,6 +16,7 @@ from servicekit import ids
 from servicekit.errors import AppError
 from testkit.callers import anonymous, member
 from testkit.edge import Edge
+from testkit.foreign_ids import compare
 from testkit.plugin import StartEdge
 from testkit.statements import costs_the_same
 
@@ -141,6 +142,17 @@ async def test_another_tenant_s_endpoint_is_unknown(
         await _refused(edge, WebhookServiceStub, method, request_type(endpoint_id=endpoint), caller=stranger)
 
     assert await costs_the_same(desk.app.db, ask, created.endpoint.id, ids.show("whe", ids.new()))
+
+
+async def test_ids_of_others_cost_what_random_ones_cost(edge: Edge, desk: Desk) -> None:
+    await desk.happens(BookingConfirmed)
+    created = await _create(edge, desk, "https://not-yet.invalid/hook")
+    theirs = {"endpoint_id": created.endpoint.id, "booking_id": desk.reference}
+    compared = await compare(edge, desk.app.db, member(ids.new()), theirs, valid={})
+    assert {each.method for each in compared} == {
+        "DeleteWebhookEndpoint", "ListDeliveries", "ListNotifications",
+    }  # fmt: skip
+    assert all(each.same_answer and each.same_work and each.looked for each in compared)
 
 
 async def test_a_removed_endpoint_is_gone(edge: Edge, desk: Desk) -> None:

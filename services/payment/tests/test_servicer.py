@@ -13,6 +13,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.identity import Caller
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
+from testkit.foreign_ids import compare
 from testkit.plugin import StartEdge
 from testkit.statements import costs_the_same
 
@@ -184,6 +185,17 @@ async def test_another_tenants_payment_is_one_that_does_not_exist(edge: Edge, fa
 
     foreign, random = ids.show("pay", payment.id), ids.show("pay", ids.new())
     assert await costs_the_same(failing_till.app.db, ask, foreign, random)
+
+
+async def test_ids_of_others_cost_what_random_ones_cost(edge: Edge, failing_till: Till) -> None:
+    payment = await failing_till.offer()
+    theirs = {
+        "payment_id": ids.show("pay", payment.id),
+        "booking_id": ids.show("bkg", payment.booking_id),
+    }
+    compared = await compare(edge, failing_till.app.db, member(ids.new()), theirs, valid={})
+    assert {each.method for each in compared} == {"GetPayment", "ListPayments"}
+    assert all(each.same_answer and each.same_work and each.looked for each in compared)
 
 
 async def test_payments_are_listed_newest_first_page_by_page(

@@ -15,6 +15,7 @@ from servicekit.identity import Caller
 from support.servicer import servicers
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
+from testkit.foreign_ids import compare
 from testkit.plugin import StartEdge
 from testkit.statements import costs_the_same
 
@@ -141,6 +142,16 @@ async def test_another_organization_s_ticket_is_not_found(edge: Edge, desk: Desk
         assert refusal == (Kind.NOT_FOUND, "TICKET_NOT_FOUND")
 
     assert await costs_the_same(desk.app.db, ask, ticket.id, _UNKNOWN)
+
+
+async def test_ids_of_others_cost_what_random_ones_cost(edge: Edge, desk: Desk) -> None:
+    ticket = await _open(edge, desk.link())
+    theirs = {"ticket_id": ticket.id, "booking_id": ticket.booking_id}
+    compared = await compare(
+        edge, desk.app.db, member(ids.new()), theirs, valid={"AnswerTicket": {"text": "Hello"}}
+    )
+    assert {each.method for each in compared} == {*FOR_MEMBERS, "ListTickets"}
+    assert all(each.same_answer and each.same_work and each.looked for each in compared)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ class Guests:
             SubjectHasBookings, SubjectHasOpenPayments
             AppError: booking or payment did not answer.
         """
-        about = booking_pb2.ListBookingsOfGuestRequest(email=subject.email, phone=subject.phone)
+        about = booking_pb2.ListBookingsOfGuestRequest(
+            email=subject.email, phone=subject.phone, name=subject.name
+        )
         known = await self._booking.call(self._guests.ListBookingsOfGuest, about, organization=organization)
         if known.to_come_booking_ids:
             raise SubjectHasBookings.of(known.to_come_booking_ids)
@@ -33,3 +35,9 @@ class Guests:
         found = await self._payment.call(self._money.ListOpenPayments, of_these, organization=organization)
         if found.payment_ids:
             raise SubjectHasOpenPayments.of(found.payment_ids)
+
+    async def names_of(self, organization: UUID, phone: str) -> list[tuple[str, int]]:
+        """By which names bookings have a number, and how many by each. Raises AppError: nobody answered."""
+        about = booking_pb2.ListNamesOfNumberRequest(phone=phone)
+        found = await self._booking.call(self._guests.ListNamesOfNumber, about, organization=organization)
+        return [(each.name, each.bookings) for each in found.names]

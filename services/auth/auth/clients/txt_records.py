@@ -7,8 +7,8 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
-LookUpTxt: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
-"""The texts of a name; none when it has none, or nobody answers."""
+LookUpTxt: TypeAlias = Callable[[str], Awaitable[Sequence[str] | None]]
+"""The texts of a name; empty when it has none, None when nobody answers that."""
 
 _SECONDS = 4.0
 
@@ -16,15 +16,17 @@ _SECONDS = 4.0
 def dns_look_up(nameservers: Sequence[str] = (), port: int = 53) -> LookUpTxt:
     """Asks these servers, or those of the machine."""
 
-    async def look_up(name: str) -> Sequence[str]:
+    async def look_up(name: str) -> Sequence[str] | None:
         try:
             resolver = dns.asyncresolver.Resolver(configure=not nameservers)
             if nameservers:
                 resolver.nameservers = list(nameservers)
                 resolver.port = port
             answer = await resolver.resolve(name, "TXT", lifetime=_SECONDS, search=False)
-        except (dns.exception.DNSException, OSError):
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
+        except (dns.exception.DNSException, OSError):
+            return None
         return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
 
     return look_up

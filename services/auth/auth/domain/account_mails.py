@@ -48,9 +48,15 @@ class MailKind(StrEnum):
     IDENTITY_LINKED = "identity_linked"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    SESSIONS_ENDED = "sessions_ended"
+    """Somebody who manages an organization's members has ended all sessions that the person had there."""
     EXPORT_READY = "export_ready"
     OPERATOR_ACCESS = "operator_access"
     """To the owners of an organization: an operator of the platform has access to it."""
+    DOMAIN_MISSING = "domain_missing"
+    """To the owners of an organization: the record of a verified domain is not there."""
+    DOMAIN_LOST = "domain_lost"
+    """To the same: it was not there for so long that the domain is not verified any more."""
     OPERATORS_CHANGED = "operators_changed"
     """To the operators of the platform: one was added, is to enrol anew, or made recovery codes."""
 
@@ -91,6 +97,12 @@ class AccountMail:
     """The network address that it speaks of."""
     access_id: UUID | None = None
     """The operator's access that it speaks of."""
+    domain: str = ""
+    """The organization's domain that it speaks of."""
+    verified_until: datetime | None = None
+    """Until when that stays verified, at least; None when it is not any more."""
+    organization_name: str = ""
+    """The organization where sessions were ended."""
 
     def over(self, now: datetime) -> bool:
         """Whether it is neither sent nor acted upon any more."""

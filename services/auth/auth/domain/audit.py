@@ -62,6 +62,7 @@ class Action(StrEnum):
     MEMBER_JOINED = "member.joined"
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"
+    MEMBER_SESSIONS_ENDED = "member.sessions_ended"
     MEMBER_LEFT = "member.left"
     INVITATION_CREATED = "invitation.created"
     INVITATION_RESENT = "invitation.resent"
@@ -77,6 +78,8 @@ class Action(StrEnum):
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_DELETED = "connection.deleted"
     DOMAIN_VERIFIED = "domain.verified"
+    DOMAIN_MISSING = "domain.missing"
+    DOMAIN_LOST = "domain.lost"
     SCIM_TOKEN_CREATED = "scim_token.created"  # noqa: S105  # an action, no secret
     SCIM_TOKEN_ROTATED = "scim_token.rotated"  # noqa: S105
     SCIM_TOKEN_REVOKED = "scim_token.revoked"  # noqa: S105
@@ -94,6 +97,8 @@ class Action(StrEnum):
     OPERATOR_REENROLLED = "operator.reenrolled"
     OPERATOR_DISABLED = "operator.disabled"
     OPERATOR_ACCESS_BEGUN = "operator_access.begun"
+    OPERATOR_ACCESS_USED = "operator_access.used"
+    """A call of an operator in the organization, before it was let through."""
     OPERATOR_ACCESS_ENDED = "operator_access.ended"
     PRIVACY_REQUESTED = "privacy.requested"
     PRIVACY_COMPLETED = "privacy.completed"

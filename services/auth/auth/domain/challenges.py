@@ -49,7 +49,7 @@ class SecondFactorRequired(AppError):
 
 
 class TooManyFactorAttempts(AppError):
-    """Too many second factors were wrong: 5 in five minutes, 20 in an hour or 50 in a day."""
+    """Too many were wrong: of one person, 5 in five minutes, 20 in an hour, 50 in a day; or from a place."""
 
     kind = Kind.EXHAUSTED
     reason = "TOO_MANY_FACTOR_ATTEMPTS"

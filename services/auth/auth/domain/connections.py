@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from servicekit.errors import AppError, Kind
@@ -61,6 +61,10 @@ class Domain:
     name: str
     token: str
     verified_at: datetime | None = None
+    missing_since: datetime | None = None
+    """Since when the record of a verified one is not there any more."""
+    missed: int = 0
+    """How often running it was looked for in vain."""
 
     @classmethod
     def claim(cls, name: str) -> "Domain":
@@ -78,10 +82,23 @@ class Domain:
         return _VALUE + self.token
 
     def look(self, records: Collection[str], now: datetime) -> "Domain":
-        """Verified, if its record is among these; once verified it stays so."""
+        """Verified, if its record is among these; what is verified stays so: see `look_again`."""
         if self.verified_at is None and self.record_value in records:
             return replace(self, verified_at=now)
         return self
+
+    def look_again(self, records: Collection[str], now: datetime, *, most: timedelta) -> "Domain":
+        """A verified one a day after the last look; not verified once its record was missing for long.
+
+        Days without an answer count for nothing: it must have been missing at one look more than `most` has
+        days, all running, the first of them `most` ago.
+        """
+        if self.verified_at is None or self.record_value in records:
+            return replace(self, missing_since=None, missed=0)
+        since = self.missing_since or now
+        if self.missed >= most.days and now - since >= most:
+            return replace(self, verified_at=None, missing_since=None, missed=0)
+        return replace(self, missing_since=since, missed=self.missed + 1)
 
 
 @dataclass(frozen=True, slots=True)

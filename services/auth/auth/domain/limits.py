@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _GUESSING = timedelta(minutes=5)
+_PER_HOUR = 5
 _PLACE_BITS = {4: 24, 6: 64}
 
 
@@ -24,19 +25,32 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class GuessLimits:
-    """How many passwords may be wrong, beside those for one account from one place. PyPI's numbers."""
+    """How many passwords and second factors may be wrong, beside those of one account. PyPI's numbers."""
 
     from_place: Limit
     of_account: Limit
     of_all: Limit
+    factors_from_place: tuple[Limit, ...]
 
     @classmethod
-    def of(cls, *, from_place: int = 10, of_account: int = 10, of_all: int = 1000) -> "GuessLimits":
-        """So many in five minutes."""
+    def of(
+        cls,
+        *,
+        from_place: int = 10,
+        of_account: int = 10,
+        of_all: int = 1000,
+        factors_from_place: int = 10,
+    ) -> "GuessLimits":
+        """So many in five minutes; second factors from a place also five times as many in an hour."""
+        factors = "wrong second factors from a place"
         return cls(
             Limit("wrong passwords from a place", from_place, _GUESSING),
             Limit("wrong passwords of an account", of_account, _GUESSING),
             Limit("wrong passwords of all", of_all, _GUESSING),
+            (
+                Limit(factors, factors_from_place, _GUESSING),
+                Limit(f"{factors} in an hour", factors_from_place * _PER_HOUR, timedelta(hours=1)),
+            ),
         )
 
 

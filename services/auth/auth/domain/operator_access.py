@@ -65,6 +65,22 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorAct:
+    """A call that an operator is about to make in an organization. Nothing of its body, nor of its query."""
+
+    id: UUID
+    """Made by the gateway for this one call."""
+    operator_id: UUID
+    access_id: UUID
+    call: str
+    """The operation id of the OpenAPI document."""
+    touched: tuple[str, ...]
+    """The typed ids that the path names."""
+    address: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorAccess:
     """An operator in an organization. Its id plays the part that a session's plays in tokens."""
 
@@ -99,9 +115,13 @@ class OperatorAccess:
         Raises:
             OperatorAccessOver: it has ended.
         """
-        if self.ended_at is not None or now >= self.ends_at:
+        if not self.holds(now=now):
             raise OperatorAccessOver
         return min(most, self.ends_at - now)
+
+    def holds(self, *, now: datetime) -> bool:
+        """Whether it is neither ended nor out of time."""
+        return self.ended_at is None and now < self.ends_at
 
     def end(self, reason: AccessEnd, *, now: datetime) -> "OperatorAccess":
         """The access, over; it stays over since the first time, and for the first reason."""

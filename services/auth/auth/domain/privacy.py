@@ -1,6 +1,7 @@
 """Requests about persons: what they ask, how far they are, and what refuses them. Never does I/O."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,11 +29,11 @@ class PrivacyRequestNotFound(AppError):
 
 
 class SubjectUnclear(AppError):
-    """Nobody is named, or somebody in two ways, which may be two people."""
+    """Nobody is named, or somebody in two ways, which may be two people, or by a number that people share."""
 
     kind = Kind.UNPROCESSABLE
     reason = "SUBJECT_UNCLEAR"
-    detail = "Name the guest by an e-mail address or by a telephone number, not by both."
+    detail = "Name the guest by an e-mail address alone, or by a telephone number and the bookings' name."
 
 
 class SubjectHasBookings(AppError):
@@ -95,22 +96,25 @@ class RequestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A guest, by how they can be reached: an address, or a number."""
+    """A guest, by how they can be reached: an address, or a number together with a name."""
 
     email: str
     phone: str
+    name: str = ""
+    """With a number, which people share: as booking compares it."""
 
     @classmethod
-    def of(cls, email: str, phone: str) -> "Subject":
-        """Raises SubjectUnclear unless there is exactly one."""
-        address = normalise_email(email)
-        if bool(address) == bool(phone):
+    def of(cls, email: str, phone: str, name: str = "") -> "Subject":
+        """Raises SubjectUnclear unless there is an address alone, or a number with a name."""
+        address, called = normalise_email(email), _compared(name)
+        if bool(address) == bool(phone) or bool(phone) != bool(called):
             raise SubjectUnclear
-        return cls(address, phone)
+        return cls(address, phone, called)
 
     def written(self) -> bytes:
         """As it is sealed, and recognised: the same for the same guest."""
-        return json.dumps({"email": self.email, "phone": self.phone}, sort_keys=True).encode()
+        said = {"email": self.email, "phone": self.phone}
+        return json.dumps(said | ({"name": self.name} if self.name else {}), sort_keys=True).encode()
 
     @classmethod
     def read(cls, written: bytes) -> "Subject":
@@ -198,3 +202,8 @@ class PrivacyRequest:
             raise ExportNotReady
         if self.status is RequestStatus.EXPIRED or self.kept_until is None or now >= self.kept_until:
             raise ExportExpired
+
+
+def _compared(name: str) -> str:
+    """Case, spacing and ways to write one character say nothing; an accent does. Booking does the same."""
+    return unicodedata.normalize("NFKC", " ".join(unicodedata.normalize("NFKC", name).casefold().split()))

@@ -53,6 +53,7 @@ class EndReason(StrEnum):
     LOGGED_OUT_EVERYWHERE = "logged_out_everywhere"
     REVOKED = "revoked"
     MEMBERSHIP_ENDED = "membership_ended"
+    ENDED_BY_ORGANIZATION = "ended_by_organization"
     TOKEN_REUSED = "token_reused"  # noqa: S105  # a reason, no secret
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     PASSWORD_RESET = "password_reset"  # noqa: S105

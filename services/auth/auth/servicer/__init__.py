@@ -11,7 +11,11 @@ from auth.servicer.credentials import AccountMailServicer, CredentialServicer
 from auth.servicer.directory import AccountDirectoryServicer
 from auth.servicer.factors import FactorServicer
 from auth.servicer.invitations import InvitationDirectoryServicer, InvitationServicer
-from auth.servicer.operator_access import OperatorAccessServicer, OperatorVisitServicer
+from auth.servicer.operator_access import (
+    OperatorAccessServicer,
+    OperatorDirectoryServicer,
+    OperatorVisitServicer,
+)
 from auth.servicer.operators import OperatorLogInServicer, OperatorServicer, OperatorSessionServicer
 from auth.servicer.organizations import MemberServicer, OrganizationServicer
 from auth.servicer.passkeys import ChallengeServicer, PasskeyServicer
@@ -114,5 +118,8 @@ def _of_operators(app: App) -> Sequence[Registration]:
         ),
         lambda server: operator_access_pb2_grpc.add_OperatorVisitServiceServicer_to_server(
             OperatorVisitServicer(app), server
+        ),
+        lambda server: operator_access_pb2_grpc.add_OperatorDirectoryServiceServicer_to_server(
+            OperatorDirectoryServicer(app), server
         ),
     ]

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from auth.app import App
-from auth.domain.connections import Connection, ConnectionNotFound, Provider, Rules
+from auth.domain.connections import Connection, ConnectionNotFound, Domain, Provider, Rules
 from auth.servicer.callers import author
 from auth.servicer.organizations import own
 from auth.usecases import connections
@@ -96,17 +96,21 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
                 required=rules.required,
                 provides_second_factor=rules.provides_second_factor,
             ),
-            domains=[
-                connection_pb2.ConnectionDomain(
-                    domain=each.name,
-                    record_name=each.record_name,
-                    record_value=each.record_value,
-                    verified=each.verified_at is not None,
-                )
-                for each in connection.domains
-            ],
+            domains=[_domain(each) for each in connection.domains],
             redirect_uri=self._app.sso.callback_url(ids.show("con", connection.id)),
         )
+
+
+def _domain(domain: Domain) -> connection_pb2.ConnectionDomain:
+    shown = connection_pb2.ConnectionDomain(
+        domain=domain.name,
+        record_name=domain.record_name,
+        record_value=domain.record_value,
+        verified=domain.verified_at is not None,
+    )
+    if domain.missing_since is not None:
+        shown.missing_since.FromDatetime(domain.missing_since)
+    return shown
 
 
 def _provider(settings: connection_pb2.ConnectionSettings) -> Provider:

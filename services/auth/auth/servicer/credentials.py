@@ -116,4 +116,9 @@ class AccountMailServicer(credential_pb2_grpc.AccountMailServiceServicer):
                     write=access.write,
                 )
             )
+        answer.organization_name = mail.organization_name
+        if mail.domain:
+            answer.domain.domain = mail.domain
+            if mail.verified_until is not None:
+                answer.domain.verified_until.FromDatetime(mail.verified_until)
         return answer

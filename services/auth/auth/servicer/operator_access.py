@@ -8,9 +8,15 @@ import grpc
 
 from auth.app import App
 from auth.domain.members import OrganizationNotFound
-from auth.domain.operator_access import FoundOrganization, OperatorAccess, OperatorAccessNotFound, Wish
+from auth.domain.operator_access import (
+    FoundOrganization,
+    OperatorAccess,
+    OperatorAccessNotFound,
+    OperatorAct,
+    Wish,
+)
 from auth.servicer.callers import author, operator
-from auth.usecases import operator_access
+from auth.usecases import operator_access, operator_acts
 from comptoir.auth.v1 import operator_access_pb2, operator_access_pb2_grpc
 from servicekit import identity, ids, paging
 
@@ -108,6 +114,29 @@ class OperatorVisitServicer(operator_access_pb2_grpc.OperatorVisitServiceService
             self._app, identity.caller().tenant, _id(request.access_id), by=author()
         )
         return operator_access_pb2.EndOperatorAccessResponse()
+
+
+class OperatorDirectoryServicer(operator_access_pb2_grpc.OperatorDirectoryServiceServicer):
+    """What the gateway tells of operators in organizations."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def RecordOperatorAct(
+        self, request: operator_access_pb2.RecordOperatorActRequest, _context: _Context
+    ) -> operator_access_pb2.RecordOperatorActResponse:
+        """Writes down what an operator is about to do."""
+        act = OperatorAct(
+            id=UUID(bytes=request.act_id),
+            operator_id=UUID(bytes=request.operator_id),
+            access_id=UUID(bytes=request.access_id),
+            call=request.call,
+            touched=tuple(request.touched),
+            address=request.address,
+            request_id=request.request_id,
+        )
+        await operator_acts.record_act(self._app, identity.caller().tenant, act)
+        return operator_access_pb2.RecordOperatorActResponse()
 
 
 def _id(text: str) -> UUID:

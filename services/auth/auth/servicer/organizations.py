@@ -146,6 +146,15 @@ class MemberServicer(organization_pb2_grpc.MemberServiceServicer):
         await members.remove_member(self._app, identity.caller(), user_id, by=author())
         return organization_pb2.RemoveMemberResponse()
 
+    async def EndMemberSessions(
+        self, request: organization_pb2.EndMemberSessionsRequest, _context: _Context
+    ) -> organization_pb2.EndMemberSessionsResponse:
+        """Ends the sessions of one."""
+        own(request.organization_id)
+        user_id = ids.parse("usr", request.user_id, MemberNotFound)
+        await members.end_member_sessions(self._app, identity.caller(), user_id, by=author())
+        return organization_pb2.EndMemberSessionsResponse()
+
 
 def own(organization_id: str) -> UUID:
     """The organization of the caller's session, which a path has to name.

@@ -43,6 +43,15 @@ class PrivacyServicer(rpc.PrivacyServiceServicer):
     def __init__(self, app: App) -> None:
         self._app = app
 
+    async def ListNamesOfNumber(
+        self, request: pb.ListNamesOfNumberRequest, _context: _Context
+    ) -> pb.ListNamesOfNumberResponse:
+        """As booking says them. Nothing of it is kept."""
+        found = await self._app.guests.names_of(own(request.organization_id), request.phone)
+        return pb.ListNamesOfNumberResponse(
+            items=[pb.NameOfNumber(name=name, bookings=count) for name, count in found]
+        )
+
     async def CreatePrivacyRequest(
         self, request: pb.CreatePrivacyRequestRequest, _context: _Context
     ) -> pb.CreatePrivacyRequestResponse:
@@ -53,7 +62,7 @@ class PrivacyServicer(rpc.PrivacyServiceServicer):
             own(request.organization_id),
             user_id,
             _WISHES[request.kind],
-            Subject.of(request.email, request.phone),
+            Subject.of(request.email, request.phone, request.name),
             key=idempotency.key(),
             by=author(),
         )
@@ -137,7 +146,7 @@ class PrivacyDirectoryServicer(rpc.PrivacyDirectoryServiceServicer):
         subject = await privacy.find_subject(self._app, identity.caller().tenant, request_id)
         if subject is None:
             return pb.GetPrivacySubjectResponse()
-        return pb.GetPrivacySubjectResponse(email=subject.email, phone=subject.phone)
+        return pb.GetPrivacySubjectResponse(email=subject.email, phone=subject.phone, name=subject.name)
 
     async def PutExportPart(
         self, request: pb.PutExportPartRequest, _context: _Context

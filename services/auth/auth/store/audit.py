@@ -42,6 +42,11 @@ _HASH = sa.select(AUDIT_ENTRIES.c.hash).where(
     AUDIT_ENTRIES.c.seq == sa.bindparam("number", type_=sa.BigInteger),
 )
 
+_KNOWN = sa.select(AUDIT_ENTRIES.c.seq).where(
+    AUDIT_ENTRIES.c.organization_id == sa.bindparam("chain", type_=sa.Uuid),
+    AUDIT_ENTRIES.c.id == sa.bindparam("entry", type_=sa.Uuid),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -80,11 +85,12 @@ async def record(
     target: str,
     before: Values | None = None,
     after: Values | None = None,
+    entry_id: UUID | None = None,
 ) -> Entry:
     """Adds an entry to the chain of an organization, or to PLATFORM_CHAIN, if and only if `tx` commits.
 
     The chain is locked until then: record last in a transaction, several chains in the order of their ids.
-    What a key does, it does on behalf of whoever made it.
+    What a key does, it does on behalf of whoever made it. `entry_id` is for what may come twice: has_entry.
     """
     on_behalf_of = author.on_behalf_of
     if author.kind is ActorKind.KEY and on_behalf_of is None:
@@ -93,7 +99,7 @@ async def record(
     unsigned = Entry(
         organization_id=chain,
         seq=head.seq,
-        id=ids.new(),
+        id=entry_id or ids.new(),
         at=tx.now,
         actor_kind=author.kind,
         actor_id=author.id,
@@ -111,6 +117,11 @@ async def record(
     await tx.execute(_INSERT, asdict(entry))
     await tx.execute(_MOVE_HEAD, {"chain": chain, "newest": entry.hash})
     return entry
+
+
+async def has_entry(tx: Transaction, chain: UUID, entry_id: UUID) -> bool:
+    """Whether a chain has an entry of this id."""
+    return (await tx.execute(_KNOWN, {"chain": chain, "entry": entry_id})).scalar_one_or_none() is not None
 
 
 async def list_entries(tx: Transaction, chain: UUID, *, after: int = 0, most: int = 1000) -> list[Entry]:

@@ -40,6 +40,10 @@ _VERIFY = (
     .where(_domains_of_one, CONNECTION_DOMAINS.c.domain == sa.bindparam("called", type_=sa.Text))
     .values(verified_at=sa.bindparam("seen_at", type_=CONNECTION_DOMAINS.c.verified_at.type))
 )
+_SAVE_LOOK = _VERIFY.values(
+    missing_since=sa.bindparam("since", type_=CONNECTION_DOMAINS.c.missing_since.type),
+    missed=sa.bindparam("times", type_=sa.SmallInteger),
+)
 _FIND_BY_DOMAIN = sa.select(CONNECTION_DOMAINS.c.connection_id).where(
     CONNECTION_DOMAINS.c.domain == sa.bindparam("called", type_=sa.Text),
     CONNECTION_DOMAINS.c.verified_at.is_not(None),
@@ -66,6 +70,7 @@ _REQUIRED = (
     )
 )
 _REQUIRED_IN = _REQUIRED.where(MEMBERSHIPS.c.organization_id == _organization)
+_REQUIRING = _REQUIRED.with_only_columns(MEMBERSHIPS.c.organization_id).distinct()
 
 
 async def list_connections(tx: Transaction, organization_id: UUID) -> list[Connection]:
@@ -76,7 +81,7 @@ async def list_connections(tx: Transaction, organization_id: UUID) -> list[Conne
         _connection(
             row,
             tuple(
-                Domain(each.domain, each.token, each.verified_at)
+                Domain(each.domain, each.token, each.verified_at, each.missing_since, each.missed)
                 for each in domains
                 if each.connection_id == row["id"]
             ),
@@ -137,6 +142,19 @@ async def save_verified(tx: Transaction, connection: Connection, domain: Domain)
     return True
 
 
+async def save_look(tx: Transaction, connection: Connection, domain: Domain) -> None:
+    """Keeps what became of a verified domain whose record was looked for again."""
+    values = {
+        "organization": connection.organization_id,
+        "wanted": connection.id,
+        "called": domain.name,
+        "seen_at": domain.verified_at,
+        "since": domain.missing_since,
+        "times": domain.missed,
+    }
+    await tx.execute(_SAVE_LOOK, values)
+
+
 async def delete_connection(tx: Transaction, connection: Connection) -> None:
     """Forgets it and its domains."""
     await tx.execute(_DELETE, {"organization": connection.organization_id, "wanted": connection.id})
@@ -161,6 +179,11 @@ async def find_required_in(tx: Transaction, organization_id: UUID, user_id: UUID
     return found
 
 
+async def list_requiring(tx: Transaction, user_id: UUID) -> set[UUID]:
+    """The organizations that a person must be in by their connections alone."""
+    return set((await tx.execute(_REQUIRING, {"user": user_id})).scalars())
+
+
 async def _insert_domains(tx: Transaction, connection: Connection) -> None:
     for domain in connection.domains:
         values = {
@@ -169,6 +192,8 @@ async def _insert_domains(tx: Transaction, connection: Connection) -> None:
             "domain": domain.name,
             "token": domain.token,
             "verified_at": domain.verified_at,
+            "missing_since": domain.missing_since,
+            "missed": domain.missed,
         }
         try:
             await tx.execute(_INSERT_DOMAIN, values)

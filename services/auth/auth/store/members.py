@@ -70,6 +70,12 @@ _LIST = (
     .limit(_most)
 )
 _LOCK_MEMBER = _MEMBERS.where(_in_organization, _of_user).with_for_update(of=MEMBERSHIPS)
+_END_SESSIONS = (
+    sa.update(MEMBERSHIPS)
+    .where(_in_organization, _of_user)
+    .values(sessions_ended_at=sa.bindparam("when", type_=_MOMENT))
+)
+_SESSIONS_ENDED = sa.select(MEMBERSHIPS.c.sessions_ended_at).where(_in_organization, _of_user)
 _OWNERS = (
     sa.select(MEMBERSHIPS.c.user_id)
     .where(_in_organization, MEMBERSHIPS.c.role == OWNER)
@@ -159,6 +165,19 @@ async def lock_member(tx: Transaction, organization_id: UUID, user_id: UUID) -> 
     found = await tx.execute(_LOCK_MEMBER, {"organization": organization_id, "user": user_id})
     row = found.mappings().one_or_none()
     return _member(row) if row else None
+
+
+async def end_sessions_until(tx: Transaction, organization_id: UUID, user_id: UUID, when: datetime) -> None:
+    """Keeps when all sessions of a locked member were ended."""
+    told = {"organization": organization_id, "user": user_id, "when": when}
+    await tx.execute(_END_SESSIONS, told)
+
+
+async def sessions_ended_at(tx: Transaction, organization_id: UUID, user_id: UUID) -> datetime | None:
+    """When all sessions of a member were ended the last time; None for never."""
+    found = await tx.execute(_SESSIONS_ENDED, {"organization": organization_id, "user": user_id})
+    ended: datetime | None = found.scalar_one_or_none()
+    return ended
 
 
 async def list_owners(tx: Transaction, organization_id: UUID) -> Sequence[UUID]:

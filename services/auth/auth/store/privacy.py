@@ -21,6 +21,10 @@ _INSERT = insert(PRIVACY_REQUESTS).on_conflict_do_nothing(
 )
 _GET = sa.select(PRIVACY_REQUESTS).where(_of_id)
 _LOCK = _GET.with_for_update()
+_FIND_OWN = _GET.where(
+    _R.organization_id.is_not_distinct_from(sa.bindparam("organization", type_=sa.Uuid)),
+    _R.user_id.is_not_distinct_from(sa.bindparam("user", type_=sa.Uuid)),
+)
 _FIND_RUNNING = sa.select(PRIVACY_REQUESTS).where(
     _R.organization_id.is_not_distinct_from(sa.bindparam("organization", type_=sa.Uuid)),
     _R.kind == sa.bindparam("wish", type_=sa.Text),
@@ -121,6 +125,14 @@ async def find_running(
 async def get_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | None:
     """A request with its receipts. A tenant's transaction finds its organization's only."""
     return await _one(tx, _GET, {"request": request_id})
+
+
+async def find_own_request(
+    tx: Transaction, request_id: UUID, *, organization: UUID | None, user_id: UUID | None
+) -> PrivacyRequest | None:
+    """A request of the organization about a guest, or about the account: of others not even a look."""
+    values = {"request": request_id, "organization": organization, "user": user_id}
+    return await _one(tx, _FIND_OWN, values)
 
 
 async def lock_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | None:

@@ -20,6 +20,11 @@ ACCOUNT_MAILS = sa.Table(
     sa.Column("expires_at", MOMENT, nullable=False),
     # The operator's access that it speaks of.
     sa.Column("access_id", sa.Uuid),
+    # The organization's domain that it speaks of, and until when that stays verified.
+    sa.Column("domain", sa.Text, nullable=False, server_default=""),
+    sa.Column("verified_until", MOMENT),
+    # The organization where sessions were ended, as it was called then.
+    sa.Column("organization_name", sa.Text, nullable=False, server_default=""),
     sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="account_mails_of_user", ondelete="CASCADE"),
     sa.CheckConstraint("email = lower(email) AND email <> ''", name="account_mails_email_normalised"),
 )

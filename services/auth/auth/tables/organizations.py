@@ -49,6 +49,8 @@ MEMBERSHIPS = sa.Table(
     # None: all of the organization. They are booking's, which alone knows them.
     sa.Column("venues", ARRAY(sa.Uuid), nullable=False, server_default="{}"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    # Nobody switches in with credentials that were given before: the organization ended their sessions then.
+    sa.Column("sessions_ended_at", MOMENT),
     sa.ForeignKeyConstraint(
         ["organization_id"], ["organizations.id"], name="memberships_of_organization", ondelete="CASCADE"
     ),

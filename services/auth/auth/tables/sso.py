@@ -38,11 +38,18 @@ CONNECTION_DOMAINS = sa.Table(
     # Public: it stands in DNS.
     sa.Column("token", sa.Text, nullable=False),
     sa.Column("verified_at", MOMENT),
+    # Of a verified one: since when its record is not there, and how often running it was looked for in vain.
+    sa.Column("missing_since", MOMENT),
+    sa.Column("missed", sa.SmallInteger, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(
         ["organization_id", "connection_id"],
         ["connections.organization_id", "connections.id"],
         name="connection_domains_of_connection",
         ondelete="CASCADE",
+    ),
+    sa.CheckConstraint(
+        "(missed = 0) = (missing_since IS NULL) AND (missing_since IS NULL OR verified_at IS NOT NULL)",
+        name="connection_domains_missed_while_verified",
     ),
 )
 # One organization has a domain; and log-ins look for it.

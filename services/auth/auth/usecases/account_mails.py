@@ -43,6 +43,12 @@ class IssuedMail:
     occurred_at: datetime
     visit: Visit | None = None
     """The operator's access that it speaks of."""
+    domain: str = ""
+    """The organization's domain that it speaks of."""
+    verified_until: datetime | None = None
+    """Until when that stays verified, at least; None when it is not any more."""
+    organization_name: str = ""
+    """The organization where sessions were ended."""
 
 
 async def write_to(
@@ -54,6 +60,9 @@ async def write_to(
     device: str = "",
     address: str = "",
     access_id: UUID | None = None,
+    domain: str = "",
+    verified_until: datetime | None = None,
+    organization_name: str = "",
 ) -> None:
     """Has a user written to, at their own address or `email`. The mail speaks of what else is given."""
     mail = AccountMail(
@@ -68,6 +77,9 @@ async def write_to(
         device=device,
         address=address,
         access_id=access_id,
+        domain=domain,
+        verified_until=verified_until,
+        organization_name=organization_name,
     )
     await ask_for(tx, mail)
 
@@ -107,7 +119,18 @@ async def issue_account_mail(app: App, mail_id: UUID) -> IssuedMail | None:
             token, hashed = fresh_token()
             await store.insert_link(tx, mail.id, hashed)
     return IssuedMail(
-        mail.kind, mail.email, name, language, token, mail.device, mail.address, mail.created_at, visit
+        mail.kind,
+        mail.email,
+        name,
+        language,
+        token,
+        mail.device,
+        mail.address,
+        mail.created_at,
+        visit,
+        mail.domain,
+        mail.verified_until,
+        mail.organization_name,
     )
 
 

@@ -7,26 +7,31 @@ from uuid import UUID
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
-from auth.domain.audit import PLATFORM_CHAIN, Action, Author
+from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import Factor
 from auth.domain.limits import ADDRESS_CHANGES_OF_USER
+from auth.domain.members import Member
 from auth.domain.people import User
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
 from auth.store import audit, limits
 from auth.store import challenges as challenge_store
+from auth.store import connections as connection_store
 from auth.store import factors as factor_store
+from auth.store import invitations as invitation_store
+from auth.store import members as member_store
 from auth.store import people as store
 from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
 from auth.store import sso as sso_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.credentials import ask_to_reset
+from auth.usecases.members import end_membership
 from auth.usecases.own_sessions import end_sessions
 from auth.usecases.ways_in import refuse_other_addresses
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.errors import Unauthenticated
+from servicekit.errors import Busy, Unauthenticated
 
 _BEFORE = timedelta(days=1)
 """How long before a change whoever asked for it may have come: its link holds a day."""
@@ -76,18 +81,39 @@ async def revert_email_change(app: App, token: str, *, by: Author) -> None:
     Later changes can neither be confirmed nor taken back any more. Ways in that were added since the day
     before the change go, all sessions end, and a link that sets a password is mailed there.
 
+    Nobody is refused it: the change may have moved a stolen account under a connection that an organization
+    requires. So whoever leaves its domains by it leaves the organization, which may invite them again.
+
     Raises:
         LinkInvalid: wrong, used, expired, or the address is another account's by now.
     """
     async with app.db.begin_platform(reason="take the change of an address back") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGED, token)
+        requiring = await connection_store.list_requiring(tx, user.id)
         await move(tx, user, mail.email)
+        left = requiring - await connection_store.list_requiring(tx, user.id)
+        members = [await _leave(tx, organization, user.id) for organization in sorted(left)]
         await mail_store.delete_mails_since(tx, mail, (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGED))
         await ask_to_reset(tx, mail.email)
         await session_store.lock_sessions(tx, user.id)
         await _forget_ways_in(tx, replace(user, email=mail.email), since=mail.created_at - _BEFORE, by=by)
         await _record(tx, user, by, Action.EMAIL_REVERTED)
+        for organization, before in members:
+            said, target = {"role": before.grant.role}, ids.show("usr", user.id)
+            system = Author(ActorKind.SYSTEM)
+            await audit.record(tx, organization, system, Action.MEMBER_REMOVED, target=target, before=said)
         await end_sessions(app, tx, user.id, reason=EndReason.EMAIL_REVERTED, by=by)
+
+
+async def _leave(tx: Transaction, organization_id: UUID, user_id: UUID) -> tuple[UUID, Member]:
+    """Ends a membership without asking anybody. Raises Busy when it changes in this moment."""
+    await member_store.lock_organization(tx, organization_id)
+    member = await member_store.lock_member(tx, organization_id, user_id)
+    if member is None or member.owns:
+        raise Busy
+    await end_membership(tx, organization_id, member)
+    await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+    return organization_id, member
 
 
 async def _forget_ways_in(tx: Transaction, user: User, *, since: datetime, by: Author) -> None:

@@ -21,6 +21,7 @@ from auth.domain.roles import Giver, OwnersOnly
 from auth.store import audit
 from auth.store import connections as store
 from auth.store import roles as role_store
+from auth.usecases.domains import expect_look
 from auth.usecases.givers import enter
 from servicekit import ids
 from servicekit.database import Transaction
@@ -109,7 +110,7 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
     async with app.db.begin(caller.tenant) as tx:
         waiting = await _get(tx, caller.tenant, connection_id)
     records = {
-        each.name: await app.look_up_txt(each.record_name)
+        each.name: await app.look_up_txt(each.record_name) or ()
         for each in waiting.domains
         if each.verified_at is None
     }
@@ -123,6 +124,8 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
                 seen.append(now)
         kept = {each.name: each for each in (*connection.domains, *seen)}
         connection = replace(connection, domains=tuple(kept.values()))
+        for each in seen:
+            await expect_look(tx, connection, each)
         if seen:
             await _record(
                 tx, by, Action.DOMAIN_VERIFIED, connection, after={"domains": [each.name for each in seen]}

@@ -1,10 +1,11 @@
-"""Limits on guessing passwords. Every try is counted before the password is looked at, whoever it is for."""
+"""Limits on guessing. Every try is counted before the password or the second factor is looked at."""
 
 from dataclasses import dataclass
 
 from auth.app import App
 from auth.domain.accounts import ATTEMPTS, TooManyAttempts, attempt_key
 from auth.domain.audit import Author
+from auth.domain.challenges import TooManyFactorAttempts
 from auth.domain.limits import Limit, place
 from auth.store import accounts as account_store
 from auth.store import limits
@@ -70,3 +71,24 @@ async def take_back(tx: Transaction, done: Try) -> None:
     await account_store.clear_attempts(tx, done.key)
     for limit, who in done.counted:
         await limits.take_back(tx, limit, who)
+
+
+async def count_factor(app: App, tx: Transaction, *, by: Author) -> None:
+    """Counts one more second factor from a place, before it is looked at. It is kept if `tx` commits.
+
+    Those from one place are looked at one by one, so guessing at many people in parallel gains nothing.
+
+    Raises:
+        TooManyFactorAttempts: too many were wrong lately.
+    """
+    for limit in app.guessing.factors_from_place:
+        wait = await limits.count(tx, limit, place(by.address))
+        if wait is not None:
+            raise TooManyFactorAttempts(metadata={RETRY_AFTER: str(wait)})
+    await limits.sweep(tx)
+
+
+async def take_factor_back(app: App, tx: Transaction, *, by: Author) -> None:
+    """The second factor was right: it does not count."""
+    for limit in app.guessing.factors_from_place:
+        await limits.take_back(tx, limit, place(by.address))

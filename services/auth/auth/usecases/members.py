@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from auth.app import App
+from auth.domain.account_mails import MailKind
 from auth.domain.accounts import Membership
 from auth.domain.audit import Action, Author
 from auth.domain.members import Member, MemberNotFound, keep_an_owner
@@ -11,9 +12,11 @@ from auth.domain.sessions import EndReason
 from auth.store import audit
 from auth.store import invitations as invitation_store
 from auth.store import members as store
+from auth.store import people as people_store
 from auth.store import roles as role_store
 from auth.store import scim_users as scim_store
 from auth.store import sessions as session_store
+from auth.usecases.account_mails import write_to
 from auth.usecases.givers import enter
 from auth.usecases.organizations import position
 from servicekit import ids
@@ -148,6 +151,37 @@ async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) 
         )
 
 
+async def end_member_sessions(app: App, caller: Caller, user_id: UUID, *, by: Author) -> int:
+    """Ends all sessions of a member in the organization at once, and mails them. Answers how many there were.
+
+    Those in other organizations go on there, and switch in only with credentials that are given from now on.
+
+    Raises:
+        MemberNotFound: there is no such member.
+        OwnersOnly: the member is an owner, and the caller is none.
+        PermissionNotHeld: the member has what the caller does not have.
+    """
+    organization_id = caller.tenant
+    async with app.db.begin_platform(reason="end the sessions of a member") as tx:
+        giver = await enter(tx, organization_id, caller)
+        member = await _lock(tx, organization_id, user_id)
+        giver.give(member.grant)
+        sessions = await session_store.lock_sessions_in(tx, organization_id, user_id)
+        for session in sessions:
+            await session_store.save_session(tx, session.end(tx.now, EndReason.ENDED_BY_ORGANIZATION))
+        await store.end_sessions_until(tx, organization_id, user_id, tx.now)
+        await _tell_member(tx, organization_id, user_id)
+        await audit.record(
+            tx,
+            organization_id,
+            by,
+            Action.MEMBER_SESSIONS_ENDED,
+            target=ids.show("usr", user_id),
+            after={"sessions": [ids.show("ses", each.id) for each in sessions]},
+        )
+    return len(sessions)
+
+
 async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, by: Author) -> None:
     """Ends the user's own membership, its sessions, and the invitations that they sent.
 
@@ -193,6 +227,14 @@ async def _lock(tx: Transaction, organization_id: UUID, user_id: UUID) -> Member
     if member is None:
         raise MemberNotFound
     return member
+
+
+async def _tell_member(tx: Transaction, organization_id: UUID, user_id: UUID) -> None:
+    user = await people_store.get_user(tx, user_id)
+    organization = await store.get_organization(tx, organization_id)
+    assert user is not None  # noqa: S101  # their membership is locked
+    assert organization is not None  # noqa: S101  # so is it
+    await write_to(tx, MailKind.SESSIONS_ENDED, user, organization_name=organization.name)
 
 
 async def _change(tx: Transaction, organization_id: UUID, member: Member, grant: Grant) -> Member:

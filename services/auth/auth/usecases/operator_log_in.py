@@ -17,7 +17,7 @@ from auth.domain.sessions import EndReason, Session, SessionTokens
 from auth.store import audit
 from auth.store import operator_sessions as session_store
 from auth.store import operators as store
-from auth.usecases.guessing import count_try, take_back
+from auth.usecases.guessing import count_factor, count_try, take_back, take_factor_back
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.operator_sessions import Line, end_sessions, tokens_of
 from servicekit import ids, telemetry
@@ -68,7 +68,7 @@ async def answer_operator_challenge(
         # Looked at again under the lock: of two who answer, the second finds it used up.
         if operator is None or not await store.find_secret(tx, hashed, Purpose.LOG_IN) or not operator.active:
             raise ChallengeInvalid
-        method = await check_factor(app, tx, operator, given)
+        method = await check_factor(app, tx, operator, given, by=by)
         if method is not None:
             await store.delete_secret(tx, hashed)
             opened = await _open(app, tx, operator, {"pwd", method}, by=by, user_agent=user_agent)
@@ -96,7 +96,7 @@ async def reauthenticate_operator(
         if operator is None or not operator.active or session is None or session.user_id != operator_id:
             raise Unauthenticated
         _refuse_changed(operator, known)
-        method = await check_factor(app, tx, operator, GivenFactor(Factor.TOTP, code))
+        method = await check_factor(app, tx, operator, GivenFactor(Factor.TOTP, code), by=by)
         if method is not None:
             session = session.reauthenticate({"pwd", method}, now=tx.now, idle=idle)
             await session_store.save_session(tx, session)
@@ -139,15 +139,18 @@ async def change_operator_password(
         await end_sessions(tx, others, reason=EndReason.PASSWORD_CHANGED, by=by, why=why)
 
 
-async def check_factor(app: App, tx: Transaction, operator: Operator, given: GivenFactor) -> str | None:
+async def check_factor(
+    app: App, tx: Transaction, operator: Operator, given: GivenFactor, *, by: Author
+) -> str | None:
     """How a right factor is called in `amr`; None for a wrong one, which is counted if `tx` commits.
 
     The operator is locked: their answers are looked at one by one, so guessing in parallel gains nothing.
 
     Raises:
-        TooManyFactorAttempts: too many were wrong lately; nothing is looked at.
+        TooManyFactorAttempts: too many of theirs or from the place were wrong lately; nothing is looked at.
     """
     operator.attempts.refuse_more(tx.now)
+    await count_factor(app, tx, by=by)
     match given.factor:
         case Factor.TOTP:
             method = "otp" if await _accept_code(app, tx, operator.id, given.secret) else None
@@ -159,6 +162,8 @@ async def check_factor(app: App, tx: Transaction, operator: Operator, given: Giv
     if method is None:
         await store.save_operator(tx, operator.missed(now=tx.now))
         _log.warning("operator_factor_wrong", operator=str(operator.id), factor=given.factor.value)
+    else:
+        await take_factor_back(app, tx, by=by)
     return method
 
 

@@ -124,8 +124,8 @@ async def switch_organization(
 
     Raises:
         OrganizationNotFound: they do not belong to it.
-        FreshAuthenticationRequired: a connection vouched for them, which counts in no other organization: own
-            credentials have to be given first.
+        FreshAuthenticationRequired: a connection vouched for them, which counts in no other organization, or
+            that one ended their sessions since: own credentials have to be given first.
         SsoRequired: they have to log in there by its connection.
         Unauthenticated: their session is over.
     """
@@ -140,6 +140,9 @@ async def switch_organization(
         if grant is None:
             raise OrganizationNotFound
         if BY_CONNECTION in present.methods:
+            raise FreshAuthenticationRequired
+        ended = await store.sessions_ended_at(tx, organization_id, user_id)
+        if ended is not None and present.authenticated_at <= ended:
             raise FreshAuthenticationRequired
         await refuse_other_sessions(tx, organization_id, user_id, methods=present.methods)
         opened = Session.open(

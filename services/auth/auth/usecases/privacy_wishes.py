@@ -143,8 +143,8 @@ async def download(
         ExportNotReady, ExportExpired
     """
     async with app.db.begin_platform(reason="download an export") as tx:
-        request = await store.get_request(tx, request_id)
-        if request is None or (request.organization_id, request.user_id) != (organization, user_id):
+        request = await store.find_own_request(tx, request_id, organization=organization, user_id=user_id)
+        if request is None:
             raise PrivacyRequestNotFound
         request.refuse_unless_downloadable(tx.now)
         sealed_key, _ = await store.get_secrets(tx, request_id)

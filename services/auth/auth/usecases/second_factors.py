@@ -29,6 +29,7 @@ from auth.store import factors as factor_store
 from auth.store import passkeys as passkey_store
 from auth.store import people as people_store
 from auth.usecases.account_mails import write_to
+from auth.usecases.guessing import count_factor, take_factor_back
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
 
@@ -78,10 +79,11 @@ async def check_factor(
     recovery code is recorded, and its owner is told.
 
     Raises:
-        TooManyFactorAttempts: too many were wrong lately; nothing is looked at.
+        TooManyFactorAttempts: too many of theirs or from the place were wrong lately; nothing is looked at.
     """
     attempts = await factor_store.lock_attempts(tx, user_id)
     attempts.refuse_more(tx.now)
+    await count_factor(app, tx, by=by)
     match given.factor:
         case Factor.TOTP:
             method = "otp" if await _accept_code(app, tx, user_id, given.secret) else None
@@ -93,6 +95,8 @@ async def check_factor(
     if method is None:
         await factor_store.save_attempts(tx, user_id, attempts.with_one_more(tx.now))
         _log.warning("second_factor_wrong", user=str(user_id), factor=given.factor.value)
+    else:
+        await take_factor_back(app, tx, by=by)
     return method
 
 

@@ -20,6 +20,7 @@ from auth.domain.passkeys import PasskeyUnknown
 from auth.domain.sessions import SessionTokens
 from auth.store import challenges as store
 from auth.store import connections as connection_store
+from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.usecases.second_factors import check_factor, find_challenge, use_passkey
 from auth.usecases.sessions import open_session
@@ -128,6 +129,10 @@ async def _organization_behind(tx: Transaction, challenge: Challenge, user_id: U
         await refuse_other_ways(tx, user_id)
         return None
     connection = await connection_store.find_connection(tx, challenge.connection_id)
+    if connection is not None:
+        await member_store.lock_organization(tx, connection.organization_id)
+        # Once more under the lock, under which domains are lost, too.
+        connection = await connection_store.find_connection(tx, challenge.connection_id)
     user = await people_store.get_user(tx, user_id)
     if connection is None or user is None or not connection.speaks_for(user.email):
         raise ChallengeInvalid

@@ -78,6 +78,8 @@ async def trade_code(
         connection = await find_connection(tx, arrival.connection)
         if connection is not None:
             await member_store.lock_organization(tx, connection.organization_id)
+            # Once more under the lock, under which domains are lost, too.
+            connection = await find_connection(tx, arrival.connection)
         user_id = await _person(tx, arrival.assertion, connection, by=by)
         author = replace(by, kind=ActorKind.USER, id=user_id)
         method = SOCIAL_METHOD if connection is None else BY_CONNECTION

@@ -23,9 +23,21 @@ class GuestDirectoryServicer(privacy_pb2_grpc.GuestDirectoryServiceServicer):
     ) -> privacy_pb2.ListBookingsOfGuestResponse:
         """All of them, and those to come."""
         known = await privacy.list_bookings_of_guest(
-            self._app, identity.caller().tenant, email=request.email, phone=request.phone
+            self._app,
+            identity.caller().tenant,
+            email=request.email,
+            phone=request.phone,
+            name=request.name,
         )
         return privacy_pb2.ListBookingsOfGuestResponse(
             booking_ids=[ids.show("bkg", each) for each in known.bookings],
             to_come_booking_ids=[ids.show("bkg", each) for each in known.to_come],
         )
+
+    async def ListNamesOfNumber(
+        self, request: privacy_pb2.ListNamesOfNumberRequest, _context: _Context
+    ) -> privacy_pb2.ListNamesOfNumberResponse:
+        """Its names, and the bookings of each."""
+        found = await privacy.list_names_of_number(self._app, identity.caller().tenant, request.phone)
+        names = [privacy_pb2.NameOfNumber(name=name, bookings=count) for name, count in found]
+        return privacy_pb2.ListNamesOfNumberResponse(names=names)

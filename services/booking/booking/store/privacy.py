@@ -1,4 +1,4 @@
-"""What booking keeps of a person: found by their address, made nobody's, and read for them. Never by name."""
+"""What booking keeps of a person: found by address, or number and name; made nobody's, and read for them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from booking.domain.bookings import Status
+from booking.domain.numbers import of_name
 from booking.domain.waitlist import LIVE
 from booking.tables import (
     BLOCKS,
@@ -33,16 +34,22 @@ _user = sa.bindparam("user", type_=sa.Uuid)
 # By a function of the column, which row-level security lets into no index: it reads the tenant's guests, and
 # nobody waits for it. An index would cost each booking more than all these questions together.
 _FIND = sa.select(GUESTS.c.id).where(
-    sa.or_(
-        sa.and_(
-            sa.bindparam("email", type_=sa.Text) != "",
-            sa.func.lower(GUESTS.c.email) == sa.func.lower(sa.bindparam("email", type_=sa.Text)),
-        ),
-        sa.and_(
-            sa.bindparam("phone", type_=sa.Text) != "",
-            GUESTS.c.phone == sa.bindparam("phone", type_=sa.Text),
-        ),
+    sa.func.lower(GUESTS.c.email) == sa.func.lower(sa.bindparam("email", type_=sa.Text))
+)
+_of_number = GUESTS.c.phone == sa.bindparam("phone", type_=sa.Text)
+_FIND_OF_NUMBER = sa.select(GUESTS.c.id, GUESTS.c.name).where(_of_number)
+_COUNT_BY_NAME = (
+    sa.select(GUESTS.c.name, sa.func.count(BOOKINGS.c.id).label("bookings"))
+    .select_from(
+        GUESTS.outerjoin(
+            BOOKINGS,
+            sa.and_(
+                BOOKINGS.c.organization_id == GUESTS.c.organization_id, BOOKINGS.c.guest_id == GUESTS.c.id
+            ),
+        )
     )
+    .where(_of_number)
+    .group_by(GUESTS.c.name)
 )
 _BOOKINGS_OF = sa.select(BOOKINGS.c.id).where(BOOKINGS.c.guest_id == _guests).order_by(BOOKINGS.c.id)
 # Whoever changes one of them holds it, and writes why into its history: waited for.
@@ -118,9 +125,24 @@ _READ_BLOCKS_BY = (
 )
 
 
-async def find_guests(tx: Transaction, *, email: str, phone: str) -> list[UUID]:
-    """The tenant's guests who have this address, however it is written, or this number; "" is nobody's."""
-    return list((await tx.execute(_FIND, {"email": email.strip(), "phone": phone})).scalars())
+async def find_guests(tx: Transaction, *, email: str, phone: str, name: str) -> list[UUID]:
+    """The tenant's guests who have this address, however it is written, or this number by this name.
+
+    "" is nobody's address, and a number without a name names nobody.
+    """
+    found: list[UUID] = []
+    if email.strip():
+        found += (await tx.execute(_FIND, {"email": email.strip()})).scalars()
+    if phone and name.strip():
+        rows = await tx.execute(_FIND_OF_NUMBER, {"phone": phone})
+        found += of_name({row.id: row.name for row in rows}, name)
+    return found
+
+
+async def count_by_name(tx: Transaction, phone: str) -> Mapping[str, int]:
+    """The names that the tenant's guests with a number have as they are written, and the bookings of each."""
+    rows = await tx.execute(_COUNT_BY_NAME, {"phone": phone})
+    return {row.name: row.bookings for row in rows}
 
 
 async def list_bookings(tx: Transaction, guests: Sequence[UUID]) -> list[UUID]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.app import App
+from booking.domain.numbers import names_of
 from booking.domain.waitlist import EntryStatus
 from booking.events import privacy as events
 from booking.store import privacy as store
@@ -14,6 +15,7 @@ from booking.usecases.waitlist import WAITLIST_END
 from servicekit import inbox, timers
 from servicekit.database import Transaction
 from servicekit.events import Event
+from servicekit.privacy import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,20 @@ class Known:
     to_come: tuple[UUID, ...]
 
 
-async def list_bookings_of_guest(app: App, organization: UUID, *, email: str, phone: str) -> Known:
-    """Every booking of whoever has the address or the number, and those of them that are not over."""
+async def list_bookings_of_guest(
+    app: App, organization: UUID, *, email: str, phone: str, name: str = ""
+) -> Known:
+    """Every booking of whoever has the address, or the number by this name, and those that are not over."""
     async with app.db.begin(organization) as tx:
-        guests = await store.find_guests(tx, email=email, phone=phone)
+        guests = await store.find_guests(tx, email=email, phone=phone, name=name)
         bookings = await store.list_bookings(tx, guests)
         return Known(tuple(bookings), tuple(await store.list_to_come(tx, guests)))
+
+
+async def list_names_of_number(app: App, organization: UUID, phone: str) -> list[tuple[str, int]]:
+    """By which names the organization's bookings have the number, and how many by each; the most first."""
+    async with app.db.begin(organization) as tx:
+        return names_of(await store.count_by_name(tx, phone))
 
 
 async def erase_guest(app: App, event: Event, request_id: UUID) -> None:
@@ -48,7 +58,7 @@ async def erase_guest(app: App, event: Event, request_id: UUID) -> None:
     async def attempt() -> None:
         async with app.db.begin(event.tenant) as tx:
             await inbox.claim(tx, event)
-            found = await store.find_guests(tx, email=subject.email, phone=subject.phone)
+            found = await _find(tx, subject)
             await _leave_waitlists(tx, found)
             # Ending an offer ends the booking that was held for it: looked for after that.
             kept = set((await store.list_to_come(tx, found)).values())
@@ -80,7 +90,7 @@ async def export_guest(app: App, event: Event, request_id: UUID) -> None:
     """
     subject = await app.privacy.subject(event.tenant, request_id)
     async with app.db.begin(event.tenant) as tx:
-        guests = await store.find_guests(tx, email=subject.email, phone=subject.phone)
+        guests = await _find(tx, subject)
         bookings = await store.list_bookings(tx, guests)
         kept = await store.read_guests(tx, guests)
     await app.privacy.hand_in(event.tenant, request_id, kept)
@@ -97,6 +107,10 @@ async def export_user(app: App, event: Event, request_id: UUID, user_id: UUID) -
     async with app.db.begin_platform(reason="say that a user is exported") as tx:
         await inbox.claim(tx, event)
         await events.personal_data_exported(tx, request_id, user=user_id, bookings=())
+
+
+async def _find(tx: Transaction, subject: Subject) -> list[UUID]:
+    return await store.find_guests(tx, email=subject.email, phone=subject.phone, name=subject.name)
 
 
 async def _leave_waitlists(tx: Transaction, guests: list[UUID]) -> None:

@@ -15,7 +15,7 @@ from comptoir.auth.v1 import (
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, waitlist_pb2, waitlist_pb2_grpc
 from comptoir.common.v1 import values_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
-from notification.domain.accounts import AccountMail, OperatorVisit
+from notification.domain.accounts import AccountMail, MissingDomain, OperatorVisit
 from notification.domain.bookings import Booking, BookingStatus, WaitlistEntry
 from notification.domain.errors import UnreadableEvent
 from servicekit import ids
@@ -154,6 +154,8 @@ class Directory:
             address=answer.address,
             occurred_at=answer.occurred_at.ToDatetime(UTC),
             visit=_visit(answer.visit) if answer.HasField("visit") else None,
+            domain=_domain(answer.domain) if answer.HasField("domain") else None,
+            organization=answer.organization_name,
         )
 
     async def _describe_entry(
@@ -254,6 +256,11 @@ def _waiting(answer: waitlist_pb2.DescribeWaitlistEntryResponse) -> WaitlistEntr
 
 def _moment(value: values_pb2.OffsetDateTime) -> datetime:
     return datetime.fromtimestamp(value.epoch_seconds, UTC)
+
+
+def _domain(notice: credential_pb2.DomainNotice) -> MissingDomain:
+    until = notice.verified_until.ToDatetime(UTC) if notice.HasField("verified_until") else None
+    return MissingDomain(notice.domain, until)
 
 
 def _visit(visit: credential_pb2.OperatorVisit) -> OperatorVisit:

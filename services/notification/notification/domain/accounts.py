@@ -17,6 +17,15 @@ class OperatorVisit:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingDomain:
+    """A domain of an organization whose TXT record is not there any more."""
+
+    domain: str
+    verified_until: datetime | None
+    """None when it is not verified any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMail:
     """What a mail about an account needs. `email` is empty when there is nothing to send (any more)."""
 
@@ -32,3 +41,7 @@ class AccountMail:
     occurred_at: datetime
     visit: OperatorVisit | None = None
     """The operator's access that it speaks of; None for other mails."""
+    domain: MissingDomain | None = None
+    """The domain that it speaks of; None for other mails."""
+    organization: str = ""
+    """The organization where sessions were ended; empty for other mails."""

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from notification.domain.accounts import AccountMail, OperatorVisit
+from notification.domain.accounts import AccountMail, MissingDomain, OperatorVisit
 from notification.mails.formats import Formats
 from notification.mails.letters import Fact, Letter
 from notification.mails.texts import language_of, load
@@ -39,7 +39,10 @@ def about_account(mail: AccountMail, *, public_url: str) -> Letter:
         recipient=mail.email,
         recipient_name=mail.name,
         sender=_SENDER,
-        subject=own["subject"].format(organization=mail.visit.organization if mail.visit else ""),
+        subject=own["subject"].format(
+            organization=mail.visit.organization if mail.visit else mail.organization,
+            domain=mail.domain.domain if mail.domain else "",
+        ),
         title=own["title"],
         greeting=shared["greeting"].format(name=mail.name),
         lead=own["lead"],
@@ -55,12 +58,15 @@ def about_account(mail: AccountMail, *, public_url: str) -> Letter:
 
 
 def _facts(mail: AccountMail, formats: Formats, shared: dict[str, str], own: dict[str, Any]) -> list[Fact]:
-    if not mail.device and not mail.address and mail.visit is None:
+    if mail.domain is not None:
+        return _facts_of_domain(mail.domain, formats, shared, own)
+    if not (mail.device or mail.address or mail.organization) and mail.visit is None:
         return []
     at = mail.occurred_at
     when = shared["moment"].format(date=formats.date(at, _ZONE), time=formats.time(at, _ZONE))
     facts = [
         *(_facts_of_visit(mail.visit, formats, own) if mail.visit else []),
+        *([Fact(own["organization"], mail.organization)] if mail.organization else []),
         Fact(shared["device"], mail.device),
         Fact(shared["network_address"], mail.address),
         Fact(shared["when"], when, "UTC"),
@@ -77,3 +83,14 @@ def _facts_of_visit(visit: OperatorVisit, formats: Formats, own: dict[str, Any])
         Fact(own["how_long"], length),
         Fact(own["what"], own["writes"] if visit.write else own["looks"]),
     ]
+
+
+def _facts_of_domain(
+    missing: MissingDomain, formats: Formats, shared: dict[str, str], own: dict[str, Any]
+) -> list[Fact]:
+    facts = [Fact(own["domain"], missing.domain)]
+    until = missing.verified_until
+    if until is not None:
+        moment = {"date": formats.date(until, _ZONE), "time": formats.time(until, _ZONE)}
+        facts.append(Fact(own["until"], shared["moment"].format(**moment), "UTC"))
+    return facts

@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/auth/v1/connection.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"\x8b\x01\n\x0bRoleMapping\x12\x1d\n\x05value\x18\x01 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xa8\xbb\x18\x01\x12]\n\x04role\x18\x02 \x01(\tBO\xbaHLrJ2H^(admin|manager|host|accountant|viewer|rol_[0-7][0-9a-hjkmnp-tv-z]{25})$\"\xf9\x03\n\x12\x43onnectionSettings\x12\x1b\n\x04name\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x1c\n\x06issuer\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xac\x02\xd0\xbb\x18\x01\x12!\n\tclient_id\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xac\x02\xa8\xbb\x18\x01\x12\x65\n\x0c\x64\x65\x66\x61ult_role\x18\x04 \x01(\tBO\xbaHLrJ2H^(admin|manager|host|accountant|viewer|rol_[0-7][0-9a-hjkmnp-tv-z]{25})$\x12>\n\nrole_claim\x18\x05 \x01(\tB*\xbaH\'r%2#^([A-Za-z][A-Za-z0-9_:./-]{0,99})?$\x12>\n\rrole_mappings\x18\x06 \x03(\x0b\x32\x1d.comptoir.auth.v1.RoleMappingB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12l\n\x07\x64omains\x18\x07 \x03(\tB[\xbaHX\x92\x01U\x10\x14\x18\x01\"OrM\x18\xfd\x01\x32H^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x10\n\x08required\x18\x08 \x01(\x08\x12\x1e\n\x16provides_second_factor\x18\t \x01(\x08\"_\n\x10\x43onnectionDomain\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0brecord_name\x18\x02 \x01(\t\x12\x14\n\x0crecord_value\x18\x03 \x01(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\"\x9b\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x08settings\x18\x02 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettings\x12\x33\n\x07\x64omains\x18\x03 \x03(\x0b\x32\".comptoir.auth.v1.ConnectionDomain\x12\x14\n\x0credirect_uri\x18\x04 \x01(\t\"\xaa\x01\n\x17\x43reateConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12>\n\x08settings\x18\x02 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettingsB\x06\xbaH\x03\xc8\x01\x01\x12+\n\rclient_secret\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18\xf4\x03\x32\x08^[ -~]*$\"L\n\x18\x43reateConnectionResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"<\n\x16ListConnectionsRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"F\n\x17ListConnectionsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.comptoir.auth.v1.Connection\"\xca\x01\n\x17UpdateConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12>\n\x08settings\x18\x03 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettingsB\x06\xbaH\x03\xc8\x01\x01\x12)\n\rclient_secret\x18\x04 \x01(\tB\x12\xbaH\x0fr\r\x18\xf4\x03\x32\x08^[ -~]*$\"L\n\x18UpdateConnectionResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"\\\n\x14VerifyDomainsRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"I\n\x15VerifyDomainsResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"_\n\x17\x44\x65leteConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1a\n\x18\x44\x65leteConnectionResponse2\xbe\x08\n\x11\x43onnectionService\x12\xca\x01\n\x10\x43reateConnection\x12).comptoir.auth.v1.CreateConnectionRequest\x1a*.comptoir.auth.v1.CreateConnectionResponse\"_\xaa\xbb\x18\x1d\x08\x03\x12\x12organization.write\x18\x02\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x38\"3/v1/organizations/{organization_id}/sso-connections:\x01*\x12\xc1\x01\n\x0fListConnections\x12(.comptoir.auth.v1.ListConnectionsRequest\x1a).comptoir.auth.v1.ListConnectionsResponse\"Y\xaa\xbb\x18\x1a\x08\x03\x12\x12organization.write\x18\x01@\x01\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/organizations/{organization_id}/sso-connections\x12\xd9\x01\n\x10UpdateConnection\x12).comptoir.auth.v1.UpdateConnectionRequest\x1a*.comptoir.auth.v1.UpdateConnectionResponse\"n\xaa\xbb\x18\x1c\x08\x03\x12\x12organization.write\x18\x02@\x01P\x01\x82\xd3\xe4\x93\x02H\x1a\x43/v1/organizations/{organization_id}/sso-connections/{connection_id}:\x01*\x12\xdf\x01\n\rVerifyDomains\x12&.comptoir.auth.v1.VerifyDomainsRequest\x1a\'.comptoir.auth.v1.VerifyDomainsResponse\"}\xaa\xbb\x18\x1c\x08\x03\x12\x12organization.write\x18\x02@\x01P\x01\x82\xd3\xe4\x93\x02W\"R/v1/organizations/{organization_id}/sso-connections/{connection_id}/verify-domains:\x01*\x12\xd9\x01\n\x10\x44\x65leteConnection\x12).comptoir.auth.v1.DeleteConnectionRequest\x1a*.comptoir.auth.v1.DeleteConnectionResponse\"n\xaa\xbb\x18\x1f\x08\x03\x12\x12organization.write\x18\x02\x30\xcc\x01@\x01P\x01\x82\xd3\xe4\x93\x02\x45*C/v1/organizations/{organization_id}/sso-connections/{connection_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/auth/v1/connection.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n\x0bRoleMapping\x12\x1d\n\x05value\x18\x01 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xa8\xbb\x18\x01\x12]\n\x04role\x18\x02 \x01(\tBO\xbaHLrJ2H^(admin|manager|host|accountant|viewer|rol_[0-7][0-9a-hjkmnp-tv-z]{25})$\"\xf9\x03\n\x12\x43onnectionSettings\x12\x1b\n\x04name\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x1c\n\x06issuer\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xac\x02\xd0\xbb\x18\x01\x12!\n\tclient_id\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xac\x02\xa8\xbb\x18\x01\x12\x65\n\x0c\x64\x65\x66\x61ult_role\x18\x04 \x01(\tBO\xbaHLrJ2H^(admin|manager|host|accountant|viewer|rol_[0-7][0-9a-hjkmnp-tv-z]{25})$\x12>\n\nrole_claim\x18\x05 \x01(\tB*\xbaH\'r%2#^([A-Za-z][A-Za-z0-9_:./-]{0,99})?$\x12>\n\rrole_mappings\x18\x06 \x03(\x0b\x32\x1d.comptoir.auth.v1.RoleMappingB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12l\n\x07\x64omains\x18\x07 \x03(\tB[\xbaHX\x92\x01U\x10\x14\x18\x01\"OrM\x18\xfd\x01\x32H^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12\x10\n\x08required\x18\x08 \x01(\x08\x12\x1e\n\x16provides_second_factor\x18\t \x01(\x08\"\x92\x01\n\x10\x43onnectionDomain\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0brecord_name\x18\x02 \x01(\t\x12\x14\n\x0crecord_value\x18\x03 \x01(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x31\n\rmissing_since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x01\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x08settings\x18\x02 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettings\x12\x33\n\x07\x64omains\x18\x03 \x03(\x0b\x32\".comptoir.auth.v1.ConnectionDomain\x12\x14\n\x0credirect_uri\x18\x04 \x01(\t\"\xaa\x01\n\x17\x43reateConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12>\n\x08settings\x18\x02 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettingsB\x06\xbaH\x03\xc8\x01\x01\x12+\n\rclient_secret\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18\xf4\x03\x32\x08^[ -~]*$\"L\n\x18\x43reateConnectionResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"<\n\x16ListConnectionsRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"F\n\x17ListConnectionsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.comptoir.auth.v1.Connection\"\xca\x01\n\x17UpdateConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12>\n\x08settings\x18\x03 \x01(\x0b\x32$.comptoir.auth.v1.ConnectionSettingsB\x06\xbaH\x03\xc8\x01\x01\x12)\n\rclient_secret\x18\x04 \x01(\tB\x12\xbaH\x0fr\r\x18\xf4\x03\x32\x08^[ -~]*$\"L\n\x18UpdateConnectionResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"\\\n\x14VerifyDomainsRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"I\n\x15VerifyDomainsResponse\x12\x30\n\nconnection\x18\x01 \x01(\x0b\x32\x1c.comptoir.auth.v1.Connection\"_\n\x17\x44\x65leteConnectionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12 \n\rconnection_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x1a\n\x18\x44\x65leteConnectionResponse2\xbe\x08\n\x11\x43onnectionService\x12\xca\x01\n\x10\x43reateConnection\x12).comptoir.auth.v1.CreateConnectionRequest\x1a*.comptoir.auth.v1.CreateConnectionResponse\"_\xaa\xbb\x18\x1d\x08\x03\x12\x12organization.write\x18\x02\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x38\"3/v1/organizations/{organization_id}/sso-connections:\x01*\x12\xc1\x01\n\x0fListConnections\x12(.comptoir.auth.v1.ListConnectionsRequest\x1a).comptoir.auth.v1.ListConnectionsResponse\"Y\xaa\xbb\x18\x1a\x08\x03\x12\x12organization.write\x18\x01@\x01\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/organizations/{organization_id}/sso-connections\x12\xd9\x01\n\x10UpdateConnection\x12).comptoir.auth.v1.UpdateConnectionRequest\x1a*.comptoir.auth.v1.UpdateConnectionResponse\"n\xaa\xbb\x18\x1c\x08\x03\x12\x12organization.write\x18\x02@\x01P\x01\x82\xd3\xe4\x93\x02H\x1a\x43/v1/organizations/{organization_id}/sso-connections/{connection_id}:\x01*\x12\xdf\x01\n\rVerifyDomains\x12&.comptoir.auth.v1.VerifyDomainsRequest\x1a\'.comptoir.auth.v1.VerifyDomainsResponse\"}\xaa\xbb\x18\x1c\x08\x03\x12\x12organization.write\x18\x02@\x01P\x01\x82\xd3\xe4\x93\x02W\"R/v1/organizations/{organization_id}/sso-connections/{connection_id}/verify-domains:\x01*\x12\xd9\x01\n\x10\x44\x65leteConnection\x12).comptoir.auth.v1.DeleteConnectionRequest\x1a*.comptoir.auth.v1.DeleteConnectionResponse\"n\xaa\xbb\x18\x1f\x08\x03\x12\x12organization.write\x18\x02\x30\xcc\x01@\x01P\x01\x82\xd3\xe4\x93\x02\x45*C/v1/organizations/{organization_id}/sso-connections/{connection_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -87,34 +88,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTIONSERVICE'].methods_by_name['VerifyDomains']._serialized_options = b'\252\273\030\034\010\003\022\022organization.write\030\002@\001P\001\202\323\344\223\002W\"R/v1/organizations/{organization_id}/sso-connections/{connection_id}/verify-domains:\001*'
   _globals['_CONNECTIONSERVICE'].methods_by_name['DeleteConnection']._loaded_options = None
   _globals['_CONNECTIONSERVICE'].methods_by_name['DeleteConnection']._serialized_options = b'\252\273\030\037\010\003\022\022organization.write\030\0020\314\001@\001P\001\202\323\344\223\002E*C/v1/organizations/{organization_id}/sso-connections/{connection_id}'
-  _globals['_ROLEMAPPING']._serialized_start=174
-  _globals['_ROLEMAPPING']._serialized_end=313
-  _globals['_CONNECTIONSETTINGS']._serialized_start=316
-  _globals['_CONNECTIONSETTINGS']._serialized_end=821
-  _globals['_CONNECTIONDOMAIN']._serialized_start=823
-  _globals['_CONNECTIONDOMAIN']._serialized_end=918
-  _globals['_CONNECTION']._serialized_start=921
-  _globals['_CONNECTION']._serialized_end=1076
-  _globals['_CREATECONNECTIONREQUEST']._serialized_start=1079
-  _globals['_CREATECONNECTIONREQUEST']._serialized_end=1249
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=1251
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=1327
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1329
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1389
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1391
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1461
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1464
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1666
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1668
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1744
-  _globals['_VERIFYDOMAINSREQUEST']._serialized_start=1746
-  _globals['_VERIFYDOMAINSREQUEST']._serialized_end=1838
-  _globals['_VERIFYDOMAINSRESPONSE']._serialized_start=1840
-  _globals['_VERIFYDOMAINSRESPONSE']._serialized_end=1913
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1915
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2010
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2012
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2038
-  _globals['_CONNECTIONSERVICE']._serialized_start=2041
-  _globals['_CONNECTIONSERVICE']._serialized_end=3127
+  _globals['_ROLEMAPPING']._serialized_start=207
+  _globals['_ROLEMAPPING']._serialized_end=346
+  _globals['_CONNECTIONSETTINGS']._serialized_start=349
+  _globals['_CONNECTIONSETTINGS']._serialized_end=854
+  _globals['_CONNECTIONDOMAIN']._serialized_start=857
+  _globals['_CONNECTIONDOMAIN']._serialized_end=1003
+  _globals['_CONNECTION']._serialized_start=1006
+  _globals['_CONNECTION']._serialized_end=1161
+  _globals['_CREATECONNECTIONREQUEST']._serialized_start=1164
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=1334
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=1336
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=1412
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1414
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1474
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1476
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1546
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1549
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1751
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1753
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1829
+  _globals['_VERIFYDOMAINSREQUEST']._serialized_start=1831
+  _globals['_VERIFYDOMAINSREQUEST']._serialized_end=1923
+  _globals['_VERIFYDOMAINSRESPONSE']._serialized_start=1925
+  _globals['_VERIFYDOMAINSRESPONSE']._serialized_end=1998
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=2000
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2095
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2097
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2123
+  _globals['_CONNECTIONSERVICE']._serialized_start=2126
+  _globals['_CONNECTIONSERVICE']._serialized_end=3212
 # @@protoc_insertion_point(module_scope)

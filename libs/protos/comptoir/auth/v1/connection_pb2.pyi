@@ -6,6 +6,7 @@ Connections: an organization's own log-in at its OpenID provider."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -118,6 +119,7 @@ class ConnectionDomain(_message.Message):
     RECORD_NAME_FIELD_NUMBER: _builtins.int
     RECORD_VALUE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
+    MISSING_SINCE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """The domain."""
     record_name: _builtins.str
@@ -125,7 +127,11 @@ class ConnectionDomain(_message.Message):
     record_value: _builtins.str
     """What it says."""
     verified: _builtins.bool
-    """Whether it was seen."""
+    """Whether it was seen, and has not been missing for days since."""
+    @_builtins.property
+    def missing_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the record of a verified one is not there any more; absent while it is. The owners are mailed."""
+
     def __init__(
         self,
         *,
@@ -133,10 +139,11 @@ class ConnectionDomain(_message.Message):
         record_name: _builtins.str = ...,
         record_value: _builtins.str = ...,
         verified: _builtins.bool = ...,
+        missing_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["missing_since", b"missing_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "record_name", b"record_name", "record_value", b"record_value", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "missing_since", b"missing_since", "record_name", b"record_name", "record_value", b"record_value", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

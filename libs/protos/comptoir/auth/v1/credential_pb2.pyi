@@ -332,6 +332,8 @@ class IssueAccountMailResponse(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     VISIT_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_NAME_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Where to send it; empty when there is nothing to send (any more)."""
     display_name: _builtins.str
@@ -346,6 +348,8 @@ class IssueAccountMailResponse(_message.Message):
     """The device that it speaks of, like "Firefox on Linux"; empty for none."""
     address: _builtins.str
     """The network address that it speaks of; empty for none."""
+    organization_name: _builtins.str
+    """The name of the organization where sessions were ended; empty for other mails."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When what it speaks of happened."""
@@ -353,6 +357,10 @@ class IssueAccountMailResponse(_message.Message):
     @_builtins.property
     def visit(self) -> Global___OperatorVisit:
         """The operator's access to an organization that it speaks of; absent for other mails."""
+
+    @_builtins.property
+    def domain(self) -> Global___DomainNotice:
+        """The organization's domain that it speaks of; absent for other mails."""
 
     def __init__(
         self,
@@ -366,14 +374,44 @@ class IssueAccountMailResponse(_message.Message):
         address: _builtins.str = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
         visit: Global___OperatorVisit | None = ...,
+        domain: Global___DomainNotice | None = ...,
+        organization_name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "visit", b"visit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "occurred_at", b"occurred_at", "visit", b"visit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "display_name", b"display_name", "email", b"email", "kind", b"kind", "language", b"language", "occurred_at", b"occurred_at", "token", b"token", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "display_name", b"display_name", "domain", b"domain", "email", b"email", "kind", b"kind", "language", b"language", "occurred_at", b"occurred_at", "organization_name", b"organization_name", "token", b"token", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueAccountMailResponse: _TypeAlias = IssueAccountMailResponse  # noqa: Y015
+
+@_typing.final
+class DomainNotice(_message.Message):
+    """A verified domain whose TXT record is not there any more, as the owners are told by mail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    VERIFIED_UNTIL_FIELD_NUMBER: _builtins.int
+    domain: _builtins.str
+    """The domain."""
+    @_builtins.property
+    def verified_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it stays verified, at least; absent when it is not any more."""
+
+    def __init__(
+        self,
+        *,
+        domain: _builtins.str = ...,
+        verified_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verified_until", b"verified_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "verified_until", b"verified_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DomainNotice: _TypeAlias = DomainNotice  # noqa: Y015
 
 @_typing.final
 class OperatorVisit(_message.Message):

@@ -516,3 +516,68 @@ class EndOperatorAccessResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EndOperatorAccessResponse: _TypeAlias = EndOperatorAccessResponse  # noqa: Y015
+
+@_typing.final
+class RecordOperatorActRequest(_message.Message):
+    """A call that an operator is about to make. Nothing of its body is in it, nor of its query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACT_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    ACCESS_ID_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
+    TOUCHED_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    act_id: _builtins.bytes
+    """A UUID that the gateway made for this one call: clients choose their request ids, and could hide a second call behind a first."""
+    operator_id: _builtins.bytes
+    """Who."""
+    access_id: _builtins.bytes
+    """By which access."""
+    call: _builtins.str
+    """What, by the operation id of the OpenAPI document, like "getBooking"."""
+    address: _builtins.str
+    """The address that the call came from."""
+    request_id: _builtins.str
+    """The request."""
+    @_builtins.property
+    def touched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The typed ids that the path names, like "bkg_…"."""
+
+    def __init__(
+        self,
+        *,
+        act_id: _builtins.bytes = ...,
+        operator_id: _builtins.bytes = ...,
+        access_id: _builtins.bytes = ...,
+        call: _builtins.str = ...,
+        touched: _abc.Iterable[_builtins.str] | None = ...,
+        address: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_id", b"access_id", "act_id", b"act_id", "address", b"address", "call", b"call", "operator_id", b"operator_id", "request_id", b"request_id", "touched", b"touched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordOperatorActRequest: _TypeAlias = RecordOperatorActRequest  # noqa: Y015
+
+@_typing.final
+class RecordOperatorActResponse(_message.Message):
+    """It is written down."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordOperatorActResponse: _TypeAlias = RecordOperatorActResponse  # noqa: Y015

@@ -397,3 +397,80 @@ class OperatorVisitService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class OperatorDirectoryServiceStub:
+    """What the gateway tells before it lets an operator into an organization.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.RecordOperatorAct = channel.unary_unary(
+                '/comptoir.auth.v1.OperatorDirectoryService/RecordOperatorAct',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActResponse.FromString,
+                _registered_method=True)
+
+
+class OperatorDirectoryServiceServicer:
+    """What the gateway tells before it lets an operator into an organization.
+    """
+
+    def RecordOperatorAct(self, request, context):
+        """Writes a call of an operator into the audit log of the organization that the caller acts for, where its people see it. The
+        gateway forwards no such call before, and none at all once the access is over. What is told twice is written once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_OperatorDirectoryServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'RecordOperatorAct': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOperatorAct,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'comptoir.auth.v1.OperatorDirectoryService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('comptoir.auth.v1.OperatorDirectoryService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class OperatorDirectoryService:
+    """What the gateway tells before it lets an operator into an organization.
+    """
+
+    @staticmethod
+    def RecordOperatorAct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.OperatorDirectoryService/RecordOperatorAct',
+            comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_operator__access__pb2.RecordOperatorActResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

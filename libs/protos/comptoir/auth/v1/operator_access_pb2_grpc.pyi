@@ -161,3 +161,40 @@ class OperatorVisitServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_OperatorVisitServiceServicer_to_server(servicer: OperatorVisitServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class OperatorDirectoryServiceStub:
+    """What the gateway tells before it lets an operator into an organization."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> OperatorDirectoryServiceAsyncStub: ...
+    RecordOperatorAct: _grpc.UnaryUnaryMultiCallable[_operator_access_pb2.RecordOperatorActRequest, _operator_access_pb2.RecordOperatorActResponse]
+    """Writes a call of an operator into the audit log of the organization that the caller acts for, where its people see it. The
+    gateway forwards no such call before, and none at all once the access is over. What is told twice is written once.
+    """
+
+@_typing.type_check_only
+class OperatorDirectoryServiceAsyncStub(OperatorDirectoryServiceStub):
+    """What the gateway tells before it lets an operator into an organization."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    RecordOperatorAct: _aio.UnaryUnaryMultiCallable[_operator_access_pb2.RecordOperatorActRequest, _operator_access_pb2.RecordOperatorActResponse]  # type: ignore[assignment]
+    """Writes a call of an operator into the audit log of the organization that the caller acts for, where its people see it. The
+    gateway forwards no such call before, and none at all once the access is over. What is told twice is written once.
+    """
+
+class OperatorDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What the gateway tells before it lets an operator into an organization."""
+
+    @_abc_1.abstractmethod
+    def RecordOperatorAct(
+        self,
+        request: _operator_access_pb2.RecordOperatorActRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_access_pb2.RecordOperatorActResponse, _abc.Awaitable[_operator_access_pb2.RecordOperatorActResponse]]:
+        """Writes a call of an operator into the audit log of the organization that the caller acts for, where its people see it. The
+        gateway forwards no such call before, and none at all once the access is over. What is told twice is written once.
+        """
+
+def add_OperatorDirectoryServiceServicer_to_server(servicer: OperatorDirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

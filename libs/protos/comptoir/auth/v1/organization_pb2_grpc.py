@@ -391,6 +391,11 @@ class MemberServiceStub:
                 request_serializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberResponse.FromString,
                 _registered_method=True)
+        self.EndMemberSessions = channel.unary_unary(
+                '/comptoir.auth.v1.MemberService/EndMemberSessions',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -419,6 +424,15 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EndMemberSessions(self, request, context):
+        """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
+        in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
+        ended by owners alone, and nobody ends those of a member who may more than they do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -436,6 +450,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.RemoveMember,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberRequest.FromString,
                     response_serializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'EndMemberSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndMemberSessions,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -520,6 +539,33 @@ class MemberService:
             '/comptoir.auth.v1.MemberService/RemoveMember',
             comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberRequest.SerializeToString,
             comptoir_dot_auth_dot_v1_dot_organization__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndMemberSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.MemberService/EndMemberSessions',
+            comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_organization__pb2.EndMemberSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -150,6 +150,11 @@ class MemberServiceStub:
     """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_organization_pb2.RemoveMemberRequest, _organization_pb2.RemoveMemberResponse]
     """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+    EndMemberSessions: _grpc.UnaryUnaryMultiCallable[_organization_pb2.EndMemberSessionsRequest, _organization_pb2.EndMemberSessionsResponse]
+    """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
+    in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
+    ended by owners alone, and nobody ends those of a member who may more than they do.
+    """
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -164,6 +169,11 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_organization_pb2.RemoveMemberRequest, _organization_pb2.RemoveMemberResponse]  # type: ignore[assignment]
     """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+    EndMemberSessions: _aio.UnaryUnaryMultiCallable[_organization_pb2.EndMemberSessionsRequest, _organization_pb2.EndMemberSessionsResponse]  # type: ignore[assignment]
+    """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
+    in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
+    ended by owners alone, and nobody ends those of a member who may more than they do.
+    """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """The people of an organization."""
@@ -193,5 +203,16 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_organization_pb2.RemoveMemberResponse, _abc.Awaitable[_organization_pb2.RemoveMemberResponse]]:
         """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+
+    @_abc_1.abstractmethod
+    def EndMemberSessions(
+        self,
+        request: _organization_pb2.EndMemberSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_organization_pb2.EndMemberSessionsResponse, _abc.Awaitable[_organization_pb2.EndMemberSessionsResponse]]:
+        """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
+        in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
+        ended by owners alone, and nobody ends those of a member who may more than they do.
+        """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -184,8 +184,84 @@ class PrivacyRequest(_message.Message):
 Global___PrivacyRequest: _TypeAlias = PrivacyRequest  # noqa: Y015
 
 @_typing.final
+class ListNamesOfNumberRequest(_message.Message):
+    """Which number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization of the session."""
+    phone: _builtins.str
+    """E.164, like "+33612345678". In the body: numbers of people belong into no address."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        phone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamesOfNumberRequest: _TypeAlias = ListNamesOfNumberRequest  # noqa: Y015
+
+@_typing.final
+class ListNamesOfNumberResponse(_message.Message):
+    """Its names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___NameOfNumber]:
+        """Those with the most bookings first; a hundred at most."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___NameOfNumber] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamesOfNumberResponse: _TypeAlias = ListNamesOfNumberResponse  # noqa: Y015
+
+@_typing.final
+class NameOfNumber(_message.Message):
+    """A name that a number has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As it is written most often; empty for bookings without a name."""
+    bookings: _builtins.int
+    """How many bookings, whatever became of them; 0 for somebody who only waits."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        bookings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameOfNumber: _TypeAlias = NameOfNumber  # noqa: Y015
+
+@_typing.final
 class CreatePrivacyRequestRequest(_message.Message):
-    """A wish of a guest. Either `email` or `phone` names them."""
+    """A wish of a guest. Either `email` names them, or `phone` and `name` together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -193,6 +269,7 @@ class CreatePrivacyRequestRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     kind: Global___PrivacyRequestKind.ValueType
@@ -201,6 +278,8 @@ class CreatePrivacyRequestRequest(_message.Message):
     """The address that they book with."""
     phone: _builtins.str
     """The number that they book with; E.164, like "+33612345678"."""
+    name: _builtins.str
+    """With a number: the name that they book by, in whatever case and spacing. Bookings of others with the same number stay."""
     def __init__(
         self,
         *,
@@ -208,10 +287,11 @@ class CreatePrivacyRequestRequest(_message.Message):
         kind: Global___PrivacyRequestKind.ValueType = ...,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "kind", b"kind", "organization_id", b"organization_id", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "kind", b"kind", "name", b"name", "organization_id", b"organization_id", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,19 +589,23 @@ class GetPrivacySubjectResponse(_message.Message):
 
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Their address, normalised; empty when a number names them."""
     phone: _builtins.str
     """Their number; empty when an address names them."""
+    name: _builtins.str
+    """The name that goes with the number."""
     def __init__(
         self,
         *,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "name", b"name", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,6 +36,11 @@ class PrivacyServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListNamesOfNumber = channel.unary_unary(
+                '/comptoir.auth.v1.PrivacyService/ListNamesOfNumber',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.FromString,
+                _registered_method=True)
         self.CreatePrivacyRequest = channel.unary_unary(
                 '/comptoir.auth.v1.PrivacyService/CreatePrivacyRequest',
                 request_serializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.CreatePrivacyRequestRequest.SerializeToString,
@@ -62,9 +67,17 @@ class PrivacyServiceServicer:
     """Requests about guests of an organization, made for them by its members.
     """
 
+    def ListNamesOfNumber(self, request, context):
+        """Lists by which names the bookings of a telephone number were made, and how many by each. People share numbers: look
+        here which of them asks, before a request names them by number and name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePrivacyRequest(self, request, context):
-        """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address or
-        telephone number. While one for the same guest is under way, it is answered, and no second one is made. The answer
+        """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address, or
+        by telephone number and the name of the bookings. While one for the same guest is under way, it is answered, and no second one is made. The answer
         never tells whether anything is kept of that guest. An erasure is refused while bookings of theirs are to come, or
         money of theirs is on its way: settle these first.
         """
@@ -96,6 +109,11 @@ class PrivacyServiceServicer:
 
 def add_PrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListNamesOfNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNamesOfNumber,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.SerializeToString,
+            ),
             'CreatePrivacyRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePrivacyRequest,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_privacy__pb2.CreatePrivacyRequestRequest.FromString,
@@ -127,6 +145,33 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
 class PrivacyService:
     """Requests about guests of an organization, made for them by its members.
     """
+
+    @staticmethod
+    def ListNamesOfNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.PrivacyService/ListNamesOfNumber',
+            comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def CreatePrivacyRequest(request,

@@ -36,9 +36,13 @@ class PrivacyServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrivacyServiceAsyncStub: ...
+    ListNamesOfNumber: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListNamesOfNumberRequest, _privacy_pb2.ListNamesOfNumberResponse]
+    """Lists by which names the bookings of a telephone number were made, and how many by each. People share numbers: look
+    here which of them asks, before a request names them by number and name.
+    """
     CreatePrivacyRequest: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.CreatePrivacyRequestRequest, _privacy_pb2.CreatePrivacyRequestResponse]
-    """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address or
-    telephone number. While one for the same guest is under way, it is answered, and no second one is made. The answer
+    """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address, or
+    by telephone number and the name of the bookings. While one for the same guest is under way, it is answered, and no second one is made. The answer
     never tells whether anything is kept of that guest. An erasure is refused while bookings of theirs are to come, or
     money of theirs is on its way: settle these first.
     """
@@ -54,9 +58,13 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     """Requests about guests of an organization, made for them by its members."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListNamesOfNumber: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListNamesOfNumberRequest, _privacy_pb2.ListNamesOfNumberResponse]  # type: ignore[assignment]
+    """Lists by which names the bookings of a telephone number were made, and how many by each. People share numbers: look
+    here which of them asks, before a request names them by number and name.
+    """
     CreatePrivacyRequest: _aio.UnaryUnaryMultiCallable[_privacy_pb2.CreatePrivacyRequestRequest, _privacy_pb2.CreatePrivacyRequestResponse]  # type: ignore[assignment]
-    """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address or
-    telephone number. While one for the same guest is under way, it is answered, and no second one is made. The answer
+    """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address, or
+    by telephone number and the name of the bookings. While one for the same guest is under way, it is answered, and no second one is made. The answer
     never tells whether anything is kept of that guest. An erasure is refused while bookings of theirs are to come, or
     money of theirs is on its way: settle these first.
     """
@@ -71,13 +79,23 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Requests about guests of an organization, made for them by its members."""
 
     @_abc_1.abstractmethod
+    def ListNamesOfNumber(
+        self,
+        request: _privacy_pb2.ListNamesOfNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.ListNamesOfNumberResponse, _abc.Awaitable[_privacy_pb2.ListNamesOfNumberResponse]]:
+        """Lists by which names the bookings of a telephone number were made, and how many by each. People share numbers: look
+        here which of them asks, before a request names them by number and name.
+        """
+
+    @_abc_1.abstractmethod
     def CreatePrivacyRequest(
         self,
         request: _privacy_pb2.CreatePrivacyRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.CreatePrivacyRequestResponse, _abc.Awaitable[_privacy_pb2.CreatePrivacyRequestResponse]]:
-        """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address or
-        telephone number. While one for the same guest is under way, it is answered, and no second one is made. The answer
+        """Asks for an export of everything that is kept of a guest, or for their erasure. The guest is named by e-mail address, or
+        by telephone number and the name of the bookings. While one for the same guest is under way, it is answered, and no second one is made. The answer
         never tells whether anything is kept of that guest. An erasure is refused while bookings of theirs are to come, or
         money of theirs is on its way: settle these first.
         """

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/booking/v1/privacy.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\"M\n\x1aListBookingsOfGuestRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x05phone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"O\n\x1bListBookingsOfGuestResponse\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\x12\x1b\n\x13to_come_booking_ids\x18\x02 \x03(\t2\xa2\x01\n\x15GuestDirectoryService\x12\x88\x01\n\x13ListBookingsOfGuest\x12/.comptoir.booking.v1.ListBookingsOfGuestRequest\x1a\x30.comptoir.booking.v1.ListBookingsOfGuestResponse\"\x0e\xaa\xbb\x18\n\x08\x05:\x04\x61uth@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/booking/v1/privacy.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\"d\n\x1aListBookingsOfGuestRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x05phone\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x15\n\x04name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"O\n\x1bListBookingsOfGuestResponse\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\x12\x1b\n\x13to_come_booking_ids\x18\x02 \x03(\t\"4\n\x18ListNamesOfNumberRequest\x12\x18\n\x05phone\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14\"M\n\x19ListNamesOfNumberResponse\x12\x30\n\x05names\x18\x01 \x03(\x0b\x32!.comptoir.booking.v1.NameOfNumber\".\n\x0cNameOfNumber\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x62ookings\x18\x02 \x01(\x05\x32\xa7\x02\n\x15GuestDirectoryService\x12\x88\x01\n\x13ListBookingsOfGuest\x12/.comptoir.booking.v1.ListBookingsOfGuestRequest\x1a\x30.comptoir.booking.v1.ListBookingsOfGuestResponse\"\x0e\xaa\xbb\x18\n\x08\x05:\x04\x61uth@\x01\x12\x82\x01\n\x11ListNamesOfNumber\x12-.comptoir.booking.v1.ListNamesOfNumberRequest\x1a..comptoir.booking.v1.ListNamesOfNumberResponse\"\x0e\xaa\xbb\x18\n\x08\x05:\x04\x61uth@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBOOKINGSOFGUESTREQUEST'].fields_by_name['email']._serialized_options = b'\272H\005r\003\030\376\001'
   _globals['_LISTBOOKINGSOFGUESTREQUEST'].fields_by_name['phone']._loaded_options = None
   _globals['_LISTBOOKINGSOFGUESTREQUEST'].fields_by_name['phone']._serialized_options = b'\272H\004r\002\030\024'
+  _globals['_LISTBOOKINGSOFGUESTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LISTBOOKINGSOFGUESTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_LISTNAMESOFNUMBERREQUEST'].fields_by_name['phone']._loaded_options = None
+  _globals['_LISTNAMESOFNUMBERREQUEST'].fields_by_name['phone']._serialized_options = b'\272H\006r\004\020\001\030\024'
   _globals['_GUESTDIRECTORYSERVICE'].methods_by_name['ListBookingsOfGuest']._loaded_options = None
   _globals['_GUESTDIRECTORYSERVICE'].methods_by_name['ListBookingsOfGuest']._serialized_options = b'\252\273\030\n\010\005:\004auth@\001'
+  _globals['_GUESTDIRECTORYSERVICE'].methods_by_name['ListNamesOfNumber']._loaded_options = None
+  _globals['_GUESTDIRECTORYSERVICE'].methods_by_name['ListNamesOfNumber']._serialized_options = b'\252\273\030\n\010\005:\004auth@\001'
   _globals['_LISTBOOKINGSOFGUESTREQUEST']._serialized_start=117
-  _globals['_LISTBOOKINGSOFGUESTREQUEST']._serialized_end=194
-  _globals['_LISTBOOKINGSOFGUESTRESPONSE']._serialized_start=196
-  _globals['_LISTBOOKINGSOFGUESTRESPONSE']._serialized_end=275
-  _globals['_GUESTDIRECTORYSERVICE']._serialized_start=278
-  _globals['_GUESTDIRECTORYSERVICE']._serialized_end=440
+  _globals['_LISTBOOKINGSOFGUESTREQUEST']._serialized_end=217
+  _globals['_LISTBOOKINGSOFGUESTRESPONSE']._serialized_start=219
+  _globals['_LISTBOOKINGSOFGUESTRESPONSE']._serialized_end=298
+  _globals['_LISTNAMESOFNUMBERREQUEST']._serialized_start=300
+  _globals['_LISTNAMESOFNUMBERREQUEST']._serialized_end=352
+  _globals['_LISTNAMESOFNUMBERRESPONSE']._serialized_start=354
+  _globals['_LISTNAMESOFNUMBERRESPONSE']._serialized_end=431
+  _globals['_NAMEOFNUMBER']._serialized_start=433
+  _globals['_NAMEOFNUMBER']._serialized_end=479
+  _globals['_GUESTDIRECTORYSERVICE']._serialized_start=482
+  _globals['_GUESTDIRECTORYSERVICE']._serialized_end=777
 # @@protoc_insertion_point(module_scope)

@@ -26,19 +26,23 @@ class ListBookingsOfGuestRequest(_message.Message):
 
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Their address."""
     phone: _builtins.str
     """Their number."""
+    name: _builtins.str
+    """The name that they book by with this number, however it is written. Without it a number names nobody."""
     def __init__(
         self,
         *,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "name", b"name", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,3 +77,75 @@ class ListBookingsOfGuestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBookingsOfGuestResponse: _TypeAlias = ListBookingsOfGuestResponse  # noqa: Y015
+
+@_typing.final
+class ListNamesOfNumberRequest(_message.Message):
+    """Which number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHONE_FIELD_NUMBER: _builtins.int
+    phone: _builtins.str
+    """E.164, like "+33612345678"."""
+    def __init__(
+        self,
+        *,
+        phone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamesOfNumberRequest: _TypeAlias = ListNamesOfNumberRequest  # noqa: Y015
+
+@_typing.final
+class ListNamesOfNumberResponse(_message.Message):
+    """Its names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedCompositeFieldContainer[Global___NameOfNumber]:
+        """Those with the most bookings first; a hundred at most."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[Global___NameOfNumber] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamesOfNumberResponse: _TypeAlias = ListNamesOfNumberResponse  # noqa: Y015
+
+@_typing.final
+class NameOfNumber(_message.Message):
+    """A name that a number has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As it is written most often; empty for bookings without a name."""
+    bookings: _builtins.int
+    """How many bookings, whatever became of them; none for somebody who only waits."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        bookings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameOfNumber: _TypeAlias = NameOfNumber  # noqa: Y015

@@ -40,6 +40,11 @@ class GuestDirectoryServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestResponse.FromString,
                 _registered_method=True)
+        self.ListNamesOfNumber = channel.unary_unary(
+                '/comptoir.booking.v1.GuestDirectoryService/ListNamesOfNumber',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.FromString,
+                _registered_method=True)
 
 
 class GuestDirectoryServiceServicer:
@@ -47,7 +52,14 @@ class GuestDirectoryServiceServicer:
     """
 
     def ListBookingsOfGuest(self, request, context):
-        """The bookings of a guest of the caller's organization, by address or number.
+        """The bookings of a guest of the caller's organization, by address, or by number and name: people share numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNamesOfNumber(self, request, context):
+        """By which names bookings of the caller's organization have a number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,6 +72,11 @@ def add_GuestDirectoryServiceServicer_to_server(servicer, server):
                     servicer.ListBookingsOfGuest,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestResponse.SerializeToString,
+            ),
+            'ListNamesOfNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNamesOfNumber,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class GuestDirectoryService:
             '/comptoir.booking.v1.GuestDirectoryService/ListBookingsOfGuest',
             comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListBookingsOfGuestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNamesOfNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.GuestDirectoryService/ListNamesOfNumber',
+            comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_privacy__pb2.ListNamesOfNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

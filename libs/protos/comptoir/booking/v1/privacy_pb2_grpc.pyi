@@ -34,7 +34,9 @@ class GuestDirectoryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GuestDirectoryServiceAsyncStub: ...
     ListBookingsOfGuest: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListBookingsOfGuestRequest, _privacy_pb2.ListBookingsOfGuestResponse]
-    """The bookings of a guest of the caller's organization, by address or number."""
+    """The bookings of a guest of the caller's organization, by address, or by number and name: people share numbers."""
+    ListNamesOfNumber: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListNamesOfNumberRequest, _privacy_pb2.ListNamesOfNumberResponse]
+    """By which names bookings of the caller's organization have a number."""
 
 @_typing.type_check_only
 class GuestDirectoryServiceAsyncStub(GuestDirectoryServiceStub):
@@ -42,7 +44,9 @@ class GuestDirectoryServiceAsyncStub(GuestDirectoryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBookingsOfGuest: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListBookingsOfGuestRequest, _privacy_pb2.ListBookingsOfGuestResponse]  # type: ignore[assignment]
-    """The bookings of a guest of the caller's organization, by address or number."""
+    """The bookings of a guest of the caller's organization, by address, or by number and name: people share numbers."""
+    ListNamesOfNumber: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListNamesOfNumberRequest, _privacy_pb2.ListNamesOfNumberResponse]  # type: ignore[assignment]
+    """By which names bookings of the caller's organization have a number."""
 
 class GuestDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Guests, by how they can be reached."""
@@ -53,6 +57,14 @@ class GuestDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.ListBookingsOfGuestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ListBookingsOfGuestResponse, _abc.Awaitable[_privacy_pb2.ListBookingsOfGuestResponse]]:
-        """The bookings of a guest of the caller's organization, by address or number."""
+        """The bookings of a guest of the caller's organization, by address, or by number and name: people share numbers."""
+
+    @_abc_1.abstractmethod
+    def ListNamesOfNumber(
+        self,
+        request: _privacy_pb2.ListNamesOfNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.ListNamesOfNumberResponse, _abc.Awaitable[_privacy_pb2.ListNamesOfNumberResponse]]:
+        """By which names bookings of the caller's organization have a number."""
 
 def add_GuestDirectoryServiceServicer_to_server(servicer: GuestDirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
