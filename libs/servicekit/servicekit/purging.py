@@ -131,7 +131,11 @@ async def list_organizations(tx: Transaction, table: sa.Table, *, after: UUID, m
 
 
 def deletion(table: sa.Table, over: sa.ColumnElement[bool], *, oldest: sa.ColumnElement[Any]) -> sa.Delete:
-    """Deletes up to `most` rows that are over, the oldest first. Rows that somebody else holds are left."""
+    """Deletes up to `most` rows that are over, the oldest first. Rows that somebody else holds are left.
+
+    What is chosen is a table expression: PostgreSQL evaluates one that locks rows once. A subquery it may
+    evaluate again for every row, where it knows nothing of a table yet.
+    """
     key = sa.tuple_(*table.primary_key.columns)
     chosen = (
         sa.select(*table.primary_key.columns)
@@ -139,8 +143,9 @@ def deletion(table: sa.Table, over: sa.ColumnElement[bool], *, oldest: sa.Column
         .order_by(oldest)
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
+        .cte("chosen")
     )
-    return sa.delete(table).where(key.in_(chosen))
+    return sa.delete(table).where(key.in_(sa.select(*chosen.c)))
 
 
 async def delete(tx: Transaction, statement: sa.Delete, most: int, **values: object) -> Purged:

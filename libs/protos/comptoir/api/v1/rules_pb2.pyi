@@ -31,7 +31,9 @@ note: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _buil
 day: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
 """A day (RFC 3339 full-date) of years that every time zone can show. Services refuse days that the calendar lacks."""
 web_address: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""An http or https URL (RFC 3986) in ASCII, with a host, without user name, password and fragment."""
+"""An http or https URL (RFC 3986) in ASCII, with a name or an IPv4 address for its host, without user name, password
+and fragment.
+"""
 mailbox: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
 """An e-mail address as RFC 5321 §4.1.2 writes it without quotes and address literals."""
 page_token: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
