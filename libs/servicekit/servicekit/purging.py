@@ -27,6 +27,7 @@ EVERY = timedelta(hours=1)
 _STRETCH = 50
 """Transactions of one stretch, which has to end before the timer's lease does."""
 _FIRST = UUID(int=0)
+_SWEPT_AT_A_TIME = 20
 
 _log = telemetry.logger(__name__)
 
@@ -133,8 +134,8 @@ async def list_organizations(tx: Transaction, table: sa.Table, *, after: UUID, m
 def deletion(table: sa.Table, over: sa.ColumnElement[bool], *, oldest: sa.ColumnElement[Any]) -> sa.Delete:
     """Deletes up to `most` rows that are over, the oldest first. Rows that somebody else holds are left.
 
-    What is chosen is a table expression: PostgreSQL evaluates one that locks rows once. A subquery it may
-    evaluate again for every row, where it knows nothing of a table yet.
+    What is chosen is a table expression: PostgreSQL evaluates one that locks rows once. A subquery it
+    evaluates again for every row where it believes the table to be small, and then all rows go, in minutes.
     """
     key = sa.tuple_(*table.primary_key.columns)
     chosen = (
@@ -152,3 +153,8 @@ async def delete(tx: Transaction, statement: sa.Delete, most: int, **values: obj
     """Runs a `deletion`."""
     rows = (await tx.execute(statement, {"most": most, **values})).rowcount
     return Purged(rows, more=rows == most)
+
+
+async def sweep(tx: Transaction, statement: sa.Delete) -> None:
+    """Runs a `deletion` of a few rows, on the way of whoever adds one: so what runs out needs no rounds."""
+    await delete(tx, statement, _SWEPT_AT_A_TIME)

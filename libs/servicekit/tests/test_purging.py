@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from servicekit import ids, purging, retention, timers
 from servicekit.database import Database, Transaction
@@ -185,3 +186,14 @@ async def test_an_older_change_never_wins(db: Database) -> None:
         assert retention.before(tx, 2) == tx.now - timedelta(days=2)
     async with db.begin(ids.new()) as tx:
         assert await retention.read(tx) == Retention(1, Periods())
+
+
+def test_what_is_chosen_is_chosen_once() -> None:
+    """Where its statistics are those of a small table, PostgreSQL looks a subquery that locks rows up
+    again for each row, and deletes them all. It never does so with a table expression that locks rows.
+    """
+    shown = str(_DELETE.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    expression, _, rest = shown.partition("DELETE FROM notes")
+    assert expression.startswith("WITH chosen AS")
+    assert "FOR UPDATE SKIP LOCKED" in expression
+    assert "FOR UPDATE" not in rest

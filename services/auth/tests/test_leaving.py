@@ -28,7 +28,7 @@ from auth.tables import (
 from auth.usecases import credentials, leaving, own_sessions, sessions
 from servicekit import ids
 from servicekit.errors import Unauthenticated
-from testkit.waiting import eventually
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import PLACE, People
 from .mailbox import the_only, written
@@ -132,7 +132,7 @@ async def test_a_session_that_is_just_being_opened_is_revoked_with_the_others(
             app, tx, session.user_id, methods=("pwd",), by=by, user_agent="", organization_id=organization
         )
         leaving_now = asyncio.create_task(leave(app, session))
-        await eventually(lambda: _somebody_waits(app))
+        await eventually(lambda: waiting_for_locks(app.db))
         assert not leaving_now.done()
     await leaving_now
     opened = RefreshToken.parse(tokens.refresh_token).session_id
@@ -150,16 +150,10 @@ async def test_no_session_is_opened_for_whoever_is_just_leaving(app: App, people
     async with app.db.begin_platform(reason="leave slowly in a test") as tx:
         await store.lock_memberships(tx, session.user_id)
         opening = asyncio.create_task(open_one())
-        await eventually(lambda: _somebody_waits(app))
+        await eventually(lambda: waiting_for_locks(app.db))
         await store.delete_user(tx, session.user_id)
     with pytest.raises(NoOrganization):
         await opening
-
-
-async def _somebody_waits(app: App) -> bool:
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        locks = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool((await tx.execute(locks)).scalar_one())
 
 
 async def test_the_only_owner_stays_alone_or_not(app: App, people: People) -> None:

@@ -18,7 +18,7 @@ from auth.usecases import acceptance, members, organizations, own_sessions, sess
 from servicekit import ids
 from servicekit.errors import FreshAuthenticationRequired, PermissionDenied
 from servicekit.identity import Caller
-from testkit.waiting import eventually
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import PASSWORD, People
 from .mailbox import the_only, written
@@ -126,17 +126,10 @@ async def test_a_switch_that_waits_for_the_end_is_refused(app: App, people: Peop
         assert await store.lock_member(tx, owner.tenant, person.user)
         await store.end_sessions_until(tx, owner.tenant, person.user, tx.now)
         late = asyncio.create_task(switch(app, person, owner))
-        assert await eventually(lambda: _somebody_waits(app))
+        assert await eventually(lambda: waiting_for_locks(app.db))
         assert not late.done()
     with pytest.raises(FreshAuthenticationRequired):
         await late
-
-
-async def _somebody_waits(app: App) -> bool:
-    query = """SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    async with app.db.driver() as connection:
-        return bool((await connection.fetchrow(query))["count"])
 
 
 async def test_owners_are_for_owners_and_nobody_ends_those_of_whoever_may_more(

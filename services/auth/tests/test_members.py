@@ -20,7 +20,7 @@ from auth.usecases import acceptance, api_keys, members, organizations, own_sess
 from servicekit import ids, paging, permissions
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller
-from testkit.waiting import eventually
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import People
 from .staff import by, hire, invite, link, log_in, own_role
@@ -227,7 +227,7 @@ async def test_the_second_owner_waits_for_the_first_to_have_left(
     async with app.db.begin_platform(reason="hold a lock in a test") as tx:
         await store.lock_organization(tx, owner.tenant)
         second = asyncio.create_task(leave(app, heir))
-        await eventually(lambda: _somebody_waits(app))
+        await eventually(lambda: waiting_for_locks(app.db))
         await store.delete_member(tx, owner.tenant, owner.user)
     with pytest.raises(LastOwner):
         await second
@@ -243,12 +243,6 @@ async def test_without_the_lock_no_owner_would_be_left(app: App, people: People,
         await leave(app, heir)
         await store.delete_member(tx, owner.tenant, owner.user)
     assert await roles_of(app, owner.tenant) == {}
-
-
-async def _somebody_waits(app: App) -> bool:
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        locks = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool((await tx.execute(locks)).scalar_one())
 
 
 async def test_whoever_is_removed_is_out_at_once_here_and_nowhere_else(

@@ -13,6 +13,7 @@ from auth.usecases import operator_access, operator_sessions
 from servicekit import paging
 from servicekit.errors import Unauthenticated
 from testkit import eventually
+from testkit.waiting import waiting_for_locks
 
 from .conftest import People
 from .operating import OWNER, WISH, Agent, Scene, said
@@ -52,19 +53,12 @@ async def test_who_renews_while_the_organization_ends_it_gets_nothing_that_holds
 
 async def test_a_renewal_waits_for_an_end_that_is_under_way_and_is_refused(scene: Scene) -> None:
     access, _ = await scene.begin()
-    query = """SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-
-    async def waits() -> bool:
-        async with scene.app.db.driver() as connection:
-            return bool((await connection.fetchrow(query))["count"])
-
     async with scene.app.db.begin_platform(reason="end access slowly in a test") as tx:
         held = await store.lock_access(tx, access.id)
         assert held is not None
         await store.end_access(tx, held.end(AccessEnd.ORGANIZATION, now=tx.now))
         renewal = asyncio.ensure_future(operator_access.renew_access(scene.app, scene.agent.id, access.id))
-        assert await eventually(waits)
+        assert await eventually(lambda: waiting_for_locks(scene.app.db))
         assert not renewal.done()
     with pytest.raises(OperatorAccessOver):
         await renewal

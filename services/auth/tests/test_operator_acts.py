@@ -25,6 +25,7 @@ from testkit import eventually
 from testkit.callers import member, service
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
+from testkit.waiting import waiting_for_locks
 
 from .conftest import PLACE, People
 from .operating import OWNER, WISH, Agent, Scene
@@ -121,19 +122,12 @@ async def test_an_access_lets_in_its_operator_to_its_organization_alone(scene: S
 
 async def test_an_act_waits_for_an_end_that_is_under_way_and_is_refused(scene: Scene) -> None:
     access, _ = await scene.begin()
-    query = """SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-
-    async def waits() -> bool:
-        async with scene.app.db.driver() as connection:
-            return bool((await connection.fetchrow(query))["count"])
-
     async with scene.app.db.begin_platform(reason="end access slowly in a test") as tx:
         held = await store.lock_access(tx, access.id)
         assert held is not None
         await store.end_access(tx, held.end(AccessEnd.ORGANIZATION, now=tx.now))
         told = asyncio.ensure_future(operator_acts.record_act(scene.app, scene.organization, act(access)))
-        assert await eventually(waits)
+        assert await eventually(lambda: waiting_for_locks(scene.app.db))
         assert not told.done()
     with pytest.raises(Unauthenticated):
         await told

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import sqlalchemy as sa
 
 from auth.app import App
 from auth.domain.account_mails import MailKind
@@ -24,6 +23,7 @@ from testkit import eventually
 from testkit.edge import Edge
 from testkit.keys import Keys
 from testkit.plugin import StartEdge
+from testkit.waiting import waiting_for_locks
 
 from . import mailbox
 from .conftest import PLACE, People
@@ -327,18 +327,12 @@ async def test_without_the_lock_the_second_would_find_nobody(corp: Corp) -> None
         async with corp.app.db.begin_platform(reason="look without the lock in a test") as second:
             assert await member_store.find_person(second, ODETTE) is None
         waiting = asyncio.create_task(scim_users.create_user(corp.app, corp.connection, wish, by=BY))
-        await eventually(lambda: _somebody_waits(corp.app))
+        await eventually(lambda: waiting_for_locks(corp.app.db))
         assert not waiting.done()
     made = await waiting
     assert made.active
     with pytest.raises(ScimUserNameTaken):
         await scim_users.create_user(corp.app, corp.connection, wish, by=BY)
-
-
-async def _somebody_waits(app: App) -> bool:
-    async with app.db.begin_platform(reason="look into the database in a test") as tx:
-        locks = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool((await tx.execute(locks)).scalar_one())
 
 
 async def test_pages_stay_where_they_are_while_people_come(corp: Corp) -> None:

@@ -19,8 +19,8 @@ from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER, grant_of
 from auth.tables import LOG_IN_ATTEMPTS, MEMBERSHIPS, ORGANIZATIONS, REGISTRATIONS, ROLES, USERS
 from servicekit import database
 from servicekit.database import Transaction
+from servicekit.purging import deletion, sweep
 
-_SWEPT_AT_A_TIME = 20
 _NOW = sa.func.now()
 _address = sa.bindparam("address", type_=sa.Text)
 
@@ -81,15 +81,7 @@ _FIND_PROFILE = (
 )
 _over = LOG_IN_ATTEMPTS.c.since <= _NOW - ATTEMPTS_WINDOW
 _left = sa.extract("epoch", LOG_IN_ATTEMPTS.c.since + ATTEMPTS_WINDOW - _NOW)
-_SWEEP = sa.delete(LOG_IN_ATTEMPTS).where(
-    LOG_IN_ATTEMPTS.c.key.in_(
-        sa.select(LOG_IN_ATTEMPTS.c.key)
-        .where(_over)
-        .order_by(LOG_IN_ATTEMPTS.c.since)
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
-)
+_SWEEP = deletion(LOG_IN_ATTEMPTS, _over, oldest=LOG_IN_ATTEMPTS.c.since)
 _COUNT_ATTEMPT = (
     insert(LOG_IN_ATTEMPTS)
     .values(key=sa.bindparam("attempt", type_=sa.LargeBinary), attempts=1, since=_NOW)
@@ -187,7 +179,7 @@ async def count_attempt(tx: Transaction, key: bytes) -> tuple[int, int]:
     """Counts one more log-in: how many there were in the window with it, and in how many seconds it ends."""
     counted = (await tx.execute(_COUNT_ATTEMPT, {"attempt": key})).mappings().one()
     # Afterwards, skipping what is locked: so nobody waits for others in a circle.
-    await tx.execute(_SWEEP)
+    await sweep(tx, _SWEEP)
     return counted["attempts"], counted["seconds_left"]
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from auth.domain.challenges import MOST_DEVICES, Challenge, Purpose, RememberedDevice
 from auth.tables import CHALLENGES, REMEMBERED_DEVICES
 from servicekit.database import Transaction
+from servicekit.purging import deletion, sweep
 
-_SWEPT_AT_A_TIME = 20
 _user = sa.bindparam("user", type_=sa.Uuid)
 _hashed = sa.bindparam("hashed", type_=sa.LargeBinary)
 _awaited = sa.and_(
@@ -19,15 +19,7 @@ _awaited = sa.and_(
 )
 _device_holds = REMEMBERED_DEVICES.c.expires_at > sa.func.now()
 
-_SWEEP = sa.delete(CHALLENGES).where(
-    CHALLENGES.c.token_hash.in_(
-        sa.select(CHALLENGES.c.token_hash)
-        .where(CHALLENGES.c.expires_at <= sa.func.now())
-        .order_by(CHALLENGES.c.expires_at)
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
-)
+_SWEEP = deletion(CHALLENGES, CHALLENGES.c.expires_at <= sa.func.now(), oldest=CHALLENGES.c.expires_at)
 _INSERT = sa.insert(CHALLENGES)
 _LOCK = sa.select(CHALLENGES).where(_awaited).with_for_update()
 _TAKE = sa.delete(CHALLENGES).where(_awaited).returning(CHALLENGES)
@@ -69,7 +61,7 @@ _FORGET_DEVICES = sa.delete(REMEMBERED_DEVICES).where(REMEMBERED_DEVICES.c.user_
 
 async def insert_challenge(tx: Transaction, challenge: Challenge) -> None:
     """Keeps a new challenge. Sweeps a few that are over."""
-    await tx.execute(_SWEEP)
+    await sweep(tx, _SWEEP)
     await tx.execute(_INSERT, asdict(challenge))
 
 

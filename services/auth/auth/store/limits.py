@@ -5,22 +5,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain.limits import Limit
 from auth.tables import WISH_COUNTS
+from servicekit import purging
 from servicekit.database import Transaction
 
-_SWEPT_AT_A_TIME = 20
 _NOW = sa.func.now()
 _over = WISH_COUNTS.c.ends_at <= _NOW
 _left = sa.extract("epoch", WISH_COUNTS.c.ends_at - _NOW)
 
-_SWEEP = sa.delete(WISH_COUNTS).where(
-    WISH_COUNTS.c.key.in_(
-        sa.select(WISH_COUNTS.c.key)
-        .where(_over)
-        .order_by(WISH_COUNTS.c.ends_at)
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
-)
+_SWEEP = purging.deletion(WISH_COUNTS, _over, oldest=WISH_COUNTS.c.ends_at)
 _INSERT = insert(WISH_COUNTS).values(
     key=sa.bindparam("who", type_=sa.LargeBinary),
     count=1,
@@ -77,4 +69,4 @@ async def take_back(tx: Transaction, limit: Limit, who: str) -> None:
 
 async def sweep(tx: Transaction) -> None:
     """Forgets a few windows that are over. After what is counted: so nobody waits for others in a circle."""
-    await tx.execute(_SWEEP)
+    await purging.sweep(tx, _SWEEP)

@@ -12,8 +12,8 @@ from auth.domain.totp import Totp
 from auth.tables import OPERATOR_RECOVERY_CODES, OPERATOR_SECRETS, OPERATOR_TOTPS, OPERATORS
 from servicekit import database
 from servicekit.database import Transaction
+from servicekit.purging import deletion, sweep
 
-_SWEPT_AT_A_TIME = 20
 _operator = sa.bindparam("operator", type_=sa.Uuid)
 _hashed = sa.bindparam("hashed", type_=sa.LargeBinary)
 _address = sa.bindparam("address", type_=sa.Text)
@@ -40,13 +40,10 @@ _SAVE = (
         failed_at=sa.bindparam("failed", type_=OPERATORS.c.failed_at.type),
     )
 )
-_SWEEP_SECRETS = sa.delete(OPERATOR_SECRETS).where(
-    OPERATOR_SECRETS.c.token_hash.in_(
-        sa.select(OPERATOR_SECRETS.c.token_hash)
-        .where(OPERATOR_SECRETS.c.expires_at <= sa.func.now())
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
+_SWEEP_SECRETS = deletion(
+    OPERATOR_SECRETS,
+    OPERATOR_SECRETS.c.expires_at <= sa.func.now(),
+    oldest=OPERATOR_SECRETS.c.expires_at,
 )
 _INSERT_SECRET = sa.insert(OPERATOR_SECRETS)
 _FIND_SECRET = sa.select(OPERATOR_SECRETS.c.operator_id).where(
@@ -129,7 +126,7 @@ async def save_operator(tx: Transaction, operator: Operator) -> None:
 
 async def insert_secret(tx: Transaction, secret: OperatorSecret) -> None:
     """Keeps the hash of a secret. Sweeps a few that are over."""
-    await tx.execute(_SWEEP_SECRETS)
+    await sweep(tx, _SWEEP_SECRETS)
     await tx.execute(_INSERT_SECRET, asdict(secret))
 
 

@@ -17,8 +17,8 @@ from auth.tables import CONNECTION_DOMAINS, MEMBERSHIPS, REVOCATIONS, ROLES, SES
 from servicekit import database
 from servicekit.database import Transaction
 from servicekit.permissions import BY_CONNECTION
+from servicekit.purging import deletion, sweep
 
-_SWEPT_AT_A_TIME = 20
 _REVOCATIONS_KEPT = timedelta(hours=2)
 """Longer than any access token may hold."""
 _MOMENT = sa.DateTime(timezone=True)
@@ -104,14 +104,8 @@ _REVOKE = (
     .values(id=sa.bindparam("revoked", type_=sa.Uuid), organization_id=sa.bindparam("tenant", type_=sa.Uuid))
     .on_conflict_do_nothing(index_elements=["id"])
 )
-_SWEEP = sa.delete(REVOCATIONS).where(
-    REVOCATIONS.c.id.in_(
-        sa.select(REVOCATIONS.c.id)
-        .where(REVOCATIONS.c.revoked_at < _CLOCK - _REVOCATIONS_KEPT)
-        .order_by(REVOCATIONS.c.revoked_at)
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
+_SWEEP = deletion(
+    REVOCATIONS, REVOCATIONS.c.revoked_at < _CLOCK - _REVOCATIONS_KEPT, oldest=REVOCATIONS.c.revoked_at
 )
 _LIST_REVOKED = sa.select(REVOCATIONS.c.id).where(
     REVOCATIONS.c.revoked_at >= sa.bindparam("since", type_=_MOMENT)
@@ -203,7 +197,7 @@ async def save_session(tx: Transaction, session: Session) -> None:
 
 async def revoke(tx: Transaction, credential_id: UUID, *, organization_id: UUID) -> None:
     """Has the gateways refuse whoever carries this session or key. Sweeps a few revocations that are over."""
-    await tx.execute(_SWEEP)
+    await sweep(tx, _SWEEP)
     await tx.execute(_REVOKE, {"revoked": credential_id, "tenant": organization_id})
 
 

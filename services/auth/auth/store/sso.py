@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from auth.domain.sso import Arrival, Assertion, Attempt
 from auth.tables import IDENTITIES, SSO_ARRIVALS, SSO_ATTEMPTS
 from servicekit.database import Transaction
+from servicekit.purging import deletion, sweep
 
-_SWEPT_AT_A_TIME = 20
 _hashed = sa.bindparam("hashed", type_=sa.LargeBinary)
 _of_subject = sa.and_(
     IDENTITIES.c.realm == sa.bindparam("in_realm", type_=sa.Uuid),
@@ -20,19 +20,12 @@ _of_subject = sa.and_(
 )
 
 
-def _sweep(table: sa.Table, key: sa.Column[bytes]) -> sa.Delete:
-    over = (
-        sa.select(key)
-        .where(table.c.expires_at <= sa.func.now())
-        .order_by(table.c.expires_at)
-        .limit(_SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
-    return sa.delete(table).where(key.in_(over))
-
-
-_SWEEP_ATTEMPTS = _sweep(SSO_ATTEMPTS, SSO_ATTEMPTS.c.state_hash)
-_SWEEP_ARRIVALS = _sweep(SSO_ARRIVALS, SSO_ARRIVALS.c.code_hash)
+_SWEEP_ATTEMPTS = deletion(
+    SSO_ATTEMPTS, SSO_ATTEMPTS.c.expires_at <= sa.func.now(), oldest=SSO_ATTEMPTS.c.expires_at
+)
+_SWEEP_ARRIVALS = deletion(
+    SSO_ARRIVALS, SSO_ARRIVALS.c.expires_at <= sa.func.now(), oldest=SSO_ARRIVALS.c.expires_at
+)
 _INSERT_ATTEMPT = sa.insert(SSO_ATTEMPTS)
 _TAKE_ATTEMPT = (
     sa.delete(SSO_ATTEMPTS)
@@ -59,7 +52,7 @@ _INSERT_IDENTITY = insert(IDENTITIES).on_conflict_do_nothing()
 
 async def insert_attempt(tx: Transaction, attempt: Attempt) -> None:
     """Keeps a log-in that begins. Sweeps a few that are over."""
-    await tx.execute(_SWEEP_ATTEMPTS)
+    await sweep(tx, _SWEEP_ATTEMPTS)
     await tx.execute(_INSERT_ATTEMPT, asdict(attempt))
 
 
@@ -71,7 +64,7 @@ async def take_attempt(tx: Transaction, hashed: bytes) -> Attempt | None:
 
 async def insert_arrival(tx: Transaction, arrival: Arrival) -> None:
     """Keeps somebody who came back. Sweeps a few that are over."""
-    await tx.execute(_SWEEP_ARRIVALS)
+    await sweep(tx, _SWEEP_ARRIVALS)
     values = asdict(arrival)
     await tx.execute(_INSERT_ARRIVAL, values | values.pop("assertion"))
 
