@@ -95,7 +95,7 @@ async def reauthenticate(
     """Renews the credentials of the user's session.
 
     By their password and, if they have one, a second factor; or by a passkey alone, without password.
-    Passwords are counted with the log-ins.
+    Passwords are counted for the account in this session: elsewhere they lock nobody out.
 
     Raises:
         TooManyAttempts: as for log_in.
