@@ -38,6 +38,7 @@ class Edge:
     def __init__(self, table: Table[Target], *, trusted_proxies: int = 0) -> None:
         self._table = table
         self._trusted_proxies = trusted_proxies
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -48,11 +49,22 @@ class Edge:
         started = time.perf_counter()
         request = Request.of(scope, receive, trusted_proxies=self._trusted_proxies)
         telemetry.bind(request_id=request.id)
+        self._warn_of_proxy(request)
         route, answer = await self._answer(request)
         status = answer.status if answer else _CLIENT_CLOSED
         if answer:
             await _send(request, answer, send)
         metrics.count(request.method, route, status, time.perf_counter() - started)
+
+    def _warn_of_proxy(self, request: Request) -> None:
+        """Once: behind a proxy that is not trusted all clients are one place, and share the limits of one.
+
+        A client can write the header itself, so it is a sign and no proof.
+        """
+        if self._trusted_proxies or self._warned or b"x-forwarded-for" not in request.headers:
+            return
+        self._warned = True
+        _log.warning("forwarded_for_not_trusted", setting="GATEWAY_HTTP__TRUSTED_PROXIES")
 
     async def _answer(self, request: Request) -> tuple[str, Answer | None]:
         """The route's name and the answer; no answer when the client is gone."""

@@ -50,6 +50,10 @@ def render() -> str:
             "its owners are mailed, the audit log says it, whoever may `organization.write` ends it. Such an",
             "operator looks, or also writes; is nobody there, so that `self` is denied; and is never fresh.",
             "",
+            "`fresh`: by credentials of the last hour. `self` with `fresh` or `own`: by credentials of the",
+            "person's own, where the organization's connection vouched for them. Other `self` calls reach",
+            "that organization alone then.",
+            "",
             f"| permission | {' | '.join(_MEMBERS)} |",
             f"|---|{'---|' * len(_MEMBERS)}",
             *(_permission_row(each) for each in sorted(permissions.ALL)),
@@ -115,7 +119,9 @@ def _operator_row(rpc: Rpc) -> str:
 
 
 def _needed(rpc: Rpc) -> tuple[str, str]:
-    return (rpc.policy.permission, ", fresh" if rpc.policy.fresh else "") if rpc.policy else ("", "")
+    if not rpc.policy:
+        return "", ""
+    return rpc.policy.permission, ", fresh" if rpc.policy.fresh else ", own" if rpc.policy.own else ""
 
 
 def _venues(rpc: Rpc) -> str:

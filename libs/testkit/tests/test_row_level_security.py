@@ -21,6 +21,7 @@ ACROSS = {
     "api_keys_act_in",
     "privacy_receipts_of_request",
     "privacy_parts_of_request",
+    "privacy_identifiers_of_request",
 }
 """Keys without an organization, on purpose: to a sandbox, and to requests, some of which have none."""
 _TENANT = "(NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid"

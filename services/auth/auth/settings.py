@@ -31,13 +31,17 @@ class GuessingSettings(Part):
     """How many passwords and second factors may be wrong in five minutes. Numbers that PyPI lives with."""
 
     from_place: int = Field(default=10, ge=1)
-    """From one place: a /24 of IPv4, a /64 of IPv6."""
+    """From one place: an address of IPv4, a /64 of IPv6."""
+    from_network: int = Field(default=100, ge=1)
+    """From one network: a /24 of IPv4, a /48 of IPv6."""
     of_account: int = Field(default=10, ge=1)
     """For one account, from places where its owner has not been."""
     of_all: int = Field(default=1000, ge=1)
     """For all accounts together, from such places."""
     factors_from_place: int = Field(default=10, ge=1)
     """Second factors from one place; in an hour five times as many."""
+    factors_from_network: int = Field(default=100, ge=1)
+    """Second factors from one network; in an hour five times as many."""
 
 
 class WebAuthnSettings(Part):

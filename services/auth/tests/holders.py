@@ -44,7 +44,7 @@ class Holder:
 
     async def add_totp(self) -> "Holder":
         """An authenticator app, confirmed half a minute ago."""
-        enrolment = await factors.begin_totp(self.app, self.user)
+        enrolment = await factors.begin_totp(self.app, self.user, by=self.by)
         (shown,) = parse_qs(urlsplit(enrolment.uri).query)["secret"]
         assert shown == enrolment.secret
         self.secret = base64.b32decode(shown)
@@ -55,7 +55,7 @@ class Holder:
 
     async def add_passkey(self, device: Authenticator, name: str = "My phone") -> "Holder":
         """A passkey on the device."""
-        credential = device.create(await passkeys.begin_passkey(self.app, self.user))
+        credential = device.create(await passkeys.begin_passkey(self.app, self.user, by=self.by))
         _, codes = await passkeys.add_passkey(
             self.app, self.user, name=name, credential=credential, by=self.by
         )

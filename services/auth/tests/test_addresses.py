@@ -31,7 +31,7 @@ async def user_of(people: People, email: str = OLD) -> UUID:
 
 async def ask(app: App, user_id: UUID, email: str = NEW) -> str:
     """Asks for a link to the new address and answers its token."""
-    await addresses.ask_to_change_email(app, user_id, email)
+    await addresses.ask_to_change_email(app, user_id, email, by=VISITOR)
     return (await the_only(app, MailKind.EMAIL_CHANGE)).token
 
 
@@ -56,7 +56,7 @@ async def test_the_link_to_the_new_address_moves_the_account_and_the_old_one_is_
     await people.own(OLD)
     tokens = await people.log_in(OLD)
     user_id = (await people.session(tokens)).user_id
-    await addresses.ask_to_change_email(app, user_id, " Paulette@Example.com")
+    await addresses.ask_to_change_email(app, user_id, " Paulette@Example.com", by=VISITOR)
     mail = await the_only(app, MailKind.EMAIL_CHANGE)
     assert (mail.email, mail.display_name, mail.language) == (NEW, "Paulette", "fr")
     assert await addresses_kept(app) == [OLD]
@@ -113,7 +113,7 @@ async def test_nobody_learns_that_an_address_is_taken_and_nothing_is_mailed_ther
 ) -> None:
     await people.own(OLD)
     await people.own("marcel@example.org")
-    await addresses.ask_to_change_email(app, await user_of(people), "marcel@example.org")
+    await addresses.ask_to_change_email(app, await user_of(people), "marcel@example.org", by=VISITOR)
     assert len(await waiting(app, MailKind.EMAIL_CHANGE)) == 1
     assert await written(app, MailKind.EMAIL_CHANGE) == []
 
@@ -123,7 +123,7 @@ async def test_of_two_who_want_one_address_at_once_one_gets_it(app: App, people:
     await people.own("marcel@example.org")
     wishes = []
     for email in (OLD, "marcel@example.org"):
-        await addresses.ask_to_change_email(app, await user_of(people, email), NEW)
+        await addresses.ask_to_change_email(app, await user_of(people, email), NEW, by=VISITOR)
         wishes = await written(app, MailKind.EMAIL_CHANGE)
     registered = await people.register(NEW)
     answers = await asyncio.gather(
@@ -140,17 +140,17 @@ async def test_the_fourth_wish_within_an_hour_is_let_go(app: App, people: People
     user_id = await user_of(people)
     seen = set()
     for number in range(5):
-        await addresses.ask_to_change_email(app, user_id, f"paulette{number}@example.com")
+        await addresses.ask_to_change_email(app, user_id, f"paulette{number}@example.com", by=VISITOR)
         seen |= set(await waiting(app, MailKind.EMAIL_CHANGE))
     assert len(seen) == 3
     await people.age(WISH_COUNTS, timedelta(hours=1))
-    await addresses.ask_to_change_email(app, user_id, NEW)
+    await addresses.ask_to_change_email(app, user_id, NEW, by=VISITOR)
     assert not set(await waiting(app, MailKind.EMAIL_CHANGE)) <= seen
 
 
 async def test_whoever_is_no_user_any_more_changes_no_address(app: App) -> None:
     with pytest.raises(Unauthenticated):
-        await addresses.ask_to_change_email(app, UUID(int=1), NEW)
+        await addresses.ask_to_change_email(app, UUID(int=1), NEW, by=VISITOR)
 
 
 async def test_the_old_address_takes_the_change_back_logs_all_out_and_sets_a_password(
@@ -192,7 +192,7 @@ async def test_the_first_address_wins_over_all_that_a_thief_moved_to_afterwards(
     user_id = await user_of(people)
     owner = await move(app, user_id, "second@example.com")
     thief = await move(app, user_id, "third@example.com")
-    await addresses.ask_to_change_email(app, user_id, "fourth@example.com")
+    await addresses.ask_to_change_email(app, user_id, "fourth@example.com", by=VISITOR)
     pending = (await the_only(app, MailKind.EMAIL_CHANGE)).token
     await revert(app, thief)
     assert await addresses_kept(app) == ["second@example.com"]

@@ -297,3 +297,22 @@ async def test_what_a_key_does_is_done_on_behalf_of_whoever_made_it(
     kept = await people.log(owner.tenant)
     assert kept[-2] == entry
     assert verify(kept) is None
+
+
+async def test_what_a_test_key_does_in_the_sandbox_is_done_on_behalf_of_whoever_made_it(
+    app: App, people: People, owner: Caller
+) -> None:
+    made = await make(app, owner, replace(RULES, sandbox=True))
+    live = await make(app, owner)
+    sandbox = made.key.acts_in
+    key = Author(ActorKind.KEY, made.key.id, address=PLACE)
+    async with app.db.begin(sandbox) as tx:
+        entry = await audit.record(tx, sandbox, key, Action.ROLE_CREATED, target="rol_x")
+        (seen,) = (await tx.execute(sa.select(ORGANIZATIONS.c.id))).scalars()
+        none_of_the_owner = (await tx.execute(sa.select(API_KEYS))).all()
+    assert (entry.actor_id, entry.on_behalf_of) == (made.key.id, owner.user)
+    assert (seen, none_of_the_owner) == (sandbox, [])
+    async with app.db.begin_platform(reason="write to the log in a test") as tx:
+        again = await audit.record(tx, sandbox, replace(key, id=live.key.id), Action.ROLE_CREATED, target="r")
+    assert again.on_behalf_of == owner.user
+    assert verify(await people.log(sandbox)) is None

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from auth.app import App
 from auth.domain.audit import GENESIS, PLATFORM_CHAIN, Action, ActorKind, Author, Entry, verify
-from auth.domain.sessions import EndReason, RefreshTokenReused
+from auth.domain.sessions import REUSE_INTERVAL, EndReason, RefreshTokenReused
 from auth.store import audit
 from auth.tables import AUDIT_ENTRIES
 from auth.usecases import own_sessions, sessions
@@ -210,6 +210,7 @@ async def test_a_stolen_token_is_recorded_although_the_call_is_refused(app: App,
     stolen = await people.log_in(EMAIL)
     tokens = await sessions.refresh_session(app, stolen.refresh_token)
     await sessions.refresh_session(app, tokens.refresh_token)
+    await people.age_sessions(REUSE_INTERVAL)
     thief = Author(ActorKind.NOBODY, address="198.51.100.9")
     with pytest.raises(RefreshTokenReused):
         await sessions.refresh_session(app, stolen.refresh_token, by=thief)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,12 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from auth.app import App
+from auth.domain.api_keys import Rules
 from auth.domain.audit import Action, ActorKind, Author, Entry
 from auth.servicer import servicers
 from auth.store import audit
 from auth.store.audit import Wanted
 from auth.tables import AUDIT_ENTRIES, AUDIT_HEADS
-from auth.usecases import audit_log
+from auth.usecases import api_keys, audit_log
 from auth.usecases.audit_log import Verdict
 from comptoir.auth.v1 import audit_pb2 as pb
 from comptoir.auth.v1.audit_pb2_grpc import AuditServiceStub
@@ -27,7 +29,9 @@ from testkit.databases import ServiceDatabases
 from testkit.edge import Edge
 from testkit.plugin import StartEdge
 
+from . import staff
 from .conftest import People
+from .staff import log_in
 
 PAULETTE, MARCEL, KEY = ids.new(), ids.new(), ids.new()
 BY_PAULETTE = Author(ActorKind.USER, PAULETTE, address="192.0.2.7", request_id="request-1")
@@ -209,3 +213,36 @@ async def test_the_serving_role_moves_the_head_only_with_entries(app: App) -> No
     async with app.db.begin(chain) as tx:
         await tx.execute(sa.update(AUDIT_HEADS).where(AUDIT_HEADS.c.organization_id == chain).values(seq=4))
     assert await audit_log.verify_log(app, chain, after=0) == Verdict(3, 4, 4)
+
+
+async def test_an_organization_reads_exports_and_checks_the_log_of_its_sandbox(
+    app: App, people: People, edge: Edge
+) -> None:
+    own = await people.own("paulette@example.org")
+    owner = await log_in(people, "paulette@example.org")
+    asked = {"organization_id": ids.show("org", own), "sandbox": True}
+    reads: list[tuple[str, Any]] = [
+        ("ListAuditEntries", pb.ListAuditEntriesRequest(**asked)),
+        ("ExportAuditEntries", pb.ExportAuditEntriesRequest(**asked)),
+        ("VerifyAuditLog", pb.VerifyAuditLogRequest(**asked)),
+    ]
+    for method, request in reads:
+        with pytest.raises(AppError) as refused:
+            await edge.call(AuditServiceStub, method, request, caller=owner)
+        assert refused.value.reason == "NO_SANDBOX"
+    rules = Rules("a test", frozenset({"members.read"}), sandbox=True)
+    made = await api_keys.create_key(app, owner, rules, user_id=owner.user, by=staff.by(owner))
+    key = Author(ActorKind.KEY, made.key.id)
+    await write(app, made.key.acts_in, (key, Action.ROLE_CREATED, "rol_test"))
+    listed, exported, checked = [
+        await edge.call(AuditServiceStub, method, request, caller=owner) for method, request in reads
+    ]
+    assert [(each.target, each.on_behalf_of) for each in listed.items] == [
+        ("rol_test", ids.show("usr", owner.user))
+    ]
+    assert [each.entry.target for each in exported.items] == ["rol_test"]
+    assert (checked.intact, checked.verified, checked.newest) == (True, 1, 1)
+    stranger = member(ids.new())
+    with pytest.raises(AppError) as refused:
+        await edge.call(AuditServiceStub, "ListAuditEntries", reads[0][1], caller=stranger)
+    assert refused.value.reason == "ORGANIZATION_NOT_FOUND"

@@ -127,6 +127,15 @@ async def test_nobody_has_a_connection_give_what_they_may_not(
         await update(app, host, made, rules=Rules("viewer"))
 
 
+@pytest.mark.parametrize(
+    "rules", [{"default_role": "owner"}, {"default_role": "viewer", "roles": (("bosses", "owner"),)}]
+)
+def test_no_connection_makes_owners(rules: dict[str, Any]) -> None:
+    """Whatever the contract lets through: an owner who sets one up does not give the organization away."""
+    with pytest.raises(RoleNotFound):
+        Rules(**rules)
+
+
 async def test_limits_and_what_is_not_there(app: App, owner: Caller) -> None:
     made = await own_connection(app, owner, "corp.example")
     with pytest.raises(DomainOnOtherConnection):

@@ -108,7 +108,9 @@ async def test_an_old_log_in_a_key_and_an_operator_change_no_credentials(
     assert await waiting(app) == []
 
 
-async def test_an_account_goes_all_the_way_through_the_edge(edge: Edge, app: App, paulette: Caller) -> None:
+async def test_an_account_goes_all_the_way_through_the_edge(
+    edge: Edge, app: App, people: People, paulette: Caller
+) -> None:
     await call(edge, "ChangePassword", WISHES["ChangePassword"], paulette)
     await call(edge, "ForgotPassword", pb.ForgotPasswordRequest(email=EMAIL))
     (asked,) = await waiting(app, MailKind.PASSWORD_RESET)
@@ -121,11 +123,14 @@ async def test_an_account_goes_all_the_way_through_the_edge(edge: Edge, app: App
     )
     await call(edge, "ResetPassword", pb.ResetPasswordRequest(token=mail.token, new_password=PASSWORD))
     assert await issue(edge, ids.show("aml", asked)) == pb.IssueAccountMailResponse()
+    assert await refusal(edge, "ChangeEmail", WISHES["ChangeEmail"], paulette) == "UNAUTHENTICATED"
+    paulette = in_session(await people.session(await people.log_in(EMAIL)))
     await call(edge, "ChangeEmail", WISHES["ChangeEmail"], paulette)
     moving = await the_only(app, MailKind.EMAIL_CHANGE)
     await call(edge, "ConfirmEmailChange", pb.ConfirmEmailChangeRequest(token=moving.token))
     back = await the_only(app, MailKind.EMAIL_CHANGED)
     await call(edge, "RevertEmailChange", pb.RevertEmailChangeRequest(token=back.token))
+    paulette = in_session(await people.session(await people.log_in(EMAIL)))
     assert await refusal(edge, "DeleteAccount", pb.DeleteAccountRequest(), paulette) == "SOLE_OWNER"
 
 
@@ -171,7 +176,7 @@ async def test_only_notification_learns_what_a_mail_says(edge: Edge) -> None:
 
 
 async def test_no_secret_and_no_address_is_in_logs_and_events(
-    edge: Edge, app: App, paulette: Caller, logged: io.StringIO
+    edge: Edge, app: App, people: People, paulette: Caller, logged: io.StringIO
 ) -> None:
     await call(edge, "ChangePassword", WISHES["ChangePassword"], paulette)
     await refusal(edge, "ChangePassword", WISHES["ChangePassword"], paulette)
@@ -180,6 +185,7 @@ async def test_no_secret_and_no_address_is_in_logs_and_events(
     wish = pb.ResetPasswordRequest(token=reset, new_password=PASSWORD)
     await call(edge, "ResetPassword", wish)
     await refusal(edge, "ResetPassword", wish)
+    paulette = in_session(await people.session(await people.log_in(EMAIL)))
     await call(edge, "ChangeEmail", WISHES["ChangeEmail"], paulette)
     moved = (await the_only(app, MailKind.EMAIL_CHANGE)).token
     await call(edge, "ConfirmEmailChange", pb.ConfirmEmailChangeRequest(token=moved))

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from auth.domain.accounts import Registration, VerificationTokenInvalid, normalise_email
 from auth.domain.passwords import PasswordTooCommon, refuse_common
-from auth.domain.sessions import EndReason, Lifetimes, RefreshToken, RefreshTokenInvalid, Session
+from auth.domain.sessions import (
+    REUSE_INTERVAL,
+    EndReason,
+    Lifetimes,
+    RefreshToken,
+    RefreshTokenInvalid,
+    Session,
+)
 from servicekit import ids
 from servicekit.errors import InvalidRequest
 
@@ -95,16 +102,20 @@ def test_another_sessions_key_does_not_verify(session: UUID, counter: int, mine:
     token.verify([other, mine])
 
 
+LONG = REUSE_INTERVAL + timedelta(seconds=1)
+
+
 @given(st.lists(st.integers(0, 12), max_size=30))
 def test_trading_follows_the_four_rules_whatever_is_presented(presented: list[int]) -> None:
     """The oracle: newest rotates, parent is forgiven, older ends it, unseen is refused, over stays over."""
     session, newest, over = fresh(), 0, False
-    for counter in presented:
+    for step, counter in enumerate(presented):
+        now = NOW + step * LONG
         if over or counter > newest:
             with pytest.raises(RefreshTokenInvalid):
-                session.trade(counter, now=NOW, idle=IDLE)
+                session.trade(counter, now=now, idle=IDLE)
             continue
-        session = session.trade(counter, now=NOW, idle=IDLE)
+        session = session.trade(counter, now=now, idle=IDLE)
         if counter == newest:
             newest += 1
         elif counter < newest - 1:

@@ -8,7 +8,7 @@ from auth.app import App
 from auth.domain.accounts import InvalidCredentials, TooManyAttempts
 from auth.domain.audit import ActorKind, Author
 from auth.domain.challenges import Factor
-from auth.domain.limits import GuessLimits, place
+from auth.domain.limits import GuessLimits, network, place
 from auth.domain.sessions import SessionTokens
 from auth.usecases import credentials, operator_log_in, own_sessions, sessions
 from servicekit.errors import RETRY_AFTER
@@ -41,11 +41,13 @@ async def use_up_account(app: App, email: str = EMAIL) -> None:
         assert await guess(app, email, f"198.18.{number}.1") is InvalidCredentials
 
 
-def test_one_place_is_a_24_or_a_64() -> None:
-    assert place("192.0.2.7") == place("192.0.2.250") == place("::ffff:192.0.2.9") == "192.0.2.0/24"
+def test_one_place_is_an_address_or_a_64_in_a_24_or_a_48() -> None:
+    assert place("192.0.2.7") == place("::ffff:192.0.2.7") == "192.0.2.7/32"
+    assert network("192.0.2.7") == network("192.0.2.250") == network("::ffff:192.0.2.9") == "192.0.2.0/24"
+    assert network("2001:db8:1:2::1") == network("2001:db8:1:ffff::7") == "2001:db8:1::/48"
     assert place("2001:db8:1:2::1") == place("2001:db8:1:2:ffff::7") == "2001:db8:1:2::/64"
     assert place("2001:db8:1:3::1") != place("2001:db8:1:2::1")
-    assert place("no address") == "no address"
+    assert place("no address") == network("no address") == "no address"
 
 
 @pytest.mark.parametrize("network", ["2001:db8:1:2::{:x}", "198.18.7.{}"])

@@ -21,7 +21,7 @@ from .operating import Agent
 
 WRONG = GivenFactor(Factor.RECOVERY_CODE, "aaaaa-aaaaa")
 ELSEWHERE = "203.0.113.7"
-NETWORKS = ("198.51.100.{}", "2001:db8:1:2::{:x}")
+PLACES = ("198.51.100.7", "2001:db8:1:2::{:x}")
 
 
 def at(address: str) -> Author:
@@ -50,7 +50,7 @@ async def give(app: App, holder: Holder, factor: GivenFactor, address: str) -> s
     return "in"
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", PLACES)
 async def test_one_place_has_so_many_wrong_factors_whosever_they_are(
     app: App, people: People, network: str
 ) -> None:
@@ -62,6 +62,19 @@ async def test_one_place_has_so_many_wrong_factors_whosever_they_are(
     right = GivenFactor(Factor.TOTP, holders[4].code())
     assert await give(app, holders[4], right, network.format(99)) == "TOO_MANY_FACTOR_ATTEMPTS"
     assert await give(app, holders[4], right, ELSEWHERE) == "in"
+
+
+async def test_a_network_has_so_many_wrong_factors_from_all_of_its_addresses(
+    app: App, people: People
+) -> None:
+    few = replace(app, guessing=GuessLimits.of(factors_from_network=2))
+    holders = [await somebody(app, people, number) for number in range(3)]
+    answers = [
+        await give(few, each, WRONG, f"198.51.100.{number}") for number, each in enumerate(holders, start=1)
+    ]
+    assert answers == ["SECOND_FACTOR_WRONG"] * 2 + ["TOO_MANY_FACTOR_ATTEMPTS"]
+    right = GivenFactor(Factor.TOTP, holders[2].code())
+    assert await give(few, holders[2], right, "198.51.101.3") == "in"
 
 
 async def test_when_to_come_again_is_told(app: App, people: People) -> None:
@@ -105,7 +118,7 @@ async def test_an_hour_has_a_limit_of_its_own(app: App, people: People) -> None:
         answers = [await give(app, each, WRONG, ELSEWHERE) for _ in range(3)]
         assert answers == ["SECOND_FACTOR_WRONG"] * 3
         async with app.db.begin_platform(reason="let five minutes pass in a test") as tx:
-            short = app.guessing.factors_from_place[0].key("203.0.113.0/24")
+            short = app.guessing.factors_from_place[0].key("203.0.113.7/32")
             await tx.execute(sa.delete(WISH_COUNTS).where(WISH_COUNTS.c.key == short))
     assert await give(app, holders[5], WRONG, ELSEWHERE) == "TOO_MANY_FACTOR_ATTEMPTS"
 
@@ -129,5 +142,5 @@ async def test_operators_are_counted_with_all_others(app: App, people: People) -
         assert await give(app, holder, WRONG, ELSEWHERE) == "SECOND_FACTOR_WRONG"
     with pytest.raises(TooManyFactorAttempts):
         await operator_log_in.answer_operator_challenge(
-            app, challenge, WRONG, by=at("203.0.113.8"), user_agent=BROWSER
+            app, challenge, WRONG, by=at(ELSEWHERE), user_agent=BROWSER
         )

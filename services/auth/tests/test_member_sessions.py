@@ -16,7 +16,7 @@ from auth.store import members as store
 from auth.tables import SESSIONS
 from auth.usecases import acceptance, members, organizations, own_sessions, sessions
 from servicekit import ids
-from servicekit.errors import FreshAuthenticationRequired, PermissionDenied
+from servicekit.errors import FreshAuthenticationRequired, Unauthenticated
 from servicekit.identity import Caller
 from testkit.waiting import eventually, waiting_for_locks
 
@@ -158,7 +158,7 @@ async def test_whoever_is_no_member_has_none_and_ends_none(app: App, people: Peo
     gone = await hire(people, owner, "luc@example.org", "admin")
     assert gone.user is not None
     await members.remove_member(app, owner, gone.user, by=by(owner))
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(Unauthenticated):  # no session outlives the membership that it is of
         await end(app, gone, host)
     assert await written(app, MailKind.SESSIONS_ENDED) == []
 

@@ -18,7 +18,7 @@ from auth.store import members as store
 from auth.tables import MEMBERSHIPS
 from auth.usecases import acceptance, api_keys, members, organizations, own_sessions, sessions
 from servicekit import ids, paging, permissions
-from servicekit.errors import PermissionDenied, Unauthenticated
+from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller
 from testkit.waiting import eventually, waiting_for_locks
 
@@ -36,7 +36,7 @@ async def change(
     app: App, caller: Caller, user: UUID | None, role: str, *, venues: frozenset[UUID] = frozenset()
 ) -> Member:
     assert user is not None
-    return await members.update_member(app, caller, user, role=role, venues=venues, by=by(caller))
+    return (await members.update_member(app, caller, user, role=role, venues=venues, by=by(caller)))[0]
 
 
 async def transfer(app: App, caller: Caller, to: Caller, *, remain_owner: bool = False) -> Member:
@@ -96,7 +96,7 @@ async def test_another_role_and_venues_hold_with_the_next_access_token(
     assert entry.action is Action.MEMBER_CHANGED
     assert (entry.before, entry.after) == (
         {"role": "host", "venues": []},
-        {"role": "viewer", "venues": [ids.show("ven", VENUE)]},
+        {"role": "viewer", "venues": [ids.show("ven", VENUE)], "api_keys": 0},
     )
 
 
@@ -142,7 +142,7 @@ async def test_what_an_older_token_still_says_is_not_believed(
     with pytest.raises(PermissionNotHeld):
         await change(app, admin, host.user, "admin")
     await remove(app, owner, admin)
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(Unauthenticated):
         await change(app, admin, host.user, "viewer")
 
 
@@ -267,6 +267,27 @@ async def test_whoever_is_removed_is_out_at_once_here_and_nowhere_else(
     with pytest.raises(MemberNotFound):
         await remove(app, owner, person)
     assert (await people.log(owner.tenant))[-1].action is Action.MEMBER_REMOVED
+
+
+async def test_whoever_removes_or_demotes_hears_of_the_keys_that_hold_on(
+    app: App, people: People, owner: Caller
+) -> None:
+    admin = await hire(people, owner, OTHER, "admin")
+    assert admin.user is not None
+    for sandbox in (False, True):
+        rules = Rules("All", frozenset({"bookings.read"}), sandbox=sandbox)
+        await api_keys.create_key(app, admin, rules, user_id=admin.user, by=by(admin))
+    over = await api_keys.create_key(app, admin, rules, user_id=admin.user, by=by(admin))
+    await api_keys.revoke_key(app, admin, over.key.id, by=by(admin))
+    mine = Rules("Mine", frozenset({"bookings.read"}))
+    await api_keys.create_key(app, owner, mine, user_id=owner.user or ids.new(), by=by(owner))
+    _, keys = await members.update_member(
+        app, owner, admin.user, role="viewer", venues=frozenset(), by=by(owner)
+    )
+    assert keys == 2
+    assert ((await people.log(owner.tenant))[-1].after or {})["api_keys"] == 2
+    assert await members.remove_member(app, owner, admin.user, by=by(owner)) == 2
+    assert ((await people.log(owner.tenant))[-1].before or {})["api_keys"] == 2
 
 
 async def test_leaving_ends_the_own_sessions(app: App, people: People, owner: Caller) -> None:

@@ -28,6 +28,7 @@ from auth.domain.operators import (
 )
 from auth.domain.passwords import PasswordTooCommon
 from auth.domain.sessions import (
+    REUSE_INTERVAL,
     EndReason,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -202,6 +203,10 @@ async def test_no_access_token_outlives_its_session(app: App, sylvie: Agent) -> 
 async def test_an_old_refresh_token_ends_the_session(app: App, sylvie: Agent) -> None:
     first = await sylvie.log_in()
     await refresh(app, await refresh(app, first))
+    assert await refresh(app, first)
+    interval = REUSE_INTERVAL
+    async with app.db.begin_platform(reason="let time pass in a test") as tx:
+        await tx.execute(sa.update(OPERATOR_SESSIONS).values(stepped_at=sa.func.now() - interval))
     with pytest.raises(RefreshTokenReused):
         await refresh(app, first)
     assert (await sylvie.session(first)).end_reason is EndReason.TOKEN_REUSED
@@ -353,7 +358,11 @@ async def test_all_who_can_log_in_hear_that_somebody_may_come_to(app: App) -> No
     assert await waiting(app, MailKind.OPERATORS_CHANGED) == []  # the first: there was nobody to tell
     marcel = await Agent.add(app, "marcel@platform.example", "support")
     over = await Agent.add(app, "over@platform.example")
-    await operators.disable_operator(app, over.id, by=sylvie.by)
+    before = len(await waiting(app, MailKind.OPERATORS_CHANGED))
+    for _ in range(2):  # the second time there is nothing to tell
+        await operators.disable_operator(app, over.id, by=sylvie.by)
+    told = (await written(app, MailKind.OPERATORS_CHANGED))[before:]
+    assert [each.email for each in told] == [marcel.email, over.email, sylvie.email]
     before = len(await waiting(app, MailKind.OPERATORS_CHANGED))
     await operators.renew_operator_codes(app, sylvie.id, by=sylvie.by)
     await operators.reenrol_operator(app, marcel.id, by=sylvie.by)  # what he had ends with it

@@ -91,7 +91,7 @@ async def test_the_first_passkey_comes_with_recovery_codes_and_further_ones_with
     assert paulette.recovery_codes is codes
     names = [each.name for each in await passkeys.list_passkeys(app, paulette.user)]
     assert names == ["My phone", "My key"]
-    asked = json.loads(await passkeys.begin_passkey(app, paulette.user))
+    asked = json.loads(await passkeys.begin_passkey(app, paulette.user, by=paulette.by))
     assert len(asked["excludeCredentials"]) == 2
     assert decode(asked["user"]["id"]) == paulette.user.bytes
 
@@ -165,8 +165,8 @@ async def test_a_challenge_serves_the_person_and_the_purpose_it_was_made_for(
     marcel = await Holder.register(app, people, "marcel@example.org")
     device = Authenticator()
     await paulette.add_passkey(device)
-    foreign = Authenticator().create(await passkeys.begin_passkey(app, marcel.user))
-    registration = json.loads(await passkeys.begin_passkey(app, paulette.user))
+    foreign = Authenticator().create(await passkeys.begin_passkey(app, marcel.user, by=marcel.by))
+    registration = json.loads(await passkeys.begin_passkey(app, paulette.user, by=paulette.by))
     asserted = json.loads(await second_steps.begin_passkey_use(app))
     swapped = dict(registration, challenge=asserted["challenge"])
     credentials = (foreign, Authenticator().create(json.dumps(swapped)), "{}", device.credential_id.hex())
@@ -181,18 +181,18 @@ async def test_a_challenge_serves_the_person_and_the_purpose_it_was_made_for(
 
 async def test_a_creation_is_taken_once(app: App, paulette: Holder, people: People) -> None:
     device = Authenticator()
-    credential = device.create(await passkeys.begin_passkey(app, paulette.user))
+    credential = device.create(await passkeys.begin_passkey(app, paulette.user, by=paulette.by))
     await passkeys.add_passkey(app, paulette.user, name="Mine", credential=credential, by=paulette.by)
     with pytest.raises(PasskeyRefused):
         await passkeys.add_passkey(app, paulette.user, name="Mine", credential=credential, by=paulette.by)
     marcel = await Holder.register(app, people, "marcel@example.org")
-    again = device.create(await passkeys.begin_passkey(app, marcel.user))
+    again = device.create(await passkeys.begin_passkey(app, marcel.user, by=marcel.by))
     with pytest.raises(PasskeyExists):
         await passkeys.add_passkey(app, marcel.user, name="Theirs", credential=again, by=marcel.by)
 
 
 async def test_twenty_passkeys_are_enough(app: App, paulette: Holder) -> None:
-    credential = Authenticator().create(await passkeys.begin_passkey(app, paulette.user))
+    credential = Authenticator().create(await passkeys.begin_passkey(app, paulette.user, by=paulette.by))
     await paulette.add_passkey(Authenticator())
     async with app.db.begin_platform(reason="make many rows in a test") as tx:
         (one,) = await store.list_passkeys(tx, paulette.user)
@@ -201,7 +201,7 @@ async def test_twenty_passkeys_are_enough(app: App, paulette: Holder) -> None:
             changed = values | {"id": ids.new(), "credential_id": bytes([number])}
             await tx.execute(sa.insert(PASSKEYS).values(changed))
     with pytest.raises(TooManyPasskeys):
-        await passkeys.begin_passkey(app, paulette.user)
+        await passkeys.begin_passkey(app, paulette.user, by=paulette.by)
     with pytest.raises(TooManyPasskeys):
         await passkeys.add_passkey(app, paulette.user, name="Mine", credential=credential, by=paulette.by)
 

@@ -12,11 +12,14 @@ from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import ActorKind, Author
 from auth.hashing import Passwords, Verdict
 from auth.settings import HashingSettings
-from auth.usecases import credentials, operator_log_in, own_sessions, sessions
+from auth.usecases import addresses, credentials, members, operator_log_in, own_sessions, sessions
+from servicekit import paging
+from servicekit.errors import Busy
 
 from .conftest import BROWSER, PASSWORD, PLACE, People
 from .mailbox import the_only
 from .operating import OTHER_WORDS, WORDS, Agent
+from .staff import invite, join, link, log_in
 
 EMAIL = "paulette@example.org"
 NEW = "nine kingfishers by the weir"
@@ -125,3 +128,52 @@ async def test_an_operator_who_gave_the_old_password_while_it_was_changed_is_ref
     with pytest.raises(InvalidCredentials):
         await operator_log_in.log_in_operator(slow.let(change), sylvie.email, WORDS, by=VISITOR)
     assert await sylvie.knock(OTHER_WORDS)
+
+
+@pytest.fixture
+async def moving(app: App, people: People) -> Meanwhile:
+    """What the owner does: moves the account to another address by the link that was mailed there."""
+    await people.own(EMAIL)
+    session = await people.session(await people.log_in(EMAIL))
+    await addresses.ask_to_change_email(app, session.user_id, "paulette@example.com", by=VISITOR)
+    mail = await the_only(app, MailKind.EMAIL_CHANGE)
+
+    async def move() -> None:
+        await addresses.confirm_email_change(app, mail.token, by=VISITOR)
+
+    return move
+
+
+async def refused_to_join(slow: Slow, people: People, meanwhile: Meanwhile) -> None:
+    """Has somebody invite the account, which changes while the password of the invited is compared."""
+    host = "marcel@example.org"
+    await people.own(host)
+    owner = await log_in(people, host)
+    token = await link(people.app, await invite(people.app, owner, EMAIL))
+    with pytest.raises(Busy):
+        await join(slow.let(meanwhile), token)
+    found, _ = await members.list_members(people.app, owner.tenant, paging.page(0, "", keys=2))
+    assert [each.email for each in found] == [host]
+
+
+async def test_nobody_joins_by_a_password_that_is_reset_meanwhile(
+    slow: Slow, people: People, resetting: Meanwhile
+) -> None:
+    await refused_to_join(slow, people, resetting)
+
+
+async def test_nobody_joins_by_an_address_that_the_account_leaves_meanwhile(
+    slow: Slow, people: People, moving: Meanwhile
+) -> None:
+    await refused_to_join(slow, people, moving)
+
+
+async def test_control_whoever_is_invited_joins_while_nothing_happens(
+    app: App, slow: Slow, people: People
+) -> None:
+    await people.own(EMAIL)
+    await people.own("marcel@example.org")
+    owner = await log_in(people, "marcel@example.org")
+    token = await link(app, await invite(app, owner, EMAIL))
+    assert await join(slow.let(nothing), token) == owner.tenant
+    assert slow.passwords.meanwhile == []

@@ -184,14 +184,14 @@ async def test_nobody_leaves_a_required_connection_by_another_address(
     swann = await hire(people, owner, SWANN)
     assert swann.user is not None
     connection = await connect(app, owner, "corp.example")
-    await addresses.ask_to_change_email(app, swann.user, "swann@private.example")
+    await addresses.ask_to_change_email(app, swann.user, "swann@private.example", by=VISITOR)
     link = (await the_only(app, MailKind.EMAIL_CHANGE)).token
     await require(app, owner, connection)
     with pytest.raises(SsoRequired):
         await addresses.confirm_email_change(app, link, by=VISITOR)
     with pytest.raises(SsoRequired):
-        await addresses.ask_to_change_email(app, swann.user, "swann@private.example")
-    await addresses.ask_to_change_email(app, swann.user, "charles@corp.example")
+        await addresses.ask_to_change_email(app, swann.user, "swann@private.example", by=VISITOR)
+    await addresses.ask_to_change_email(app, swann.user, "charles@corp.example", by=VISITOR)
     link = (await the_only(app, MailKind.EMAIL_CHANGE)).token
     await addresses.confirm_email_change(app, link, by=VISITOR)
 

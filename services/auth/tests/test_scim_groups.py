@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from auth.app import App
 from auth.domain.audit import Action
 from auth.domain.connections import Rules
-from auth.domain.roles import Role
+from auth.domain.roles import Role, RoleNotFound
 from auth.domain.scim import GroupName, role_of_groups
 from auth.servicer import servicers
 from auth.usecases import members, roles
@@ -56,7 +56,8 @@ def test_the_order_of_the_mapping_decides_among_several_groups() -> None:
     assert role_of_groups(rules, [], [group("Books"), group("Hosts", "id-of-hosts")]) == "host"
     assert role_of_groups(rules, [], [group("Hosts", "id-of-hosts"), group("Chefs")]) == "manager"
     assert role_of_groups(rules, [], [group("admin"), group("chefs")]) == ""
-    assert role_of_groups(Rules("viewer", roles=(("Bosses", "owner"),)), [], [group("Bosses")]) == ""
+    with pytest.raises(RoleNotFound):
+        Rules("viewer", roles=(("Bosses", "owner"),))
 
 
 def test_without_a_mapping_groups_are_called_like_roles() -> None:

@@ -198,7 +198,7 @@ async def test_whoever_is_moved_is_told_at_the_old_address_and_can_take_it_back(
     host = await hire(people, corp.owner, ODETTE, "host")
     made = await corp.directory.hire(ODETTE)
     assert host.user is not None
-    await addresses.ask_to_change_email(app, host.user, "elsewhere@corp.example")
+    await addresses.ask_to_change_email(app, host.user, "elsewhere@corp.example", by=BY)
     moved = {"op": "replace", "path": "userName", "value": "mallory@corp.example"}
     assert (await corp.directory.patch(f"Users/{made['id']}", moved)).status_code == 200
     assert await mailbox.waiting(app, MailKind.EMAIL_CHANGE) == []

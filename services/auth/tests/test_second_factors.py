@@ -61,7 +61,7 @@ async def outcome(holder: Holder, pending: PendingLogIn, factor: Factor, secret:
 
 async def test_an_app_counts_from_its_first_code_on(app: App, people: People) -> None:
     paulette = await Holder.register(app, people)
-    await factors.begin_totp(app, paulette.user)
+    await factors.begin_totp(app, paulette.user, by=paulette.by)
     assert isinstance(await paulette.knock(), SessionTokens)
     assert await factors.get_factors(app, paulette.user) == FactorSummary(
         totp=False, passkeys=0, recovery_codes_left=0
@@ -190,8 +190,8 @@ async def test_an_app_is_enrolled_once_and_only_by_its_code(app: App, people: Pe
     paulette = await Holder.register(app, people)
     with pytest.raises(TotpNotFound):
         await factors.confirm_totp(app, paulette.user, WRONG, by=paulette.by)
-    first = await factors.begin_totp(app, paulette.user)
-    second = await factors.begin_totp(app, paulette.user)
+    first = await factors.begin_totp(app, paulette.user, by=paulette.by)
+    second = await factors.begin_totp(app, paulette.user, by=paulette.by)
     assert first.secret != second.secret
     assert quote(EMAIL, safe="") in second.uri
     with pytest.raises(CodeWrong):
@@ -201,11 +201,11 @@ async def test_an_app_is_enrolled_once_and_only_by_its_code(app: App, people: Pe
         await factors.confirm_totp(app, paulette.user, WRONG, by=paulette.by)
     await paulette.add_totp()
     with pytest.raises(TotpExists):
-        await factors.begin_totp(app, paulette.user)
+        await factors.begin_totp(app, paulette.user, by=paulette.by)
     with pytest.raises(TotpExists):
         await factors.confirm_totp(app, paulette.user, paulette.code(), by=paulette.by)
     with pytest.raises(Unauthenticated):
-        await factors.begin_totp(app, ids.new())
+        await factors.begin_totp(app, ids.new(), by=paulette.by)
 
 
 async def test_the_code_that_confirmed_the_app_opens_nothing(app: App, people: People) -> None:

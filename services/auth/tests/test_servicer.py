@@ -8,7 +8,7 @@ import pytest
 
 from auth.app import App
 from auth.domain import accounts, passwords, sessions
-from auth.domain.sessions import RefreshToken
+from auth.domain.sessions import REUSE_INTERVAL, RefreshToken
 from auth.servicer import servicers
 from comptoir.auth.v1 import account_pb2 as pb
 from comptoir.auth.v1.account_pb2_grpc import AccountDirectoryServiceStub, AccountServiceStub
@@ -164,6 +164,7 @@ async def test_an_old_refresh_token_is_told_from_an_invalid_one(edge: Edge, peop
     for _ in range(2):
         request = pb.RefreshSessionRequest(refresh_token=token)
         token = (await edge.call(AccountServiceStub, "RefreshSession", request)).tokens.refresh_token
+    await people.age_sessions(REUSE_INTERVAL)
     reused = await refusal(edge, "RefreshSession", pb.RefreshSessionRequest(refresh_token=first))
     assert (reused.reason, reused.kind.http_status) == ("REFRESH_TOKEN_REUSED", 401)
 

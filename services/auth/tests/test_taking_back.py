@@ -55,7 +55,7 @@ async def victim(app: App, people: People) -> Holder:
 
 async def steal(app: App, victim: Holder) -> str:
     """Moves the account to the thief's address; answers the token that takes it back."""
-    await addresses.ask_to_change_email(app, victim.user, THIEF)
+    await addresses.ask_to_change_email(app, victim.user, THIEF, by=VISITOR)
     await addresses.confirm_email_change(app, (await the_only(app, MailKind.EMAIL_CHANGE)).token, by=VISITOR)
     return (await the_only(app, MailKind.EMAIL_CHANGED)).token
 

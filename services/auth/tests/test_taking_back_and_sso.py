@@ -39,7 +39,7 @@ async def owner(people: People) -> Caller:
 
 async def move(app: App, user: UUID, email: str) -> str:
     """Moves the account; answers the token that takes it back."""
-    await addresses.ask_to_change_email(app, user, email)
+    await addresses.ask_to_change_email(app, user, email, by=VISITOR)
     await addresses.confirm_email_change(app, (await the_only(app, MailKind.EMAIL_CHANGE)).token, by=VISITOR)
     return (await written(app, MailKind.EMAIL_CHANGED))[-1].token
 

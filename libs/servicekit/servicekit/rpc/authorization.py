@@ -39,7 +39,9 @@ def authorize(policy: policy_pb2.Policy, caller: Caller) -> None:
         raise PermissionDenied
     if audience == policy_pb2.AUDIENCE_PLATFORM and not _operates(policy, caller):
         raise PermissionDenied
-    if policy.fresh and not (_fresh(caller) and _own(policy, caller)):
+    if policy.fresh and not _fresh(caller):
+        raise FreshAuthenticationRequired
+    if (policy.fresh or policy.own) and not _own(policy, caller):
         raise FreshAuthenticationRequired
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from auth.domain.limits import place
+from auth.domain.limits import network
 from auth.domain.roles import Grant
 from servicekit.errors import AppError, InvalidRequest, Kind, Violation
 
@@ -182,8 +182,13 @@ def normalise_email(text: str) -> str:
 
 
 def attempt_key(email: str, address: str) -> bytes:
-    """By what log-ins are counted first: account and place together; see `limits.place`."""
-    return hashlib.sha256(f"{email}\x00{place(address)}".encode()).digest()
+    """By what log-ins of strangers are counted first: account and network together; see `limits.network`."""
+    return hashlib.sha256(f"{email}\x00{network(address)}".encode()).digest()
+
+
+def known_attempt_key(email: str, known: str) -> bytes:
+    """By what those are counted, and alone, who are in a session or on a device that was there before."""
+    return hashlib.sha256(f"{email}\x00known\x00{known}".encode()).digest()
 
 
 def person_name(text: str) -> str:

@@ -14,6 +14,17 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from servicekit.errors import AppError, Kind
+
+
+class NoSandbox(AppError):
+    """The organization has no sandbox: it has made no test key yet."""
+
+    kind = Kind.NOT_FOUND
+    reason = "NO_SANDBOX"
+    detail = "This organization has no sandbox yet: the first test key makes it."
+
+
 Values: TypeAlias = Mapping[str, "str | int | bool | list[str] | None"]
 """What an entry says of a thing, before or after. Never a secret, nor its hash; no fractions, which a
 database writes in its own way."""
@@ -116,6 +127,8 @@ class Author:
     """The user in whose name somebody else acts. `store.audit.record` finds that of a key, who made it."""
     address: str = ""
     request_id: str = ""
+    session: UUID | None = None
+    """What a person, or an operator on the platform, calls in: for `usecases.holding`. Not recorded."""
 
 
 NOBODY = Author(ActorKind.NOBODY)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from auth.domain.roles import RoleNotFound
 from servicekit.errors import AppError, Kind
+from servicekit.permissions import OWNER
 
 MOST_CONNECTIONS = 10
 _RECORD = "_comptoir"
@@ -120,6 +122,11 @@ class Rules:
     """Values of the claim and what they make of somebody, in the order in which they are tried."""
     required: bool = False
     provides_second_factor: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises RoleNotFound: no provider makes owners, who are made by a transfer alone."""
+        if OWNER in self.all_roles():
+            raise RoleNotFound
 
     def role_of(self, groups: Collection[str]) -> str:
         """The role of somebody whom the provider puts into these groups."""

@@ -45,6 +45,14 @@ class LastOwner(AppError):
     detail = "An organization needs an owner. Make somebody else one first."
 
 
+class MemberRemoved(AppError):
+    """The organization has removed the person: their provider alone does not bring them back."""
+
+    kind = Kind.REFUSED
+    reason = "MEMBER_REMOVED"
+    detail = "You were removed from this organization. Ask it for an invitation."
+
+
 class NoOrganization(AppError):
     """The credentials are right, but the person belongs to no organization any more."""
 

@@ -1,6 +1,7 @@
 """Requests about persons: what they ask, how far they are, and what refuses them. Never does I/O."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ DUE = timedelta(days=30)
 KEPT = timedelta(days=7)
 """How long an export can be downloaded."""
 _MOST_NAMED = 50
+_ADDRESS = re.compile(r"[^\s@]{1,250}@[^\s@]{1,250}")
+_NUMBER = re.compile(r"\+[0-9]{4,15}")
 
 
 class PrivacyRequestNotFound(AppError):
@@ -116,6 +119,11 @@ class Subject:
         said = {"email": self.email, "phone": self.phone}
         return json.dumps(said | ({"name": self.name} if self.name else {}), sort_keys=True).encode()
 
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The address, or the number."""
+        return frozenset(filter(None, (self.email, self.phone)))
+
     @classmethod
     def read(cls, written: bytes) -> "Subject":
         """What `written` wrote."""
@@ -202,6 +210,29 @@ class PrivacyRequest:
             raise ExportNotReady
         if self.status is RequestStatus.EXPIRED or self.kept_until is None or now >= self.kept_until:
             raise ExportExpired
+
+
+def identifiers_in(document: bytes) -> frozenset[str]:
+    """All addresses and numbers that stand by themselves in a service's part of an export.
+
+    Also those of somebody else whom it names: whose erasure ends the export, too. None in what is no JSON.
+    """
+    try:
+        waiting = [json.loads(document)]
+    except ValueError:
+        return frozenset()
+    found: set[str] = set()
+    while waiting:
+        match waiting.pop():
+            case dict() as named:
+                waiting.extend(named.values())
+            case list() as listed:
+                waiting.extend(listed)
+            case str() as text if _NUMBER.fullmatch(text):
+                found.add(text)
+            case str() as text if _ADDRESS.fullmatch(text.strip()):
+                found.add(normalise_email(text))
+    return frozenset(filter(None, found))
 
 
 def _compared(name: str) -> str:

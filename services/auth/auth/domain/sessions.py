@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from servicekit.errors import AppError, Kind, Unauthenticated
+from servicekit.permissions import BY_CONNECTION
 
 _VERSION = b"\x00"
 _SESSION = slice(1, 17)
@@ -20,6 +21,8 @@ _CHECKSUM_BYTES = 4
 _TAIL = _MAC_BYTES + _CHECKSUM_BYTES
 _LONGEST = 64
 _SALT_BYTES = 32
+REUSE_INTERVAL = timedelta(seconds=10)
+"""How long after a step the tokens of before it are answered with the newest: the default of GoTrue."""
 
 
 class RefreshTokenInvalid(AppError):
@@ -59,6 +62,7 @@ class EndReason(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105
     EMAIL_REVERTED = "email_reverted"
     ACCOUNT_DELETED = "account_deleted"
+    CONNECTION_GONE = "connection_gone"
     OPERATOR_DISABLED = "operator_disabled"
     OPERATOR_REENROLLED = "operator_reenrolled"
 
@@ -107,6 +111,12 @@ class Session:
     """Where the session was opened from."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
+    connection_id: UUID | None = None
+    """The organization's connection that it was opened by, whatever credentials were given since."""
+    stepped_at: datetime | None = None
+    """When the counter last went on."""
+    forgiven: int = 0
+    """The oldest counter that is answered with the newest token, until `REUSE_INTERVAL` after that step."""
 
     @classmethod
     def open(
@@ -120,6 +130,7 @@ class Session:
         address: str,
         now: datetime,
         lifetimes: Lifetimes,
+        connection_id: UUID | None = None,
     ) -> "Session":
         """A fresh session of a person who has just given full credentials."""
         return cls(
@@ -135,7 +146,13 @@ class Session:
             authenticated_at=now,
             device=device,
             address=address,
+            connection_id=connection_id,
         )
+
+    @property
+    def by_connection(self) -> bool:
+        """Whether a connection let the person in; older sessions say so by their methods alone."""
+        return self.connection_id is not None or BY_CONNECTION in self.methods
 
     def holds(self, *, now: datetime, idle: timedelta) -> bool:
         """Whether the session can still be gone on with."""
@@ -145,21 +162,21 @@ class Session:
         """The session after a refresh token with `counter` was presented.
 
         The newest token rotates it. Its parent changes nothing but the time of use: a client that lost
-        our answer, or another tab of it, gets the newest token again. An older one ends it: the caller
-        saves that, and then refuses.
+        our answer, or another tab of it, gets the newest token again. So does whoever comes within
+        `REUSE_INTERVAL` of a step with a token that was good right before it, or before steps that followed
+        each other as fast: tabs refresh while one of them steps up. An older one ends it: the caller saves
+        that, and then refuses.
 
         Raises:
             RefreshTokenInvalid: the session is over, or the counter was never handed out.
         """
         if not self.holds(now=now, idle=idle) or counter > self.counter:
             raise RefreshTokenInvalid
-        match self.counter - counter:
-            case 0:
-                return replace(self, counter=self.counter + 1, last_used_at=now)
-            case 1:
-                return replace(self, last_used_at=now)
-            case _:
-                return self.end(now, EndReason.TOKEN_REUSED)
+        if counter == self.counter:
+            return self._step(now)
+        if counter == self.counter - 1 or (self._stepped_lately(now) and counter >= self.forgiven):
+            return replace(self, last_used_at=now)
+        return self.end(now, EndReason.TOKEN_REUSED)
 
     def reauthenticate(self, methods: Iterable[str], *, now: datetime, idle: timedelta) -> "Session":
         """The session after full credentials were given anew. It takes a step, as by a refresh: ASVS 7.2.4.
@@ -169,8 +186,14 @@ class Session:
         """
         if not self.holds(now=now, idle=idle):
             raise Unauthenticated
-        given = tuple(sorted(set(methods)))
-        return replace(self, counter=self.counter + 1, methods=given, authenticated_at=now, last_used_at=now)
+        return replace(self._step(now), methods=tuple(sorted(set(methods))), authenticated_at=now)
+
+    def _step(self, now: datetime) -> "Session":
+        oldest = self.forgiven if self._stepped_lately(now) else max(self.counter - 1, 0)
+        return replace(self, counter=self.counter + 1, last_used_at=now, stepped_at=now, forgiven=oldest)
+
+    def _stepped_lately(self, now: datetime) -> bool:
+        return self.stepped_at is not None and now - self.stepped_at < REUSE_INTERVAL
 
     def end(self, now: datetime, reason: EndReason) -> "Session":
         """The session, over; it stays over since the first time, and for the first reason."""

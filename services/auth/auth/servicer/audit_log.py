@@ -40,18 +40,23 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def __init__(self, app: App) -> None:
         self._app = app
 
+    async def _chain(self, organization_id: str, *, sandbox: bool) -> UUID:
+        """The chain of the caller's organization, or of its sandbox."""
+        named = own(organization_id)
+        return await audit_log.find_sandbox(self._app, named) if sandbox else named
+
     async def ListAuditEntries(
         self, request: audit_pb2.ListAuditEntriesRequest, _context: _Context
     ) -> audit_pb2.ListAuditEntriesResponse:
         """Lists what fits."""
-        organization_id = own(request.organization_id)
+        chain = await self._chain(request.organization_id, sandbox=request.sandbox)
         filters = audit_pb2.ListAuditEntriesRequest()
         filters.CopyFrom(request)
         filters.ClearField("page_size")
         filters.ClearField("page_token")
         scope = filters.SerializeToString(deterministic=True).hex()
         page = paging.page(request.page_size, request.page_token, "audit entries", scope, keys=1)
-        found, token = await audit_log.list_entries(self._app, organization_id, _wanted(request), page)
+        found, token = await audit_log.list_entries(self._app, chain, _wanted(request), page)
         return audit_pb2.ListAuditEntriesResponse(
             items=[_shown(each) for each in found], next_page_token=token
         )
@@ -60,15 +65,16 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.ExportAuditEntriesRequest, _context: _Context
     ) -> audit_pb2.ExportAuditEntriesResponse:
         """Answers a stretch, with all that is needed to check it."""
-        organization_id = own(request.organization_id)
-        found, newest = await audit_log.export_entries(self._app, organization_id, after=request.after)
+        chain = await self._chain(request.organization_id, sandbox=request.sandbox)
+        found, newest = await audit_log.export_entries(self._app, chain, after=request.after)
         return audit_pb2.ExportAuditEntriesResponse(items=[_chained(each) for each in found], newest=newest)
 
     async def VerifyAuditLog(
         self, request: audit_pb2.VerifyAuditLogRequest, _context: _Context
     ) -> audit_pb2.VerifyAuditLogResponse:
         """Checks the chain."""
-        verdict = await audit_log.verify_log(self._app, own(request.organization_id), after=request.after)
+        chain = await self._chain(request.organization_id, sandbox=request.sandbox)
+        verdict = await audit_log.verify_log(self._app, chain, after=request.after)
         return audit_pb2.VerifyAuditLogResponse(
             intact=verdict.first_broken is None,
             first_broken=verdict.first_broken or 0,

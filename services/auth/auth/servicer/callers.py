@@ -6,6 +6,7 @@ from auth.domain.audit import ActorKind, Author
 from servicekit import identity
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller, CallerKind
+from servicekit.permissions import BY_CONNECTION
 
 
 def author() -> Author:
@@ -13,7 +14,9 @@ def author() -> Author:
     caller, origin = identity.caller(), identity.origin()
     kind, who = _actor(caller)
     behalf = caller.user if who != caller.user else None
-    return Author(kind, who, behalf, address=caller.address, request_id=origin.request_id)
+    own = kind is ActorKind.USER or caller.kind is CallerKind.PLATFORM  # access by break-glass is no session
+    session = caller.session if own else None
+    return Author(kind, who, behalf, address=caller.address, request_id=origin.request_id, session=session)
 
 
 def person() -> tuple[UUID, UUID]:
@@ -26,6 +29,15 @@ def person() -> tuple[UUID, UUID]:
     if caller.user is None or caller.session is None or caller.operator is not None:
         raise Unauthenticated
     return caller.user, caller.session
+
+
+def reach() -> UUID | None:
+    """The one organization that the caller may know and change, if its connection vouched for them.
+
+    None for people with credentials of their own: all of theirs.
+    """
+    caller = identity.caller()
+    return caller.tenant if BY_CONNECTION in caller.methods else None
 
 
 def operator() -> tuple[UUID, UUID]:

@@ -54,7 +54,7 @@ class CredentialServicer(credential_pb2_grpc.CredentialServiceServicer):
     ) -> credential_pb2.ChangeEmailResponse:
         """Asks for a mail to another address."""
         user_id, _ = person()
-        await addresses.ask_to_change_email(self._app, user_id, request.email)
+        await addresses.ask_to_change_email(self._app, user_id, request.email, by=author())
         return credential_pb2.ChangeEmailResponse()
 
     async def ConfirmEmailChange(

@@ -36,7 +36,7 @@ class FactorServicer(factor_pb2_grpc.FactorServiceServicer):
     ) -> factor_pb2.BeginTotpResponse:
         """Makes a secret for an authenticator app."""
         user_id, _ = person()
-        enrolment = await factors.begin_totp(self._app, user_id)
+        enrolment = await factors.begin_totp(self._app, user_id, by=author())
         return factor_pb2.BeginTotpResponse(secret=enrolment.secret, uri=enrolment.uri)
 
     async def ConfirmTotp(

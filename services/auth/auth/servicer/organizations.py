@@ -9,7 +9,7 @@ import grpc
 from auth.app import App
 from auth.domain.members import Member, MemberNotFound, Organization, OrganizationNotFound
 from auth.domain.plans import FREE
-from auth.servicer.callers import author, person
+from auth.servicer.callers import author, person, reach
 from auth.servicer.tokens import shown_tokens
 from auth.usecases import members, organizations
 from comptoir.auth.v1 import organization_pb2, organization_pb2_grpc
@@ -39,7 +39,7 @@ class OrganizationServicer(organization_pb2_grpc.OrganizationServiceServicer):
         """Lists the caller's."""
         user_id, _ = person()
         page = paging.page(request.page_size, request.page_token, "organizations", str(user_id), keys=2)
-        found, token = await organizations.list_organizations(self._app, user_id, page)
+        found, token = await organizations.list_organizations(self._app, user_id, page, within=reach())
         return organization_pb2.ListOrganizationsResponse(
             items=[_shown(each, role) for each, role in found], next_page_token=token
         )
@@ -127,7 +127,7 @@ class MemberServicer(organization_pb2_grpc.MemberServiceServicer):
     ) -> organization_pb2.UpdateMemberResponse:
         """Gives one another role or other venues."""
         own(request.organization_id)
-        changed = await members.update_member(
+        changed, keys = await members.update_member(
             self._app,
             identity.caller(),
             ids.parse("usr", request.user_id, MemberNotFound),
@@ -135,7 +135,7 @@ class MemberServicer(organization_pb2_grpc.MemberServiceServicer):
             venues=venue_ids(request.venue_ids),
             by=author(),
         )
-        return organization_pb2.UpdateMemberResponse(member=_shown_member(changed))
+        return organization_pb2.UpdateMemberResponse(member=_shown_member(changed), api_keys=keys)
 
     async def RemoveMember(
         self, request: organization_pb2.RemoveMemberRequest, _context: _Context
@@ -143,8 +143,8 @@ class MemberServicer(organization_pb2_grpc.MemberServiceServicer):
         """Removes one."""
         own(request.organization_id)
         user_id = ids.parse("usr", request.user_id, MemberNotFound)
-        await members.remove_member(self._app, identity.caller(), user_id, by=author())
-        return organization_pb2.RemoveMemberResponse()
+        keys = await members.remove_member(self._app, identity.caller(), user_id, by=author())
+        return organization_pb2.RemoveMemberResponse(api_keys=keys)
 
     async def EndMemberSessions(
         self, request: organization_pb2.EndMemberSessionsRequest, _context: _Context

@@ -27,7 +27,8 @@ class PasskeyServicer(factor_pb2_grpc.PasskeyServiceServicer):
     ) -> factor_pb2.BeginPasskeyResponse:
         """Tells the browser what to make."""
         user_id, _ = person()
-        return factor_pb2.BeginPasskeyResponse(options=await passkeys.begin_passkey(self._app, user_id))
+        options = await passkeys.begin_passkey(self._app, user_id, by=author())
+        return factor_pb2.BeginPasskeyResponse(options=options)
 
     async def AddPasskey(
         self, request: factor_pb2.AddPasskeyRequest, _context: _Context

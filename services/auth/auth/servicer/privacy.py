@@ -47,7 +47,9 @@ class PrivacyServicer(rpc.PrivacyServiceServicer):
         self, request: pb.ListNamesOfNumberRequest, _context: _Context
     ) -> pb.ListNamesOfNumberResponse:
         """As booking says them. Nothing of it is kept."""
-        found = await self._app.guests.names_of(own(request.organization_id), request.phone)
+        found = await privacy_wishes.names_of_number(
+            self._app, own(request.organization_id), request.phone, by=author()
+        )
         return pb.ListNamesOfNumberResponse(
             items=[pb.NameOfNumber(name=name, bookings=count) for name, count in found]
         )

@@ -9,7 +9,7 @@ import grpc
 from auth.app import App
 from auth.domain.challenges import GivenFactor
 from auth.domain.sessions import EndReason, Session, SessionNotFound
-from auth.servicer.callers import author, person
+from auth.servicer.callers import author, person, reach
 from auth.servicer.tokens import shown_tokens
 from auth.usecases import own_sessions
 from comptoir.auth.v1 import session_pb2, session_pb2_grpc
@@ -30,7 +30,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         """Lists the caller's sessions."""
         user_id, current = person()
         page = paging.page(request.page_size, request.page_token, "sessions", str(user_id), keys=1)
-        found, token = await own_sessions.list_sessions(self._app, user_id, page)
+        found, token = await own_sessions.list_sessions(self._app, user_id, page, within=reach())
         return session_pb2.ListSessionsResponse(
             items=[_shown(each, current) for each in found], next_page_token=token
         )
@@ -41,7 +41,9 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         """Ends one of them."""
         user_id, _ = person()
         session_id = ids.parse("ses", request.session_id, SessionNotFound)
-        await own_sessions.end_session(self._app, user_id, session_id, reason=EndReason.REVOKED, by=author())
+        await own_sessions.end_session(
+            self._app, user_id, session_id, reason=EndReason.REVOKED, by=author(), within=reach()
+        )
         return session_pb2.RevokeSessionResponse()
 
     async def LogOutEverywhere(

@@ -33,6 +33,7 @@ _COUNT = (
     .select_from(API_KEYS)
     .where(API_KEYS.c.organization_id == _organization, _not_over)
 )
+_COUNT_OF_MAKER = _COUNT.where(API_KEYS.c.created_by == sa.bindparam("maker", type_=sa.Uuid))
 _LOCK = sa.select(API_KEYS).where(_of_id).with_for_update()
 _FIND = sa.select(API_KEYS).where(_of_short_id)
 _LOCK_BY_SHORT_ID = _FIND.with_for_update()
@@ -86,6 +87,13 @@ async def list_keys(tx: Transaction, organization_id: UUID, *, before: UUID, mos
 async def count_keys(tx: Transaction, organization_id: UUID) -> int:
     """How many hold. True for as long as the organization's lock is held."""
     counted: int = (await tx.execute(_COUNT, {"organization": organization_id})).scalar_one()
+    return counted
+
+
+async def count_keys_of(tx: Transaction, organization_id: UUID, user_id: UUID) -> int:
+    """How many of those that hold somebody has made."""
+    asked = {"organization": organization_id, "maker": user_id}
+    counted: int = (await tx.execute(_COUNT_OF_MAKER, asked)).scalar_one()
     return counted
 
 

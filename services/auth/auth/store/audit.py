@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain.audit import GENESIS, Action, ActorKind, Author, Entry, Values
-from auth.tables import API_KEYS, AUDIT_ENTRIES, AUDIT_HEADS
+from auth.tables import API_KEYS, AUDIT_ENTRIES, AUDIT_HEADS, ORGANIZATIONS
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -25,6 +25,13 @@ _MAKER = sa.select(API_KEYS.c.created_by).where(
     API_KEYS.c.organization_id == sa.bindparam("chain", type_=sa.Uuid),
     API_KEYS.c.id == sa.bindparam("key", type_=sa.Uuid),
 )
+_OWNER = sa.select(ORGANIZATIONS.c.sandbox_of).where(
+    ORGANIZATIONS.c.id == sa.bindparam("chain", type_=sa.Uuid)
+)
+_ENTER = sa.select(
+    sa.func.set_config("app.organization_id", sa.bindparam("tenant", type_=sa.Text), True)
+)  # until the end of the transaction
+_TENANT = sa.select(sa.func.current_setting("app.organization_id", True))  # it may be unset
 _INSERT = sa.insert(AUDIT_ENTRIES)
 _MOVE_HEAD = sa.update(AUDIT_HEADS).where(_of_chain).values(hash=sa.bindparam("newest", type_=sa.LargeBinary))
 _LIST = (
@@ -94,7 +101,7 @@ async def record(
     """
     on_behalf_of = author.on_behalf_of
     if author.kind is ActorKind.KEY and on_behalf_of is None:
-        on_behalf_of = (await tx.execute(_MAKER, {"chain": chain, "key": author.id})).scalar_one_or_none()
+        on_behalf_of = await _maker(tx, chain, author.id)
     head = (await tx.execute(_STEP, {"chain": chain})).one()
     unsigned = Entry(
         organization_id=chain,
@@ -117,6 +124,27 @@ async def record(
     await tx.execute(_INSERT, asdict(entry))
     await tx.execute(_MOVE_HEAD, {"chain": chain, "newest": entry.hash})
     return entry
+
+
+async def _maker(tx: Transaction, chain: UUID, key: UUID | None) -> UUID | None:
+    """Who made a key. Test keys act in a sandbox and belong to its owner, whose rows it does not see."""
+    owner = (
+        (await tx.execute(_OWNER, {"chain": chain})).scalar_one_or_none() if ids.is_sandbox(chain) else None
+    )
+    if owner is None:
+        return await _made_by(tx, chain, key)
+    tenant = (await tx.execute(_TENANT)).scalar_one()
+    await tx.execute(_ENTER, {"tenant": str(owner)})
+    maker = await _made_by(tx, owner, key)
+    await tx.execute(_ENTER, {"tenant": tenant or ""})
+    return maker
+
+
+async def _made_by(tx: Transaction, organization_id: UUID, key: UUID | None) -> UUID | None:
+    found: UUID | None = (
+        await tx.execute(_MAKER, {"chain": organization_id, "key": key})
+    ).scalar_one_or_none()
+    return found
 
 
 async def has_entry(tx: Transaction, chain: UUID, entry_id: UUID) -> bool:

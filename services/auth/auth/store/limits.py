@@ -28,6 +28,9 @@ _COUNT = _INSERT.on_conflict_do_update(
     WISH_COUNTS.c.count,
     sa.cast(sa.func.ceil(_left), sa.Integer).label("seconds_left"),
 )
+_LOOK = sa.select(WISH_COUNTS.c.count).where(
+    WISH_COUNTS.c.key == sa.bindparam("who", type_=sa.LargeBinary), ~_over
+)
 _TAKE_BACK = (
     sa.update(WISH_COUNTS)
     .where(WISH_COUNTS.c.key == sa.bindparam("who", type_=sa.LargeBinary), ~_over, WISH_COUNTS.c.count > 0)
@@ -44,8 +47,19 @@ async def allows(tx: Transaction, limit: Limit, who: str) -> bool:
 
 async def count(tx: Transaction, limit: Limit, who: str) -> int | None:
     """The same without sweeping: None, or in how many seconds the window ends that has had too many."""
+    counted, seconds_left = await step(tx, limit, who)
+    return seconds_left if counted > limit.most else None
+
+
+async def step(tx: Transaction, limit: Limit, who: str) -> tuple[int, int]:
+    """Counts one more, whatever the limit: how many there are, and in how many seconds the window ends."""
     row = (await tx.execute(_COUNT, {"who": limit.key(who), "window": limit.window})).mappings().one()
-    return row["seconds_left"] if row["count"] > limit.most else None
+    return row["count"], row["seconds_left"]
+
+
+async def look(tx: Transaction, limit: Limit, who: str) -> int:
+    """How many there are in the window that runs."""
+    return (await tx.execute(_LOOK, {"who": limit.key(who)})).scalar_one_or_none() or 0
 
 
 async def take_back(tx: Transaction, limit: Limit, who: str) -> None:

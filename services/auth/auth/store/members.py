@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from auth.domain.accounts import Membership
@@ -12,7 +13,7 @@ from auth.domain.members import Member, Organization
 from auth.domain.roles import RoleNotFound
 from auth.store import grants
 from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER
-from auth.tables import MEMBERSHIPS, ORGANIZATIONS, ROLES, USERS
+from auth.tables import MEMBERSHIPS, ORGANIZATIONS, REMOVALS, ROLES, USERS
 from servicekit import database
 from servicekit.database import Transaction
 from servicekit.errors import Busy
@@ -48,6 +49,8 @@ _LIST_OF_USER = (
     .select_from(_granted.join(ORGANIZATIONS, ORGANIZATIONS.c.id == MEMBERSHIPS.c.organization_id))
     .where(
         _of_user,
+        MEMBERSHIPS.c.organization_id
+        == sa.func.coalesce(sa.bindparam("within", type_=sa.Uuid), MEMBERSHIPS.c.organization_id),
         sa.tuple_(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.organization_id)
         > sa.tuple_(sa.bindparam("since", type_=_MOMENT), sa.bindparam("after", type_=sa.Uuid)),
     )
@@ -90,6 +93,10 @@ _HAS_ADDRESS = sa.select(
     )
 )
 _INSERT = sa.insert(MEMBERSHIPS)
+_INSERT_REMOVAL = insert(REMOVALS).on_conflict_do_nothing()
+_of_removal = (REMOVALS.c.organization_id == _organization, REMOVALS.c.user_id == _user)
+_FIND_REMOVAL = sa.select(REMOVALS.c.user_id).where(*_of_removal)
+_FORGET_REMOVAL = sa.delete(REMOVALS).where(*_of_removal)
 _SAVE = (
     sa.update(MEMBERSHIPS)
     .where(_in_organization, _of_user)
@@ -134,10 +141,13 @@ async def rename_organization(tx: Transaction, organization_id: UUID, name: str)
 
 
 async def list_organizations(
-    tx: Transaction, user_id: UUID, *, since: datetime, after: UUID, most: int
+    tx: Transaction, user_id: UUID, *, since: datetime, after: UUID, most: int, within: UUID | None = None
 ) -> list[tuple[Organization, str, datetime]]:
-    """Those of a person with their role and since when, the oldest membership first, after the given one."""
-    values = {"user": user_id, "since": since, "after": after, "most": most}
+    """Those of a person with their role and since when, the oldest membership first, after the given one.
+
+    `within`: this one alone.
+    """
+    values = {"user": user_id, "since": since, "after": after, "most": most, "within": within}
     found = await tx.execute(_LIST_OF_USER, values)
     return [
         (Organization(row["id"], row["name"], row["plan"]), grants.grant_of(row).role, row["joined_at"])
@@ -198,11 +208,13 @@ async def has_address(tx: Transaction, organization_id: UUID, email: str) -> boo
 
 
 async def insert_member(tx: Transaction, membership: Membership) -> None:
-    """Makes a person a member.
+    """Makes a person a member. That they were removed before is forgotten.
 
     Raises:
         RoleNotFound: the role is none.
     """
+    gone = {"organization": membership.organization_id, "user": membership.user_id}
+    await tx.execute(_FORGET_REMOVAL, gone)
     await tx.execute(
         _INSERT,
         {
@@ -212,6 +224,17 @@ async def insert_member(tx: Transaction, membership: Membership) -> None:
             **grants.columns(membership.role, RoleNotFound),
         },
     )
+
+
+async def insert_removal(tx: Transaction, organization_id: UUID, user_id: UUID) -> None:
+    """Notes that the organization has removed a person, until they are a member again."""
+    await tx.execute(_INSERT_REMOVAL, {"organization_id": organization_id, "user_id": user_id})
+
+
+async def was_removed(tx: Transaction, organization_id: UUID, user_id: UUID) -> bool:
+    """Whether the organization has removed a person who is no member."""
+    found = await tx.execute(_FIND_REMOVAL, {"organization": organization_id, "user": user_id})
+    return found.scalar_one_or_none() is not None
 
 
 async def save_member(tx: Transaction, membership: Membership) -> None:

@@ -43,6 +43,8 @@ _SAVE = (
     .where(_of_id)
     .values(
         counter=sa.bindparam("newest", type_=sa.BigInteger),
+        stepped_at=sa.bindparam("stepped", type_=_MOMENT),
+        forgiven=sa.bindparam("oldest", type_=sa.BigInteger),
         last_used_at=sa.bindparam("used", type_=_MOMENT),
         methods=sa.bindparam("given", type_=OPERATOR_SESSIONS.c.methods.type),
         authenticated_at=sa.bindparam("authenticated", type_=_MOMENT),
@@ -60,7 +62,7 @@ async def list_addresses(tx: Transaction, operator_id: UUID) -> list[str]:
 async def insert_session(tx: Transaction, session: Session) -> None:
     """Keeps a new session."""
     values = asdict(session)
-    del values["organization_id"]
+    del values["organization_id"], values["connection_id"]
     await tx.execute(_INSERT, {"operator_id": values.pop("user_id")} | values)
 
 
@@ -91,6 +93,8 @@ async def save_session(tx: Transaction, session: Session) -> None:
         {
             "session": session.id,
             "newest": session.counter,
+            "stepped": session.stepped_at,
+            "oldest": session.forgiven,
             "used": session.last_used_at,
             "given": session.methods,
             "authenticated": session.authenticated_at,

@@ -19,6 +19,7 @@ from auth.tables import (
     PRIVACY_REQUESTS,
     RECOVERY_CODES,
     REMEMBERED_DEVICES,
+    REMOVALS,
     SCIM_USERS,
     SESSIONS,
     TOTP_FACTORS,
@@ -72,6 +73,7 @@ _READ_INVITATIONS = _shown(INVITATIONS).where(_of_address)
 READ_ACCOUNT = {
     "users": _shown(USERS).where(USERS.c.id == _user),
     "memberships": _shown(MEMBERSHIPS).where(MEMBERSHIPS.c.user_id == _user),
+    "removals": _shown(REMOVALS).where(REMOVALS.c.user_id == _user),
     "sessions": _shown(SESSIONS).where(SESSIONS.c.user_id == _user),
     "passkeys": _shown(PASSKEYS).where(PASSKEYS.c.user_id == _user),
     "totp_factors": _shown(TOTP_FACTORS).where(TOTP_FACTORS.c.user_id == _user),

@@ -1,6 +1,6 @@
 """Requests about persons, their receipts and documents, as rows; and what auth itself keeps of a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain.privacy import PrivacyRequest, Receipt, RequestKind, RequestStatus
-from auth.tables import PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
+from auth.tables import PRIVACY_IDENTIFIERS, PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
 from servicekit.database import Transaction
 
 _R = PRIVACY_REQUESTS.c
@@ -32,14 +32,25 @@ _FIND_RUNNING = sa.select(PRIVACY_REQUESTS).where(
     _R.status == RequestStatus.RUNNING.value,
 )
 _erasure = PRIVACY_REQUESTS.alias("erasure")
-# Of the same person in the same organization, or of the same account.
+_ours, _theirs = PRIVACY_IDENTIFIERS.alias("ours"), PRIVACY_IDENTIFIERS.alias("theirs")
+_shares_one = (
+    sa.select(sa.literal(1))
+    .select_from(_ours.join(_theirs, _theirs.c.identifier_hash == _ours.c.identifier_hash))
+    .where(
+        _ours.c.request_id == _erasure.c.id,
+        _theirs.c.request_id == _R.id,
+        _theirs.c.organization_id == _ours.c.organization_id,
+    )
+    .exists()
+)
+# Of the same person in the same organization, also by another address or number; or of the same account.
 _LOCK_EXPORTS_ABOUT = (
     sa.select(PRIVACY_REQUESTS)
     .join(
         _erasure,
         sa.and_(
             _erasure.c.id == _request,
-            _erasure.c.subject_hash == _R.subject_hash,
+            sa.or_(_erasure.c.subject_hash == _R.subject_hash, _shares_one),
             _erasure.c.organization_id.is_not_distinct_from(_R.organization_id),
         ),
     )
@@ -86,6 +97,8 @@ _PARTS = (
     .where(PRIVACY_PARTS.c.request_id == _request)
     .order_by(PRIVACY_PARTS.c.service)
 )
+_INSERT_IDENTIFIERS = insert(PRIVACY_IDENTIFIERS).on_conflict_do_nothing()
+_FORGET_IDENTIFIERS = sa.delete(PRIVACY_IDENTIFIERS).where(PRIVACY_IDENTIFIERS.c.request_id == _request)
 _FORGET_PARTS = sa.delete(PRIVACY_PARTS).where(PRIVACY_PARTS.c.request_id == _request)
 
 
@@ -141,7 +154,10 @@ async def lock_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | No
 
 
 async def lock_exports_about(tx: Transaction, erasure: UUID) -> list[PrivacyRequest]:
-    """The exports of the person whom a request is to erase, as far as they run or may be downloaded."""
+    """The exports of the person whom a request is to erase, as far as they run or may be downloaded.
+
+    By whatever they were asked for: also those that hold an address or a number of the erasure.
+    """
     return await _all(tx, _LOCK_EXPORTS_ABOUT, {"request": erasure})
 
 
@@ -204,8 +220,17 @@ async def list_parts(tx: Transaction, request_id: UUID) -> Mapping[str, bytes]:
     return {row.service: row.sealed_document for row in await tx.execute(_PARTS, {"request": request_id})}
 
 
+async def insert_identifiers(tx: Transaction, request: PrivacyRequest, hashes: Collection[bytes]) -> None:
+    """Keeps by what else a request of an organization is known. Those that it has already stay."""
+    if not hashes or request.organization_id is None:
+        return
+    row = {"request_id": request.id, "organization_id": request.organization_id}
+    await tx.execute(_INSERT_IDENTIFIERS, [row | {"identifier_hash": each} for each in sorted(hashes)])
+
+
 async def forget_documents(tx: Transaction, request_id: UUID) -> None:
     """Deletes the documents of a request, and its key: whatever copies there are cannot be read any more."""
+    await tx.execute(_FORGET_IDENTIFIERS, {"request": request_id})
     await tx.execute(_FORGET_PARTS, {"request": request_id})
     await tx.execute(_FORGET_KEY, {"request": request_id})
 

@@ -13,9 +13,10 @@ from auth.domain.members import NoOrganization
 from auth.domain.roles import Grant
 from auth.domain.sessions import EndReason, Session
 from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER, grant_of
-from auth.tables import MEMBERSHIPS, REVOCATIONS, ROLES, SESSIONS
+from auth.tables import CONNECTION_DOMAINS, MEMBERSHIPS, REVOCATIONS, ROLES, SESSIONS, USERS
 from servicekit import database
 from servicekit.database import Transaction
+from servicekit.permissions import BY_CONNECTION
 from servicekit.purging import deletion, sweep
 
 _REVOCATIONS_KEPT = timedelta(hours=2)
@@ -23,6 +24,7 @@ _REVOCATIONS_KEPT = timedelta(hours=2)
 _MOMENT = sa.DateTime(timezone=True)
 _CLOCK = sa.func.clock_timestamp()
 _of_user = SESSIONS.c.user_id == sa.bindparam("user", type_=sa.Uuid)
+_within = sa.bindparam("within", type_=sa.Uuid)
 _granted = sa.select(SESSIONS, *GRANT_COLUMNS).select_from(
     SESSIONS.join(MEMBERSHIPS).outerjoin(ROLES, ROLE_OF_MEMBER)
 )
@@ -37,7 +39,12 @@ _LOCK = _granted.where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid)).
 _LIST = (
     sa.select(SESSIONS)
     .select_from(SESSIONS.join(MEMBERSHIPS))
-    .where(_of_user, _holds, SESSIONS.c.id < sa.bindparam("before", type_=sa.Uuid))
+    .where(
+        _of_user,
+        _holds,
+        SESSIONS.c.organization_id == sa.func.coalesce(_within, SESSIONS.c.organization_id),
+        SESSIONS.c.id < sa.bindparam("before", type_=sa.Uuid),
+    )
     .order_by(SESSIONS.c.id.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -51,11 +58,40 @@ _LOCK_ALL = (
 _LOCK_IN_ORGANIZATION = _LOCK_ALL.where(
     SESSIONS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid)
 )
+# Whether the connection of a session, or any of its organization if it does not say which, has the domain of
+# its person's address. A domain is of one connection, so another one that speaks for them unmakes it.
+_vouched = (
+    sa.select(CONNECTION_DOMAINS.c.domain)
+    .join(USERS, CONNECTION_DOMAINS.c.domain == sa.func.split_part(USERS.c.email, "@", 2))
+    .where(
+        USERS.c.id == SESSIONS.c.user_id,
+        CONNECTION_DOMAINS.c.organization_id == SESSIONS.c.organization_id,
+        CONNECTION_DOMAINS.c.connection_id
+        == sa.func.coalesce(SESSIONS.c.connection_id, CONNECTION_DOMAINS.c.connection_id),
+        CONNECTION_DOMAINS.c.verified_at.is_not(None),
+    )
+    .correlate(SESSIONS)
+    .exists()
+)
+_VOUCHED = sa.select(_vouched).where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid))
+_LOCK_UNVOUCHED = (
+    sa.select(SESSIONS)
+    .where(
+        SESSIONS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+        SESSIONS.c.ended_at.is_(None),
+        SESSIONS.c.connection_id.is_not(None) | (SESSIONS.c.methods.any_() == BY_CONNECTION),
+        ~_vouched,
+    )
+    .order_by(SESSIONS.c.id)
+    .with_for_update(of=SESSIONS)
+)
 _SAVE = (
     sa.update(SESSIONS)
     .where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid))
     .values(
         counter=sa.bindparam("newest", type_=sa.BigInteger),
+        stepped_at=sa.bindparam("stepped", type_=_MOMENT),
+        forgiven=sa.bindparam("oldest", type_=sa.BigInteger),
         last_used_at=sa.bindparam("used", type_=_MOMENT),
         methods=sa.bindparam("given", type_=SESSIONS.c.methods.type),
         authenticated_at=sa.bindparam("authenticated", type_=_MOMENT),
@@ -103,10 +139,14 @@ async def lock_session(tx: Transaction, session_id: UUID) -> tuple[Session, Gran
 
 
 async def list_sessions(
-    tx: Transaction, user_id: UUID, *, idle: timedelta, before: UUID, most: int
+    tx: Transaction, user_id: UUID, *, idle: timedelta, before: UUID, most: int, within: UUID | None
 ) -> list[Session]:
-    """The sessions of a person that hold, the newest first, from the one opened before `before`."""
-    found = await tx.execute(_LIST, {"user": user_id, "idle": idle, "before": before, "most": most})
+    """The sessions of a person that hold, the newest first, from the one opened before `before`.
+
+    `within`: those in this organization alone.
+    """
+    asked = {"user": user_id, "idle": idle, "before": before, "most": most, "within": within}
+    found = await tx.execute(_LIST, asked)
     return [_session(dict(row)) for row in found.mappings()]
 
 
@@ -121,6 +161,20 @@ async def lock_sessions_in(tx: Transaction, organization_id: UUID, user_id: UUID
     return [_session(dict(row)) for row in found.mappings()]
 
 
+async def is_vouched(tx: Transaction, session: Session) -> bool:
+    """Whether the connection that a locked session was opened by still speaks for its person's address."""
+    return bool((await tx.execute(_VOUCHED, {"session": session.id})).scalar_one())
+
+
+async def lock_unvouched(tx: Transaction, organization_id: UUID) -> list[Session]:
+    """The sessions of an organization that were opened by a connection which does not any more, locked.
+
+    For platform transactions: a tenant's sees no addresses.
+    """
+    found = await tx.execute(_LOCK_UNVOUCHED, {"organization": organization_id})
+    return [_session(dict(row)) for row in found.mappings()]
+
+
 async def save_session(tx: Transaction, session: Session) -> None:
     """Keeps the new state of a locked session. One that was ended is revoked: its access tokens end soon."""
     await tx.execute(
@@ -128,6 +182,8 @@ async def save_session(tx: Transaction, session: Session) -> None:
         {
             "session": session.id,
             "newest": session.counter,
+            "stepped": session.stepped_at,
+            "oldest": session.forgiven,
             "used": session.last_used_at,
             "given": session.methods,
             "authenticated": session.authenticated_at,

@@ -19,9 +19,16 @@ from auth.tables.operators import (
     OPERATOR_TOTPS,
     OPERATORS,
 )
-from auth.tables.organizations import INVITATION_LINKS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, ROLES
+from auth.tables.organizations import (
+    INVITATION_LINKS,
+    INVITATIONS,
+    MEMBERSHIPS,
+    ORGANIZATIONS,
+    REMOVALS,
+    ROLES,
+)
 from auth.tables.people import EMAIL_VERIFICATIONS, LOG_IN_ATTEMPTS, REGISTRATIONS, USERS
-from auth.tables.privacy import PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
+from auth.tables.privacy import PRIVACY_IDENTIFIERS, PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
 from auth.tables.schema import METADATA, RETENTION_SETTINGS
 from auth.tables.scim import SCIM_GROUP_MEMBERS, SCIM_GROUPS, SCIM_TOKENS, SCIM_USERS
 from auth.tables.sessions import REVOCATIONS, SESSIONS
@@ -54,12 +61,14 @@ __all__ = [
     "ORGANIZATIONS",
     "PASSKEYS",
     "PLATFORM_ONLY",
+    "PRIVACY_IDENTIFIERS",
     "PRIVACY_PARTS",
     "PRIVACY_RECEIPTS",
     "PRIVACY_REQUESTS",
     "RECOVERY_CODES",
     "REGISTRATIONS",
     "REMEMBERED_DEVICES",
+    "REMOVALS",
     "RETENTION_SETTINGS",
     "REVOCATIONS",
     "ROLES",

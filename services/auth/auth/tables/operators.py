@@ -89,6 +89,8 @@ OPERATOR_SESSIONS = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("ended_at", MOMENT),
     sa.Column("end_reason", sa.Text),
+    sa.Column("stepped_at", MOMENT),
+    sa.Column("forgiven", sa.BigInteger, nullable=False, server_default="0"),
     _of_operator("operator_sessions"),
     sa.CheckConstraint("octet_length(salt) = 32", name="operator_sessions_salted"),
     sa.CheckConstraint("counter >= 0", name="operator_sessions_counter_positive"),

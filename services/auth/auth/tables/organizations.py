@@ -72,6 +72,21 @@ sa.Index(
     postgresql_where=MEMBERSHIPS.c.role_id.is_not(None),
 )
 
+# Whom an organization has removed, until they are a member again: logging in by a connection makes them none.
+REMOVALS = sa.Table(
+    "removals",
+    METADATA,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("user_id", sa.Uuid, primary_key=True),
+    sa.Column("removed_at", MOMENT, nullable=False, server_default=NOW),
+    sa.ForeignKeyConstraint(
+        ["organization_id"], ["organizations.id"], name="removals_of_organization", ondelete="CASCADE"
+    ),
+    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="removals_of_user", ondelete="CASCADE"),
+)
+# Deleting an account looks for them.
+sa.Index("removals_user", REMOVALS.c.user_id)
+
 INVITATIONS = sa.Table(
     "invitations",
     METADATA,

@@ -80,6 +80,23 @@ PRIVACY_RECEIPTS = sa.Table(
     ),
 )
 
+# Keyed hashes of the addresses and numbers that a running request, or a kept export, names or holds.
+PRIVACY_IDENTIFIERS = sa.Table(
+    "privacy_identifiers",
+    METADATA,
+    sa.Column("request_id", sa.Uuid, primary_key=True),
+    sa.Column("identifier_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["request_id"], ["privacy_requests.id"], name="privacy_identifiers_of_request", ondelete="CASCADE"
+    ),
+    sa.CheckConstraint("octet_length(identifier_hash) = 32", name="privacy_identifiers_hashed"),
+)
+# An erasure looks for exports that share one.
+sa.Index(
+    "privacy_identifiers_shared", PRIVACY_IDENTIFIERS.c.organization_id, PRIVACY_IDENTIFIERS.c.identifier_hash
+)
+
 # What each service keeps of a person, sealed with the request's key. Goes after seven days.
 PRIVACY_PARTS = sa.Table(
     "privacy_parts",

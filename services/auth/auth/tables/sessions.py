@@ -22,6 +22,10 @@ SESSIONS = sa.Table(
     sa.Column("address", sa.Text, nullable=False, server_default=""),
     sa.Column("ended_at", MOMENT),
     sa.Column("end_reason", sa.Text),
+    # No reference: a session outlives its connection for as long as it takes to end it.
+    sa.Column("connection_id", sa.Uuid),
+    sa.Column("stepped_at", MOMENT),
+    sa.Column("forgiven", sa.BigInteger, nullable=False, server_default="0"),
     # Whoever leaves an organization loses the sessions there.
     sa.ForeignKeyConstraint(
         ["organization_id", "user_id"],

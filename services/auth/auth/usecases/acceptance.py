@@ -22,7 +22,7 @@ from auth.store import registrations as registration_store
 from auth.store import roles as role_store
 from auth.store.grants import find_grant
 from auth.usecases.givers import giver_of
-from auth.usecases.guessing import UNCOUNTED, count_try, take_back
+from auth.usecases.guessing import UNCOUNTED, compare, count_try
 from auth.usecases.invitations import refuse_crowd
 from auth.usecases.new_passwords import hash_new_password
 from servicekit import ids
@@ -108,11 +108,13 @@ async def join_organization(
         person = await member_store.find_person(tx, invitation.email)
         # Who has the link has the mailbox: strangers who used up the account's limit do not lock them out.
         counted = (
-            await count_try(app, tx, invitation.email, by=by, known=True) if person is not None else UNCOUNTED
+            await count_try(app, tx, invitation.email, by=by, known=f"invitation {invitation.id}")
+            if person is not None
+            else UNCOUNTED
         )
     counted.refuse_more()
     if person is not None:
-        if not (await app.passwords.verify(person[1], password)).fits:
+        if not (await compare(app, counted, person[1], password)).fits:
             raise InvalidCredentials
         user_id, password_hash, name = person[0], None, ""
     else:
@@ -136,7 +138,6 @@ async def join_organization(
             )
         elif await member_store.find_person(tx, invitation.email) != person:
             raise Busy
-        await take_back(tx, counted)
         author = Author(ActorKind.USER, user_id, address=by.address, request_id=by.request_id)
         await _join(app, tx, invitation, user_id, by=author)
     return invitation.organization_id

@@ -26,6 +26,7 @@ from auth.store import sessions as session_store
 from auth.store import sso as sso_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.credentials import ask_to_reset
+from auth.usecases.holding import hold_session
 from auth.usecases.members import end_membership
 from auth.usecases.own_sessions import end_sessions
 from auth.usecases.ways_in import refuse_other_addresses
@@ -37,20 +38,21 @@ _BEFORE = timedelta(days=1)
 """How long before a change whoever asked for it may have come: its link holds a day."""
 
 
-async def ask_to_change_email(app: App, user_id: UUID, email: str) -> None:
+async def ask_to_change_email(app: App, user_id: UUID, email: str, *, by: Author) -> None:
     """Has a link mailed to the new address, which takes the place of earlier ones and holds a day.
 
     The fourth wish of a user within an hour is quietly let go, and so is one for an address that is taken.
 
     Raises:
         SsoRequired: the user must log in by a connection, which does not speak for the address.
-        Unauthenticated: there is no such user (any more).
+        Unauthenticated: there is no such user (any more), or the session of the call is over.
     """
     address = accounts.normalise_email(email)
     async with app.db.begin_platform(reason="ask for another address") as tx:
         user = await store.lock_user(tx, user_id)
         if user is None:
             raise Unauthenticated
+        await hold_session(app, tx, by)
         await refuse_other_addresses(tx, user_id, address)
         if await limits.allows(tx, ADDRESS_CHANGES_OF_USER, str(user_id)):
             await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)

@@ -17,6 +17,7 @@ from auth.store import audit
 from auth.store import members as member_store
 from auth.store import sessions as session_store
 from auth.usecases.givers import enter
+from auth.usecases.holding import hold_session
 from servicekit import api_keys, ids
 from servicekit.api_keys import ApiKeyText
 from servicekit.database import Transaction
@@ -47,7 +48,7 @@ async def create_key(app: App, caller: Caller, rules: Rules, *, user_id: UUID, b
     text = ApiKeyText.make(sandbox=rules.sandbox)
     async with _begin(app, organization_id, sandbox=rules.sandbox) as tx:
         rules = rules.check(tx.now)
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         giver.give(Grant("", rules.permissions, rules.venues))
         organization = await member_store.get_organization(tx, organization_id)
         assert organization is not None  # noqa: S101  # it is locked
@@ -93,7 +94,7 @@ async def rotate_key(app: App, caller: Caller, key_id: UUID, *, grace: timedelta
         PermissionNotHeld: the key is allowed what the caller is not.
     """
     async with app.db.begin(caller.tenant) as tx:
-        giver = await enter(tx, caller.tenant, caller)
+        giver = await enter(app, tx, caller.tenant, caller)
         key = await _lock(tx, caller.tenant, key_id)
         giver.give(Grant("", key.rules.permissions, key.rules.venues))
         text = ApiKeyText.make(sandbox=key.rules.sandbox, short_id=key.short_id)
@@ -111,6 +112,7 @@ async def revoke_key(app: App, caller: Caller, key_id: UUID, *, by: Author) -> N
         ApiKeyNotFound: there is no such key.
     """
     async with app.db.begin(caller.tenant) as tx:
+        await hold_session(app, tx, by)
         key = await _lock(tx, caller.tenant, key_id)
         if key.revoked_at is None:
             await _end(tx, key, RevokeReason.REVOKED, by=by)

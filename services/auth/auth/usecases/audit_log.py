@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from auth.app import App
-from auth.domain.audit import GENESIS, Entry, verify
+from auth.domain.audit import GENESIS, Entry, NoSandbox, verify
+from auth.store import api_keys as key_store
 from auth.store import audit as store
 from auth.store.audit import Wanted
 from servicekit.errors import InvalidPageToken
@@ -23,6 +24,19 @@ class Verdict:
     """The number of the last entry that was found good."""
     first_broken: int | None
     newest: int
+
+
+async def find_sandbox(app: App, organization_id: UUID) -> UUID:
+    """The sandbox of an organization, which has a chain of its own.
+
+    Raises:
+        NoSandbox: the organization has made no test key yet.
+    """
+    async with app.db.begin_platform(reason="find the sandbox of an organization") as tx:
+        found = await key_store.find_sandbox(tx, organization_id)
+    if found is None:
+        raise NoSandbox
+    return found
 
 
 async def list_entries(

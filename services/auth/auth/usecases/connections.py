@@ -22,7 +22,9 @@ from auth.store import audit
 from auth.store import connections as store
 from auth.store import roles as role_store
 from auth.usecases.domains import expect_look
+from auth.usecases.ended_sessions import end_unvouched
 from auth.usecases.givers import enter
+from auth.usecases.holding import hold_session
 from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.identity import Caller
@@ -58,7 +60,7 @@ async def create_connection(
     sealed = app.seal.close_up(secret.encode(), bound_to=bound_to(connection_id))
     connection = Connection(caller.tenant, connection_id, provider, rules, sealed).with_domains(domains)
     async with app.db.begin(caller.tenant) as tx:
-        await _refuse_roles(tx, caller, rules)
+        await _refuse_roles(app, tx, caller, rules)
         if len(await store.list_connections(tx, caller.tenant)) >= MOST_CONNECTIONS:
             raise TooManyConnections
         await store.insert_connection(tx, connection)
@@ -79,13 +81,15 @@ async def update_connection(
 ) -> Connection:
     """Changes a connection; domains that stay, stay verified. An empty secret keeps the old one.
 
+    Sessions that it opened for people of domains that do not stay end.
+
     Raises like `create_connection`, and:
         ConnectionNotFound: there is no such connection.
         ClientSecretRequired: the issuer is another one, which must not learn the old secret.
     """
     _refuse_issuer(app, provider.issuer)
-    async with app.db.begin(caller.tenant) as tx:
-        await _refuse_roles(tx, caller, rules)
+    async with app.db.begin_platform(reason="change a connection and end its sessions") as tx:
+        await _refuse_roles(app, tx, caller, rules)
         old = await _get(tx, caller.tenant, connection_id)
         if not secret and provider.issuer != old.provider.issuer:
             raise ClientSecretRequired
@@ -94,6 +98,7 @@ async def update_connection(
         )
         changed = replace(old, provider=provider, rules=rules, sealed_secret=sealed).with_domains(domains)
         await store.save_connection(tx, changed)
+        await end_unvouched(tx, caller.tenant, by=by)
         await _record(
             tx, by, Action.CONNECTION_CHANGED, changed, before=_said(old), after=_said(changed, secret=secret)
         )
@@ -108,6 +113,7 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
         ConnectionNotFound: there is no such connection.
     """
     async with app.db.begin(caller.tenant) as tx:
+        await hold_session(app, tx, by)
         waiting = await _get(tx, caller.tenant, connection_id)
     records = {
         each.name: await app.look_up_txt(each.record_name) or ()
@@ -115,7 +121,7 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
         if each.verified_at is None
     }
     async with app.db.begin_platform(reason="verify domains, which one organization has alone") as tx:
-        await _enter(tx, caller)
+        await _enter(app, tx, caller)
         connection = await _get(tx, caller.tenant, connection_id)
         domains = [each.look(records.get(each.name, ()), tx.now) for each in connection.domains]
         seen = []
@@ -134,16 +140,17 @@ async def verify_domains(app: App, caller: Caller, connection_id: UUID, *, by: A
 
 
 async def delete_connection(app: App, caller: Caller, connection_id: UUID, *, by: Author) -> None:
-    """Deletes a connection. Its people stay members.
+    """Deletes a connection. Its people stay members, and the sessions that it opened end.
 
     Raises:
         OwnersOnly: the caller is no owner.
         ConnectionNotFound: there is no such connection.
     """
-    async with app.db.begin(caller.tenant) as tx:
-        await _enter(tx, caller)
+    async with app.db.begin_platform(reason="delete a connection and end its sessions") as tx:
+        await _enter(app, tx, caller)
         connection = await _get(tx, caller.tenant, connection_id)
         await store.delete_connection(tx, connection)
+        await end_unvouched(tx, caller.tenant, by=by)
         await _record(tx, by, Action.CONNECTION_DELETED, connection, before=_said(connection))
 
 
@@ -155,20 +162,20 @@ async def _get(tx: Transaction, organization_id: UUID, connection_id: UUID) -> C
     return connection
 
 
-async def _enter(tx: Transaction, caller: Caller) -> Giver:
+async def _enter(app: App, tx: Transaction, caller: Caller) -> Giver:
     """As `enter`, for owners alone: whoever says who vouches for people gets in as each of them, owners too.
 
     Raises:
         OwnersOnly: the caller is none, whatever their role allows.
     """
-    giver = await enter(tx, caller.tenant, caller)
+    giver = await enter(app, tx, caller.tenant, caller)
     if not giver.owner:
         raise OwnersOnly
     return giver
 
 
-async def _refuse_roles(tx: Transaction, caller: Caller, rules: Rules) -> None:
-    giver = await _enter(tx, caller)
+async def _refuse_roles(app: App, tx: Transaction, caller: Caller, rules: Rules) -> None:
+    giver = await _enter(app, tx, caller)
     for role in sorted(rules.all_roles()):
         giver.give(await role_store.get_grant(tx, caller.tenant, role))
 

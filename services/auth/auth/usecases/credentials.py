@@ -7,7 +7,13 @@ from auth.domain import accounts
 from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
 from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import PLATFORM_CHAIN, Action, Author
-from auth.domain.limits import RESETS_FROM_PLACE, RESETS_OF_ADDRESS, place
+from auth.domain.limits import (
+    RESETS_FROM_NETWORK,
+    RESETS_FROM_PLACE,
+    RESETS_OF_ADDRESS,
+    network,
+    place,
+)
 from auth.domain.people import User
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
@@ -17,7 +23,8 @@ from auth.store import challenges as challenge_store
 from auth.store import people as store
 from auth.store import sessions as session_store
 from auth.usecases.account_mails import ask_for, write_to
-from auth.usecases.guessing import count_try, take_back
+from auth.usecases.guessing import compare, count_try
+from auth.usecases.holding import hold_session
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.own_sessions import end_sessions
 from servicekit import ids
@@ -36,7 +43,7 @@ async def change_password(
         TooManyAttempts: as for log_in.
         InvalidCredentials: `old` is not their password, or not any more.
         PasswordTooCommon: anybody would guess `new`.
-        Unauthenticated: there is no such user (any more).
+        Unauthenticated: there is no such user (any more), or the session of the call is over.
         Unavailable: too many passwords wait to be hashed.
     """
     async with app.db.begin_platform(reason="find the caller's password") as tx:
@@ -44,19 +51,20 @@ async def change_password(
         if found is None:
             raise Unauthenticated
         email, password_hash = found
-        counted = await count_try(app, tx, email, by=by, known=True)
+        await hold_session(app, tx, by)
+        counted = await count_try(app, tx, email, by=by, known=f"session {session_id}")
         names = await store.organization_names(tx, user_id)
     counted.refuse_more()
-    if not (await app.passwords.verify(password_hash, old)).fits:
+    if not (await compare(app, counted, password_hash, old)).fits:
         raise InvalidCredentials
     new_hash = await hash_new_password(app, new, email=email, names=names, field=_NEW)
     async with app.db.begin_platform(reason="change the caller's password") as tx:
         user = await store.lock_user(tx, user_id)
         if user is None or user.password_hash != password_hash:
             raise InvalidCredentials  # changed meanwhile: `old` is not the password any more
-        await take_back(tx, counted)
         await _set_password(tx, user, new_hash)
         await session_store.lock_sessions(tx, user.id)
+        await hold_session(app, tx, by)
         await _record(tx, user, by, Action.PASSWORD_CHANGED)
         await end_sessions(app, tx, user.id, reason=EndReason.PASSWORD_CHANGED, by=by, keep=session_id)
 
@@ -65,13 +73,15 @@ async def forget_password(app: App, email: str, *, by: Author) -> None:
     """Takes in the wish for a link. A newer wish takes the place of older ones.
 
     Does the very same for every address, known or not: whether there is anybody is decided when the mail is
-    written. The fourth wish within an hour, for an address or from a place, is quietly let go.
+    written. The fourth wish within an hour, for an address or from a place, is quietly let go, and so
+    is the 31st from a network.
     """
     address = accounts.normalise_email(email)
     async with app.db.begin_platform(reason="take in a forgotten password") as tx:
         of_address = await limits.allows(tx, RESETS_OF_ADDRESS, address)
         from_place = await limits.allows(tx, RESETS_FROM_PLACE, place(by.address))
-        if of_address and from_place:
+        from_network = await limits.allows(tx, RESETS_FROM_NETWORK, network(by.address))
+        if of_address and from_place and from_network:
             await ask_to_reset(tx, address)
 
 

@@ -16,6 +16,7 @@ from auth.store import connections as store
 from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.usecases.account_mails import write_to
+from auth.usecases.ended_sessions import end_unvouched
 from servicekit import ids, telemetry, timers
 from servicekit.database import Transaction
 from servicekit.timers import Timer
@@ -62,6 +63,7 @@ async def look_for_domain(app: App, timer: Timer) -> None:
         if after.verified_at is not None:
             await _come_again(tx, timer.key, _EVERY)
         if after.verified_at is None:
+            await end_unvouched(tx, organization_id, by=Author(ActorKind.SYSTEM))
             await _tell(tx, connection, after, MailKind.DOMAIN_LOST, Action.DOMAIN_LOST)
         elif after.missing_since is not None and before.missing_since is None:
             until = after.missing_since + most

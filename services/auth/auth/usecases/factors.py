@@ -16,6 +16,7 @@ from auth.store import challenges as challenge_store
 from auth.store import factors as store
 from auth.store import people as people_store
 from auth.usecases.account_mails import write_to
+from auth.usecases.holding import hold_session
 from auth.usecases.second_factors import bound_to
 from servicekit import ids
 from servicekit.database import Transaction
@@ -45,16 +46,16 @@ async def get_factors(app: App, user_id: UUID) -> FactorSummary:
         return FactorSummary(*await store.count_factors(tx, user_id))
 
 
-async def begin_totp(app: App, user_id: UUID) -> Enrolment:
+async def begin_totp(app: App, user_id: UUID, *, by: Author) -> Enrolment:
     """Makes a secret for an authenticator app, which counts once a code confirms it.
 
     Raises:
         TotpExists: there is one already.
-        Unauthenticated: there is no such user (any more).
+        Unauthenticated: there is no such user (any more), or the session of the call is over.
     """
     secret = totp.new_secret()
     async with app.db.begin_platform(reason="begin with an authenticator app") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         kept = await store.lock_totp(tx, user_id)
         if kept is not None and kept.confirmed_at is not None:
             raise TotpExists
@@ -72,7 +73,7 @@ async def confirm_totp(app: App, user_id: UUID, code: str, *, by: Author) -> lis
         CodeWrong: another code.
     """
     async with app.db.begin_platform(reason="confirm an authenticator app") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         kept = await store.lock_totp(tx, user_id)
         if kept is None:
             raise TotpNotFound
@@ -91,7 +92,7 @@ async def remove_totp(app: App, user_id: UUID, *, by: Author) -> None:
         TotpNotFound: there is none that counts.
     """
     async with app.db.begin_platform(reason="remove an authenticator app") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         kept = await store.lock_totp(tx, user_id)
         if kept is None or kept.confirmed_at is None:
             raise TotpNotFound
@@ -108,7 +109,7 @@ async def renew_recovery_codes(app: App, user_id: UUID, *, by: Author) -> list[s
         NoSecondFactor: there is nothing that they could stand in for.
     """
     async with app.db.begin_platform(reason="renew recovery codes") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         if not await store.list_factors(tx, user_id):
             raise NoSecondFactor
         codes = await _new_codes(tx, user_id)
@@ -117,15 +118,16 @@ async def renew_recovery_codes(app: App, user_id: UUID, *, by: Author) -> list[s
     return codes
 
 
-async def lock_user(tx: Transaction, user_id: UUID) -> User:
-    """The user, whose factors nobody else changes until the end of `tx`.
+async def lock_user(app: App, tx: Transaction, user_id: UUID, *, by: Author) -> User:
+    """The user, whose factors nobody else changes until the end of `tx`, and whose session does not end.
 
     Raises:
-        Unauthenticated: there is no such user (any more).
+        Unauthenticated: there is no such user (any more), or the session of the call is over.
     """
     user = await people_store.lock_user(tx, user_id)
     if user is None:
         raise Unauthenticated
+    await hold_session(app, tx, by)
     return user
 
 

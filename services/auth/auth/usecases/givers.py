@@ -3,30 +3,41 @@
 from dataclasses import replace
 from uuid import UUID
 
+from auth.app import App
+from auth.domain.audit import ActorKind, Author
 from auth.domain.members import OrganizationNotFound
 from auth.domain.roles import Giver, Grant
 from auth.store.grants import find_grant
 from auth.store.members import lock_organization
+from auth.store.sessions import lock_sessions_in
+from auth.usecases.holding import hold_session
 from servicekit.database import Transaction
-from servicekit.errors import PermissionDenied
+from servicekit.errors import PermissionDenied, Unauthenticated
 from servicekit.identity import Caller
 from servicekit.permissions import OWNER
 
 
-async def enter(tx: Transaction, organization_id: UUID, caller: Caller) -> Giver:
+async def enter(app: App, tx: Transaction, organization_id: UUID, caller: Caller) -> Giver:
     """Locks the organization against other changes of its people, and tells what the caller may give.
+
+    A session that people call in does not end until the end of `tx`.
 
     People in a session of their own: what their token and the database both allow. Keys and operators: what
     they carry, and never ownership.
 
     Raises:
         OrganizationNotFound: it is gone.
+        Unauthenticated: their session is over.
         PermissionDenied: the caller is no member any more.
     """
     if await lock_organization(tx, organization_id) is None:
         raise OrganizationNotFound
     if caller.key is not None or caller.operator is not None or caller.user is None:
         return Giver(caller.permissions, venues=caller.venues)
+    if caller.session is None:
+        raise Unauthenticated
+    await lock_sessions_in(tx, organization_id, caller.user)  # all, as whoever ends them does next
+    await hold_session(app, tx, Author(ActorKind.USER, caller.user, session=caller.session))
     grant = await find_grant(tx, organization_id, caller.user)
     if grant is None:
         raise PermissionDenied

@@ -1,16 +1,24 @@
 """Limits on guessing. Every try is counted before the password or the second factor is looked at."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from auth.app import App
-from auth.domain.accounts import ATTEMPTS, TooManyAttempts, attempt_key
+from auth.domain.accounts import ATTEMPTS, TooManyAttempts, attempt_key, known_attempt_key
 from auth.domain.audit import Author
 from auth.domain.challenges import TooManyFactorAttempts
-from auth.domain.limits import Limit, place
+from auth.domain.limits import Limit, network, place
+from auth.hashing import Verdict
 from auth.store import accounts as account_store
 from auth.store import limits
 from servicekit.database import Transaction
-from servicekit.errors import RETRY_AFTER
+from servicekit.errors import RETRY_AFTER, Unavailable
+
+T = TypeVar("T")
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between looks whether passwords from the same place have turned out right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +26,12 @@ class Try:
     """A password that is about to be compared."""
 
     key: bytes
-    """Of the account from this place."""
-    counted: tuple[tuple[Limit, str], ...]
+    """Of the account from this network, or from what is known of it."""
+    counted: tuple[tuple[Limit, str], ...] = ()
     """What else it was counted by."""
-    wait: int | None
+    in_flight: tuple[Limit, str] | None = None
+    """What says that it is being compared."""
+    wait: int | None = None
     """For how many seconds no more is looked at; None if this one is."""
 
     def refuse_more(self) -> None:
@@ -31,58 +41,132 @@ class Try:
             TooManyAttempts: there were too many lately.
         """
         if self.wait is not None:
-            raise TooManyAttempts(metadata={RETRY_AFTER: str(self.wait)})
+            raise too_many(self.wait)
 
 
-UNCOUNTED = Try(b"", (), None)
+UNCOUNTED = Try(b"")
 """Of whoever gives no password that could be guessed."""
 
 
-async def count_try(app: App, tx: Transaction, account: str, *, by: Author, known: bool) -> Try:
-    """Counts one more try: for the account from this place, from the place, for the account, and of all.
+@dataclass
+class Crowded(Exception):  # nothing is wrong yet
+    """So many passwords of a place are being compared that one more could be one too many."""
 
-    `known`: the account's owner has been where it comes from, or is in a session. Such a try is not counted
-    by account and of all, so that strangers who use those up lock nobody out of their own account. What one
-    limit refuses is not counted by the next: one place alone uses up no limit of all.
+    seconds: int
+
+
+def too_many(seconds: int) -> TooManyAttempts:
+    """The refusal, and when to come again."""
+    return TooManyAttempts(metadata={RETRY_AFTER: str(seconds)})
+
+
+async def when_there_is_room(count: Callable[[], Awaitable[T]]) -> T:
+    """Counts a try in a transaction of its own, again and again for three seconds while the place is crowded.
+
+    So an office that logs in at once with right passwords waits for each other, and nobody is refused; and
+    guessing in parallel gets no more tries than one after the other.
+
+    Raises:
+        TooManyAttempts: it is crowded still.
     """
-    key = attempt_key(account, by.address)
+    for pause in _PAUSES:
+        try:
+            return await count()
+        except Crowded:
+            await asyncio.sleep(pause)
+    try:
+        return await count()
+    except Crowded as crowded:
+        raise too_many(crowded.seconds) from None
+
+
+async def count_try(app: App, tx: Transaction, account: str, *, by: Author, known: str = "") -> Try:
+    """Counts one more try: for the account from this network, by place, by network, by account and of all.
+
+    `known`: the session that it is made in, the device on which its owner has been before, or the like.
+    Such a try is counted for the account and that alone, so that strangers, also those next door, lock nobody
+    out of their own account. What one limit refuses is not counted by the next: one place alone uses up no
+    limit of all.
+
+    Raises:
+        Crowded: the limit of the place is reached only with passwords that are being compared. `tx` is to be
+            rolled back: it has counted.
+    """
+    key = known_attempt_key(account, known) if known else attempt_key(account, by.address)
     attempts, seconds_left = await account_store.count_attempt(tx, key)
     if attempts > ATTEMPTS:
-        return Try(key, (), seconds_left)
-    axes = [(app.guessing.from_place, place(by.address))]
-    if not known:
-        axes += [(app.guessing.of_account, account), (app.guessing.of_all, "")]
-    counted: list[tuple[Limit, str]] = []
+        return Try(key, wait=seconds_left)
+    if known:
+        return Try(key)
+    here, flight = place(by.address), app.guessing.in_flight
+    so_far, seconds = await limits.step(tx, app.guessing.from_place, here)
+    counted = [(app.guessing.from_place, here)]
+    if so_far > app.guessing.from_place.most:
+        if so_far - await limits.look(tx, flight, here) <= app.guessing.from_place.most:
+            raise Crowded(seconds)
+        return Try(key, tuple(counted), wait=seconds)
+    await limits.step(tx, flight, here)
     wait = None
+    axes = (
+        (app.guessing.from_network, network(by.address)),
+        (app.guessing.of_account, account),
+        (app.guessing.of_all, ""),
+    )
     for limit, who in axes:
         counted.append((limit, who))
         wait = await limits.count(tx, limit, who)
         if wait is not None:
+            await limits.take_back(tx, flight, here)
             break
     await limits.sweep(tx)
-    return Try(key, tuple(counted), wait)
+    return Try(key, tuple(counted), (flight, here) if wait is None else None, wait)
 
 
-async def take_back(tx: Transaction, done: Try) -> None:
-    """The password was right: forgets the tries for the account from this place, and this one elsewhere.
+async def compare(app: App, done: Try, kept: str | None, password: str) -> Verdict:
+    """Compares a counted try, outside of any transaction. What is right counts no more.
+
+    That is committed before anything else looks at the person: a right password that gets nobody in, because
+    the organization wants another log-in, is no guess.
+
+    Raises:
+        Unavailable: too many passwords wait to be compared; this one was not, and does not count.
+    """
+    try:
+        verdict = await app.passwords.verify(kept, password)
+    except Unavailable:
+        await _settle(app, done, guess=False, forget=False)
+        raise
+    await _settle(app, done, guess=not verdict.fits, forget=verdict.fits)
+    return verdict
+
+
+async def _settle(app: App, done: Try, *, guess: bool, forget: bool) -> None:
+    """`forget`: what was wrong before for the account from there is forgotten.
 
     Elsewhere only this one, so that nobody clears their guesses at others by logging in to an own account.
     """
-    await account_store.clear_attempts(tx, done.key)
-    for limit, who in done.counted:
-        await limits.take_back(tx, limit, who)
+    if not done.key or (guess and done.in_flight is None):
+        return
+    async with app.db.begin_platform(reason="say how a password has turned out") as tx:
+        if forget:
+            await account_store.clear_attempts(tx, done.key)
+        if not guess:
+            for limit, who in done.counted:
+                await limits.take_back(tx, limit, who)
+        if done.in_flight is not None:
+            await limits.take_back(tx, *done.in_flight)
 
 
 async def count_factor(app: App, tx: Transaction, *, by: Author) -> None:
-    """Counts one more second factor from a place, before it is looked at. It is kept if `tx` commits.
+    """Counts one more second factor from a place and its network, before it is looked at, if `tx` commits.
 
     Those from one place are looked at one by one, so guessing at many people in parallel gains nothing.
 
     Raises:
         TooManyFactorAttempts: too many were wrong lately.
     """
-    for limit in app.guessing.factors_from_place:
-        wait = await limits.count(tx, limit, place(by.address))
+    for limit, who in _factor_axes(app, by):
+        wait = await limits.count(tx, limit, who)
         if wait is not None:
             raise TooManyFactorAttempts(metadata={RETRY_AFTER: str(wait)})
     await limits.sweep(tx)
@@ -90,5 +174,10 @@ async def count_factor(app: App, tx: Transaction, *, by: Author) -> None:
 
 async def take_factor_back(app: App, tx: Transaction, *, by: Author) -> None:
     """The second factor was right: it does not count."""
-    for limit in app.guessing.factors_from_place:
-        await limits.take_back(tx, limit, place(by.address))
+    for limit, who in _factor_axes(app, by):
+        await limits.take_back(tx, limit, who)
+
+
+def _factor_axes(app: App, by: Author) -> list[tuple[Limit, str]]:
+    of_place = [(each, place(by.address)) for each in app.guessing.factors_from_place]
+    return of_place + [(each, network(by.address)) for each in app.guessing.factors_from_network]

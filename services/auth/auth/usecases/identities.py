@@ -29,7 +29,7 @@ async def unlink_identity(app: App, user_id: UUID, identity_id: UUID, *, by: Aut
         LastWayIn: nothing else opens the account.
     """
     async with app.db.begin_platform(reason="unlink the caller's identity") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         linked = {each.id: each for each in await store.list_identities(tx, user_id)}
         identity = linked.get(identity_id)
         if identity is None:

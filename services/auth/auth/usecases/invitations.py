@@ -58,7 +58,7 @@ async def create_invitation(
     organization_id = caller.tenant
     address = accounts.normalise_email(email)
     async with app.db.begin_platform(reason="invite to an organization") as tx:
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         giver.give(await role_store.get_grant(tx, organization_id, role, venues))
         if await member_store.has_address(tx, organization_id, address):
             raise AlreadyMember
@@ -104,7 +104,7 @@ async def resend_invitation(app: App, caller: Caller, invitation_id: UUID, *, by
     """
     # Like the one that wrote it, because of the timer, which belongs to no organization.
     async with app.db.begin_platform(reason="mail an invitation again") as tx:
-        giver = await enter(tx, caller.tenant, caller)
+        giver = await enter(app, tx, caller.tenant, caller)
         found = await _lock(tx, invitation_id)
         if found.organization_id != caller.tenant:
             raise InvitationNotFound
@@ -122,7 +122,7 @@ async def revoke_invitation(app: App, caller: Caller, invitation_id: UUID, *, by
         InvitationNotFound: there is no such invitation.
     """
     async with app.db.begin(caller.tenant) as tx:
-        await enter(tx, caller.tenant, caller)
+        await enter(app, tx, caller.tenant, caller)
         found = await _lock(tx, invitation_id)
         revoked = found.revoke(tx.now)
         if revoked == found:

@@ -31,16 +31,19 @@ async def note_device(app: App, tx: Transaction, session: Session) -> None:
             await write_to(tx, MailKind.NEW_DEVICE, user, device=session.device, address=session.address)
 
 
-async def is_known(
+async def known_as(
     app: App, tx: Transaction, user_id: UUID, *, by: Author, user_agent: str, device_token: str
-) -> bool:
-    """Whether the person has logged in with this device from this network, or has it remembered.
+) -> str:
+    """What a device is known by, if the person has logged in with it from this network, or has it remembered.
+
+    A hash; empty for a device that is not known.
 
     `user_id` may be nobody's: the work is the same.
     """
     trait = known_devices.trait(user_id, device_name(user_agent), by.address)
     seen = await store.list_devices(tx, user_id)
-    if known_devices.is_known(app.keyring.fingerprints(trait), seen, now=tx.now):
-        return True
     hashed = secret_hash(device_token.encode())
-    return bool(device_token) and await challenge_store.is_remembered(tx, user_id, hashed)
+    if device_token and await challenge_store.is_remembered(tx, user_id, hashed):
+        return hashed.hex()
+    prints = app.keyring.fingerprints(trait)
+    return prints[0].hex() if known_devices.is_known(prints, seen, now=tx.now) else ""

@@ -15,6 +15,7 @@ from auth.store import registrations as registration_store
 from auth.store import sessions as session_store
 from auth.usecases import privacy_wishes
 from auth.usecases.account_mails import write_to
+from auth.usecases.holding import hold_session
 from servicekit import ids
 from servicekit.errors import Unauthenticated
 
@@ -30,15 +31,17 @@ async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
 
     Raises:
         SoleOwner: an organization would be left without an owner.
-        Unauthenticated: there is no such user (any more).
+        Unauthenticated: there is no such user (any more), or the session of the call is over.
     """
     async with app.db.begin_platform(reason="delete the caller's account") as tx:
         user = await store.lock_user(tx, user_id)
         if user is None:
             raise Unauthenticated
-        user.may_leave(await store.lock_owned_alone(tx, user_id))
+        owned_alone = await store.lock_owned_alone(tx, user_id)
         organizations = await store.lock_memberships(tx, user_id)
         sessions = await session_store.lock_sessions(tx, user_id)
+        await hold_session(app, tx, by)
+        user.may_leave(owned_alone)
         for session in sessions:
             await session_store.save_session(tx, session.end(tx.now, EndReason.ACCOUNT_DELETED))
         for organization in organizations:

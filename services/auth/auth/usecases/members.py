@@ -9,6 +9,7 @@ from auth.domain.audit import Action, Author
 from auth.domain.members import Member, MemberNotFound, keep_an_owner
 from auth.domain.roles import Grant, OwnersOnly
 from auth.domain.sessions import EndReason
+from auth.store import api_keys as key_store
 from auth.store import audit
 from auth.store import invitations as invitation_store
 from auth.store import members as store
@@ -47,10 +48,11 @@ async def list_members(app: App, organization_id: UUID, page: Page) -> tuple[lis
 
 async def update_member(
     app: App, caller: Caller, user_id: UUID, *, role: str, venues: frozenset[UUID], by: Author
-) -> Member:
+) -> tuple[Member, int]:
     """Gives a member a role, which is not that of an owner, in these venues; empty means all.
 
-    Their sessions go on: the next access token of each says what they may do now.
+    Their sessions go on: the next access token of each says what they may do now. API keys that they made
+    hold on as they are: how many is answered, and recorded.
 
     Raises:
         MemberNotFound: there is no such member.
@@ -61,7 +63,7 @@ async def update_member(
     """
     organization_id = caller.tenant
     async with app.db.begin_platform(reason="change a member") as tx:
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         member = await _lock(tx, organization_id, user_id)
         grant = await role_store.get_grant(tx, organization_id, role, venues)
         giver.give(member.grant)
@@ -69,6 +71,7 @@ async def update_member(
         if member.owns:
             keep_an_owner(await store.list_owners(tx, organization_id), user_id)
         changed = await _change(tx, organization_id, member, grant)
+        keys = await key_store.count_keys_of(tx, organization_id, user_id)
         if grant != member.grant:
             await audit.record(
                 tx,
@@ -77,9 +80,9 @@ async def update_member(
                 Action.MEMBER_CHANGED,
                 target=ids.show("usr", user_id),
                 before=_said(member.grant),
-                after=_said(grant),
+                after=_said(grant) | {"api_keys": keys},
             )
-    return changed
+    return changed, keys
 
 
 async def transfer_ownership(
@@ -93,7 +96,7 @@ async def transfer_ownership(
     """
     organization_id = caller.tenant
     async with app.db.begin_platform(reason="hand an organization over") as tx:
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         if not giver.owner or caller.user is None:
             raise OwnersOnly
         member = await _lock(tx, organization_id, user_id)
@@ -120,13 +123,17 @@ async def transfer_ownership(
                 Action.OWNERSHIP_LAID_DOWN,
                 target=ids.show("usr", demoted.user_id),
                 before=_said(Grant.of(OWNER)),
-                after=_said(demoted.grant),
+                after=_said(demoted.grant)
+                | {"api_keys": await key_store.count_keys_of(tx, organization_id, demoted.user_id)},
             )
     return owner
 
 
-async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) -> None:
+async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) -> int:
     """Ends a membership, its sessions at once, and the invitations that they sent.
+
+    Logging in by a connection makes them no member again: an invitation does, or their provider by SCIM.
+    API keys that they made hold on, because programs may need them. Answers how many.
 
     Raises:
         MemberNotFound: there is no such member (any more).
@@ -136,19 +143,23 @@ async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) 
     """
     organization_id = caller.tenant
     async with app.db.begin_platform(reason="remove a member") as tx:
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         member = await _lock(tx, organization_id, user_id)
         giver.give(member.grant)
         await end_membership(tx, organization_id, member)
+        await store.insert_removal(tx, organization_id, user_id)
         withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+        keys = await key_store.count_keys_of(tx, organization_id, user_id)
         await audit.record(
             tx,
             organization_id,
             by,
             Action.MEMBER_REMOVED,
             target=ids.show("usr", user_id),
-            before=_said(member.grant) | {"invitations_withdrawn": withdrawn},
+            before=_said(member.grant) | {"invitations_withdrawn": withdrawn, "api_keys": keys},
+            after={"joins_by_connection": False},
         )
+    return keys
 
 
 async def end_member_sessions(app: App, caller: Caller, user_id: UUID, *, by: Author) -> int:
@@ -163,7 +174,7 @@ async def end_member_sessions(app: App, caller: Caller, user_id: UUID, *, by: Au
     """
     organization_id = caller.tenant
     async with app.db.begin_platform(reason="end the sessions of a member") as tx:
-        giver = await enter(tx, organization_id, caller)
+        giver = await enter(app, tx, organization_id, caller)
         member = await _lock(tx, organization_id, user_id)
         giver.give(member.grant)
         sessions = await session_store.lock_sessions_in(tx, organization_id, user_id)
@@ -196,13 +207,14 @@ async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, 
             raise Unauthenticated
         await end_membership(tx, organization_id, member)
         withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+        keys = await key_store.count_keys_of(tx, organization_id, user_id)
         await audit.record(
             tx,
             organization_id,
             by,
             Action.MEMBER_LEFT,
             target=ids.show("usr", user_id),
-            before=_said(member.grant) | {"invitations_withdrawn": withdrawn},
+            before=_said(member.grant) | {"invitations_withdrawn": withdrawn, "api_keys": keys},
         )
 
 

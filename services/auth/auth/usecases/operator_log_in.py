@@ -10,14 +10,22 @@ from auth.domain.accounts import InvalidCredentials, token_hash
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import ChallengeInvalid, Factor, GivenFactor, OneFactorWanted, SecondFactorWrong
 from auth.domain.devices import device_name
-from auth.domain.limits import place
+from auth.domain.limits import network
 from auth.domain.operators import CHALLENGE_LIFETIME, Operator, OperatorSecret, Purpose
 from auth.domain.recovery_codes import code_hash
 from auth.domain.sessions import EndReason, Session, SessionTokens
 from auth.store import audit
 from auth.store import operator_sessions as session_store
 from auth.store import operators as store
-from auth.usecases.guessing import count_factor, count_try, take_back, take_factor_back
+from auth.usecases.guessing import (
+    Try,
+    compare,
+    count_factor,
+    count_try,
+    take_factor_back,
+    when_there_is_room,
+)
+from auth.usecases.holding import hold_session
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.operator_sessions import Line, end_sessions, tokens_of
 from servicekit import ids, telemetry
@@ -124,6 +132,8 @@ async def change_operator_password(
         TooManyAttempts, InvalidCredentials, Unavailable: as for `log_in_operator`.
         PasswordTooCommon: anybody would guess `new`.
     """
+    async with app.db.begin_platform(reason="look at the session of an operator") as tx:
+        await hold_session(app, tx, by)
     email = await _address_of(app, operator_id)
     known = await _check_password(app, email, old, by=by)
     hashed = await hash_new_password(app, new, email=email, field="/new_password")
@@ -135,6 +145,7 @@ async def change_operator_password(
         others = [
             each for each in await session_store.lock_sessions(tx, operator_id) if each.id != session_id
         ]
+        await hold_session(app, tx, by)
         why = Line(PLATFORM_CHAIN, Action.PASSWORD_CHANGED, ids.show("opr", operator_id))
         await end_sessions(tx, others, reason=EndReason.PASSWORD_CHANGED, by=by, why=why)
 
@@ -189,18 +200,21 @@ async def _address_of(app: App, operator_id: UUID) -> str:
 
 async def _check_password(app: App, email: str, password: str, *, by: Author) -> Operator:
     """The active operator whose password it is. The same work for every address, known or not."""
-    async with app.db.begin_platform(reason="find an operator by their address") as tx:
-        operator = await store.find_operator(tx, email)
-        been = await session_store.list_addresses(tx, operator.id if operator else _NO_ONE)
-        here = place(by.address) in {place(each) for each in been}
-        counted = await count_try(app, tx, f"operator\x00{email}", by=by, known=here)
+
+    async def count() -> tuple[Operator | None, Try]:
+        async with app.db.begin_platform(reason="find an operator by their address") as tx:
+            found = await store.find_operator(tx, email)
+            been = await session_store.list_addresses(tx, found.id if found else _NO_ONE)
+            here = network(by.address)
+            known = f"network {here}" if here in {network(each) for each in been} else ""
+            return found, await count_try(app, tx, f"operator\x00{email}", by=by, known=known)
+
+    operator, counted = await when_there_is_room(count)
     counted.refuse_more()
     known = operator if operator is not None and operator.active else None
-    verdict = await app.passwords.verify(known.password_hash if known else None, password)
+    verdict = await compare(app, counted, known.password_hash if known else None, password)
     if known is None or not verdict.fits:
         raise InvalidCredentials
-    async with app.db.begin_platform(reason="forget wrong passwords of an operator") as tx:
-        await take_back(tx, counted)
     return known
 
 

@@ -24,6 +24,7 @@ from auth.store import operator_sessions as session_store
 from auth.store import operators as store
 from auth.usecases.account_mails import ask_for
 from auth.usecases.factors import Enrolment
+from auth.usecases.holding import hold_session
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.operator_log_in import bound_to
 from auth.usecases.operator_sessions import Line, end_sessions
@@ -46,6 +47,7 @@ async def add_operator(
     """
     name, address = person_name(display_name), accounts.normalise_email(email)
     async with app.db.begin_platform(reason="add an operator") as tx:
+        await hold_session(app, tx, by)
         operator = Operator(ids.new(), address, name, role, tx.now)
         await _tell_all(tx, by=by)
         await store.insert_operator(tx, operator)
@@ -60,12 +62,11 @@ async def reenrol_operator(app: App, operator_id: UUID, *, by: Author) -> str:
     Raises:
         OperatorNotFound: there is none.
         OperatorIsYou: operators do not give themselves another second factor.
+        Unauthenticated: the session of the call is over.
     """
     _refuse_self(operator_id, by)
     async with app.db.begin_platform(reason="have an operator enrol anew") as tx:
-        operator = await store.lock_operator(tx, operator_id)
-        if operator is None:
-            raise OperatorNotFound
+        operator = await _lock_for(app, tx, operator_id, by=by)
         return await _start_anew(tx, operator, by=by)
 
 
@@ -84,12 +85,11 @@ async def disable_operator(app: App, operator_id: UUID, *, by: Author) -> None:
     Raises:
         OperatorNotFound: there is none.
         OperatorIsYou: operators do not disable themselves.
+        Unauthenticated: the session of the call is over.
     """
     _refuse_self(operator_id, by)
     async with app.db.begin_platform(reason="disable an operator") as tx:
-        operator = await store.lock_operator(tx, operator_id)
-        if operator is None:
-            raise OperatorNotFound
+        operator = await _lock_for(app, tx, operator_id, by=by)
         await _disable(tx, operator, by=by)
 
 
@@ -136,6 +136,7 @@ async def renew_operator_codes(app: App, operator_id: UUID, *, by: Author) -> li
         operator = await store.lock_operator(tx, operator_id)
         if operator is None or not operator.active:
             raise Unauthenticated
+        await hold_session(app, tx, by)
         codes = await _new_codes(tx, operator_id)
         await _tell_all(tx, by=by)
         await _record(tx, operator_id, by, Action.RECOVERY_CODES_RENEWED)
@@ -185,6 +186,22 @@ async def finish_enrolment(app: App, token: str, *, password: str, code: str, by
     return codes
 
 
+async def _lock_for(app: App, tx: Transaction, operator_id: UUID, *, by: Author) -> Operator:
+    """An operator whom another one changes: both locked, by their ids, and then the session of the other.
+
+    Raises:
+        Unauthenticated: the session of the call is over.
+        OperatorNotFound: there is none to change.
+    """
+    both = {operator_id, by.id} if by.kind is ActorKind.OPERATOR and by.id else {operator_id}
+    locked = {each: await store.lock_operator(tx, each) for each in sorted(both)}
+    await hold_session(app, tx, by)
+    operator = locked[operator_id]
+    if operator is None:
+        raise OperatorNotFound
+    return operator
+
+
 async def _lock_invited(tx: Transaction, hashed: bytes) -> Operator:
     operator_id = await store.find_secret(tx, hashed, Purpose.ENROLMENT)
     operator = await store.lock_operator(tx, operator_id) if operator_id else None
@@ -215,6 +232,7 @@ async def _start_anew(tx: Transaction, operator: Operator, *, by: Author) -> str
 async def _disable(tx: Transaction, operator: Operator, *, by: Author) -> None:
     if operator.disabled_at is not None:
         return
+    await _tell_all(tx, by=by)
     await store.save_operator(tx, operator.disable(now=tx.now))
     await store.forget_secrets(tx, operator.id)
     await store.forget_factors(tx, operator.id)
@@ -230,7 +248,7 @@ async def _new_codes(tx: Transaction, operator_id: UUID) -> list[str]:
 
 
 async def _tell_all(tx: Transaction, *, by: Author) -> None:
-    """Every operator who can log in hears that somebody may come to: nobody makes operators on the quiet."""
+    """Every operator who can log in hears that somebody comes or goes: nobody does that on the quiet."""
     kind = MailKind.OPERATORS_CHANGED
     for operator in await store.list_operators(tx, after="", most=_MOST_TOLD):
         if operator.active:

@@ -52,16 +52,20 @@ async def create_organization(app: App, user_id: UUID, name: str, *, by: Author)
 
 
 async def list_organizations(
-    app: App, user_id: UUID, page: Page
+    app: App, user_id: UUID, page: Page, *, within: UUID | None = None
 ) -> tuple[list[tuple[Organization, str]], str]:
     """Those that the user belongs to with their role, the oldest membership first; the next page's token.
+
+    `within`: this one alone.
 
     Raises:
         InvalidPageToken: the token is none of this list.
     """
     since, after = position(page)
     async with app.db.begin_platform(reason="list the caller's organizations") as tx:
-        found = await store.list_organizations(tx, user_id, since=since, after=after, most=page.size + 1)
+        found = await store.list_organizations(
+            tx, user_id, since=since, after=after, most=page.size + 1, within=within
+        )
     shown = found[: page.size]
     token = ""
     if len(found) > page.size:
@@ -144,7 +148,7 @@ async def switch_organization(
         ended = await store.sessions_ended_at(tx, organization_id, user_id)
         if ended is not None and present.authenticated_at <= ended:
             raise FreshAuthenticationRequired
-        await refuse_other_sessions(tx, organization_id, user_id, methods=present.methods)
+        await refuse_other_sessions(tx, organization_id, user_id)
         opened = Session.open(
             ids.new(),
             organization_id=organization_id,

@@ -5,7 +5,6 @@ A person may have sessions in many organizations, so these are platform transact
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from auth.app import App
@@ -18,7 +17,8 @@ from auth.store import audit
 from auth.store import challenges as challenge_store
 from auth.store import factors as factor_store
 from auth.store import sessions as store
-from auth.usecases.guessing import count_try, take_back
+from auth.usecases.ended_sessions import end_locked
+from auth.usecases.guessing import compare, count_try
 from auth.usecases.second_factors import check_factor
 from auth.usecases.sessions import hold_password, tokens_of
 from servicekit import ids
@@ -29,11 +29,14 @@ from servicekit.paging import Page
 _AFTER_ALL = UUID(int=2**128 - 1)
 _LATE = timedelta(minutes=1)
 """How long a gateway may take to ask for what was revoked while it started."""
-_ACTIONS = MappingProxyType({EndReason.LOGGED_OUT: Action.SESSION_CLOSED})
 
 
-async def list_sessions(app: App, user_id: UUID, page: Page) -> tuple[list[Session], str]:
+async def list_sessions(
+    app: App, user_id: UUID, page: Page, *, within: UUID | None = None
+) -> tuple[list[Session], str]:
     """The sessions of the user that hold, the newest first, and the token of the next page.
+
+    `within`: those in this organization alone.
 
     Raises:
         InvalidPageToken: the token holds no session's id.
@@ -41,23 +44,33 @@ async def list_sessions(app: App, user_id: UUID, page: Page) -> tuple[list[Sessi
     before = _id(page.after[0]) if page.after else _AFTER_ALL
     async with app.db.begin_platform(reason="list the caller's sessions") as tx:
         found = await store.list_sessions(
-            tx, user_id, idle=app.lifetimes.idle, before=before, most=page.size + 1
+            tx, user_id, idle=app.lifetimes.idle, before=before, most=page.size + 1, within=within
         )
     shown = found[: page.size]
     return shown, page.next_token([str(shown[-1].id)]) if len(found) > page.size else ""
 
 
-async def end_session(app: App, user_id: UUID, session_id: UUID, *, reason: EndReason, by: Author) -> None:
+async def end_session(
+    app: App,
+    user_id: UUID,
+    session_id: UUID,
+    *,
+    reason: EndReason,
+    by: Author,
+    within: UUID | None = None,
+) -> None:
     """Ends a session of the user. One that is over stays as it is.
 
     Raises:
-        SessionNotFound: there is none, or it is somebody else's.
+        SessionNotFound: there is none, or it is somebody else's, or not within this organization.
     """
     async with app.db.begin_platform(reason="end the caller's session") as tx:
         found = await store.lock_session(tx, session_id)
         if found is None or found[0].user_id != user_id:
             raise SessionNotFound
-        await _end(tx, [found[0]], reason=reason, by=by)
+        if within is not None and found[0].organization_id != within:
+            raise SessionNotFound
+        await end_locked(tx, [found[0]], reason=reason, by=by)
 
 
 async def log_out_everywhere(app: App, user_id: UUID, *, keep: UUID | None, by: Author) -> int:
@@ -72,7 +85,7 @@ async def end_sessions(
 ) -> int:
     """The same within a platform transaction, as its last part: it records."""
     found = [each for each in await store.lock_sessions(tx, user_id) if each.id != keep]
-    await _end(tx, found, reason=reason, by=by)
+    await end_locked(tx, found, reason=reason, by=by)
     return sum(each.holds(now=tx.now, idle=app.lifetimes.idle) for each in found)
 
 
@@ -82,7 +95,7 @@ async def reauthenticate(
     """Renews the credentials of the user's session.
 
     By their password and, if they have one, a second factor; or by a passkey alone, without password.
-    Passwords are counted with the log-ins.
+    Passwords are counted for the account in this session: elsewhere they lock nobody out.
 
     Raises:
         TooManyAttempts: as for log_in.
@@ -97,7 +110,7 @@ async def reauthenticate(
     compared: str | None = None
     by_passkey = factor is not None and factor.factor is Factor.PASSKEY
     if password or not by_passkey:
-        compared = await _check_password(app, user_id, password, by=by)
+        compared = await _check_password(app, user_id, session_id, password, by=by)
         methods.add("pwd")
     renewed = None
     async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
@@ -120,19 +133,17 @@ async def reauthenticate(
     return renewed
 
 
-async def _check_password(app: App, user_id: UUID, password: str, *, by: Author) -> str:
+async def _check_password(app: App, user_id: UUID, session_id: UUID, password: str, *, by: Author) -> str:
     """The hash that the right password was compared with."""
     async with app.db.begin_platform(reason="find the caller's password") as tx:
         user = await account_store.find_user(tx, user_id)
         if user is None:
             raise Unauthenticated
         email, password_hash = user
-        counted = await count_try(app, tx, email, by=by, known=True)
+        counted = await count_try(app, tx, email, by=by, known=f"session {session_id}")
     counted.refuse_more()
-    if not (await app.passwords.verify(password_hash, password)).fits:
+    if not (await compare(app, counted, password_hash, password)).fits:
         raise InvalidCredentials
-    async with app.db.begin_platform(reason="forget wrong passwords of the caller") as tx:
-        await take_back(tx, counted)
     return password_hash
 
 
@@ -152,22 +163,6 @@ async def list_revocations(app: App, since: datetime | None) -> tuple[Sequence[U
     async with app.db.begin_platform(reason="tell gateways what was revoked") as tx:
         earliest = since or tx.now - app.lifetimes.access_token - _LATE
         return await store.list_revocations(tx, earliest), tx.now
-
-
-async def _end(tx: Transaction, sessions: Sequence[Session], *, reason: EndReason, by: Author) -> None:
-    """Ends locked sessions that were not ended; then records that, in the order of the chains."""
-    held = [each for each in sessions if each.ended_at is None]
-    for session in held:
-        await store.save_session(tx, session.end(tx.now, reason))
-    for session in sorted(held, key=lambda each: (each.organization_id, each.id)):
-        await audit.record(
-            tx,
-            session.organization_id,
-            by,
-            _ACTIONS.get(reason, Action.SESSION_REVOKED),
-            target=ids.show("ses", session.id),
-            after={"reason": reason.value, "device": session.device},
-        )
 
 
 def _id(text: str) -> UUID:

@@ -23,7 +23,7 @@ from servicekit import ids
 from servicekit.database import Transaction
 
 
-async def begin_passkey(app: App, user_id: UUID) -> str:
+async def begin_passkey(app: App, user_id: UUID, *, by: Author) -> str:
     """What the browser needs to make a passkey, as JSON.
 
     Raises:
@@ -31,7 +31,7 @@ async def begin_passkey(app: App, user_id: UUID) -> str:
         Unauthenticated: there is no such user (any more).
     """
     async with app.db.begin_platform(reason="begin with a passkey") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         present = await store.list_passkeys(tx, user_id)
         if len(present) >= MOST_PASSKEYS:
             raise TooManyPasskeys
@@ -59,7 +59,7 @@ async def add_passkey(
     """
     added = None
     async with app.db.begin_platform(reason="add a passkey") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         made = await _verify_made(app, tx, user_id, credential)
         if made is not None:
             if len(await store.list_passkeys(tx, user_id)) >= MOST_PASSKEYS:
@@ -113,7 +113,7 @@ async def remove_passkey(app: App, user_id: UUID, passkey_id: UUID, *, by: Autho
         LastWayIn: nothing else opens the account.
     """
     async with app.db.begin_platform(reason="remove the caller's passkey") as tx:
-        user = await lock_user(tx, user_id)
+        user = await lock_user(app, tx, user_id, by=by)
         present = [each.id for each in await store.list_passkeys(tx, user_id)]
         if passkey_id not in present:
             raise PasskeyNotFound

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from auth.domain.privacy import (
     Receipt,
     RequestKind,
     Subject,
+    identifiers_in,
 )
 from auth.sealing import Seal
 from auth.store import audit
@@ -33,6 +34,7 @@ PRIVACY_OVERDUE = "privacy_overdue"
 """The timer that finds out, after 30 days, that a request still runs."""
 FORGET_EXPORT = "forget_export"
 """The timer that deletes the documents of an export."""
+_IDENTIFIER = b"identifier of a person"
 _OVERDUE = Counter(
     "comptoir_privacy_requests_overdue_total",
     "Requests about persons that still ran after 30 days.",
@@ -86,6 +88,7 @@ async def take_part(
         if service not in request.waiting_for or sealed_key is None:
             return
         await keep_part(tx, request, service, opened_key(app, request_id, sealed_key), document)
+        await know_by(app, tx, request, identifiers_in(document))
         await _note(tx, request, Receipt(service, {}, tx.now))
 
 
@@ -134,8 +137,8 @@ async def _complete(tx: Transaction, request: PrivacyRequest) -> None:
     await store.save_request(tx, request)
     await timers.cancel(tx, PRIVACY_OVERDUE, str(request.id))
     if request.kind is RequestKind.ERASE:
-        await store.forget_documents(tx, request.id)
         await _forget_exports(tx, request)
+        await store.forget_documents(tx, request.id)
     elif request.kept_until is not None:
         await timers.schedule(tx, FORGET_EXPORT, str(request.id), request.kept_until)
         asker = await people_store.get_user(tx, request.requested_by)
@@ -169,6 +172,12 @@ async def keep_part(
     """Keeps what a service has of a person, sealed with the request's key."""
     sealed = secret.close_up(zlib.compress(document), bound_to=service.encode())
     await store.insert_part(tx, request, service, sealed)
+
+
+async def know_by(app: App, tx: Transaction, request: PrivacyRequest, identifiers: Iterable[str]) -> None:
+    """Keeps keyed hashes of the addresses and numbers that a request names or holds, for erasures."""
+    hashes = {app.seal.digest(each.encode(), bound_to=_IDENTIFIER) for each in identifiers}
+    await store.insert_identifiers(tx, request, hashes)
 
 
 def fresh_key(app: App, request_id: UUID) -> tuple[Seal, bytes]:

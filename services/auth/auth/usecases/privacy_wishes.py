@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from auth.app import App
@@ -12,6 +12,7 @@ from auth.domain.privacy import PrivacyRequest, PrivacyRequestNotFound, RequestK
 from auth.store import audit, personal_data
 from auth.store import privacy as store
 from auth.usecases import privacy as progress
+from auth.usecases.holding import hold_session
 from servicekit import idempotency, ids, privacy
 from servicekit.database import Transaction
 from servicekit.errors import Busy, InvalidPageToken
@@ -42,6 +43,7 @@ async def create_request(
         await app.guests.refuse_expected(organization_id, subject)
     request_id, digest = ids.new(), _digest(app, subject.written())
     async with app.db.begin(organization_id) as tx:
+        await hold_session(app, tx, by)
         earlier = await idempotency.claim(tx, key, request_id)
         if earlier is not None:
             return await progress.see(tx, earlier)
@@ -61,6 +63,7 @@ async def create_request(
             if running is not None:
                 return running
             raise Busy  # it ended in this moment: the next try begins another one
+        await progress.know_by(app, tx, request, subject.identifiers)
         if kind is RequestKind.ERASE:
             rows: Mapping[str, int] = await personal_data.delete_guest(tx, subject.email)
         else:
@@ -72,6 +75,19 @@ async def create_request(
         target = ids.show("prq", request_id)
         await audit.record(tx, organization_id, by, Action.PRIVACY_REQUESTED, target=target, after=said)
     return request
+
+
+async def names_of_number(
+    app: App, organization_id: UUID, phone: str, *, by: Author
+) -> Sequence[tuple[str, int]]:
+    """The names that booking has a number by, with how many bookings. Nothing of it is kept.
+
+    Raises:
+        Unauthenticated: the session of the call is over.
+    """
+    async with app.db.begin(organization_id) as tx:
+        await hold_session(app, tx, by)
+    return await app.guests.names_of(organization_id, phone)
 
 
 async def list_requests(app: App, organization_id: UUID, page: Page) -> tuple[list[PrivacyRequest], str]:
@@ -96,6 +112,7 @@ async def export_account(app: App, user_id: UUID, *, by: Author) -> PrivacyReque
     """Takes in a person's wish for all that is kept of their account, or answers the one that runs."""
     request_id, digest = ids.new(), _digest(app, user_id.bytes)
     async with app.db.begin_platform(reason="export an account") as tx:
+        await hold_session(app, tx, by)
         request = PrivacyRequest.take_in(
             request_id, RequestKind.EXPORT, requested_by=user_id, now=tx.now, user_id=user_id
         )
@@ -143,6 +160,7 @@ async def download(
         ExportNotReady, ExportExpired
     """
     async with app.db.begin_platform(reason="download an export") as tx:
+        await hold_session(app, tx, by)
         request = await store.find_own_request(tx, request_id, organization=organization, user_id=user_id)
         if request is None:
             raise PrivacyRequestNotFound

@@ -7,6 +7,7 @@ from auth import events
 from auth.app import App
 from auth.domain.audit import Action, Author
 from auth.store import audit, members
+from auth.usecases.holding import hold_session
 from servicekit import ids, retention
 from servicekit.errors import VersionMismatch
 from servicekit.retention import Periods, Retention
@@ -24,10 +25,12 @@ async def update_retention(
     """Replaces all periods. Changes nothing, and tells nobody, when they hold already.
 
     Raises:
+        Unauthenticated: the session of the call is over.
         VersionMismatch: they have changed since that version; 0 expects nothing.
     """
     async with app.db.begin(organization_id) as tx:
         await members.lock_organization(tx, organization_id)
+        await hold_session(app, tx, by)
         before = await retention.read(tx)
         if expected_version not in {0, before.version}:
             raise VersionMismatch

@@ -30,7 +30,7 @@ async def create_role(app: App, caller: Caller, *, name: str, allowed: Iterable[
     """
     role = Role.make(ids.new(), organization_id=caller.tenant, name=name, allowed=allowed)
     async with app.db.begin(caller.tenant) as tx:
-        giver = await enter(tx, caller.tenant, caller)
+        giver = await enter(app, tx, caller.tenant, caller)
         _give(giver, role)
         if len(await store.list_roles(tx, caller.tenant)) >= MOST_ROLES:
             raise TooManyRoles
@@ -53,7 +53,7 @@ async def update_role(
         RoleNameTaken: another one has the name.
     """
     async with app.db.begin(caller.tenant) as tx:
-        giver = await enter(tx, caller.tenant, caller)
+        giver = await enter(app, tx, caller.tenant, caller)
         role = await _get(tx, caller.tenant, role_id)
         changed = role.change(name=name, allowed=allowed)
         _give(giver, role)
@@ -81,7 +81,7 @@ async def delete_role(app: App, caller: Caller, role_id: UUID, *, by: Author) ->
         PermissionNotHeld: it allows what the caller may not.
     """
     async with app.db.begin(caller.tenant) as tx:
-        giver = await enter(tx, caller.tenant, caller)
+        giver = await enter(app, tx, caller.tenant, caller)
         role = await _get(tx, caller.tenant, role_id)
         _give(giver, role)
         await store.delete_role(tx, role)

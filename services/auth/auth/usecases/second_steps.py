@@ -71,6 +71,7 @@ async def answer_challenge(
                 by=by,
                 user_agent=user_agent,
                 organization_id=await _organization_behind(tx, challenge, user_id),
+                connection_id=challenge.connection_id,
             )
             opened = tokens, device_token
     if opened is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth.app import App
 from auth.domain import accounts
-from auth.domain.accounts import EmailNotVerified, InvalidCredentials, Profile
+from auth.domain.accounts import Account, EmailNotVerified, InvalidCredentials, Profile
 from auth.domain.audit import NOBODY, Action, ActorKind, Author
 from auth.domain.challenges import PendingLogIn
 from auth.domain.connections import Connection
@@ -15,6 +15,7 @@ from auth.domain.devices import device_name
 from auth.domain.members import NoOrganization
 from auth.domain.roles import Grant
 from auth.domain.sessions import (
+    EndReason,
     RefreshToken,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -26,13 +27,14 @@ from auth.store import audit
 from auth.store import people as people_store
 from auth.store import sessions as store
 from auth.store.grants import find_grant
-from auth.usecases.guessing import count_try, take_back
-from auth.usecases.known_devices import is_known, note_device
+from auth.usecases.ended_sessions import end_locked
+from auth.usecases.guessing import Try, compare, count_try, when_there_is_room
+from auth.usecases.known_devices import known_as, note_device
 from auth.usecases.second_factors import awaited_factor
-from auth.usecases.ways_in import refuse_other_sessions, refuse_other_ways
+from auth.usecases.ways_in import find_other_way, refuse_other_sessions, refuse_other_ways
 from servicekit import ids, telemetry
 from servicekit.database import Transaction
-from servicekit.errors import Unauthenticated
+from servicekit.errors import AppError, Unauthenticated
 
 _NO_ONE = UUID(int=0)
 _log = telemetry.logger(__name__)
@@ -43,8 +45,9 @@ async def log_in(
 ) -> SessionTokens | PendingLogIn:
     """Opens a session in the oldest of the user's organizations, or asks for the second factor: see `admit`.
 
-    Two transactions, because a password is not hashed inside one. The attempt is counted in the first, before
-    the password is looked at, so that guessing in parallel gets no more tries; the second forgets the count.
+    Several transactions, because a password is not hashed inside one. The attempt is counted in the first,
+    before the password is looked at, so that guessing in parallel gets no more tries; `compare` forgets
+    the count.
 
     Raises:
         TooManyAttempts: too many failed lately: see `count_try`.
@@ -55,25 +58,30 @@ async def log_in(
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
-    async with app.db.begin_platform(reason="find an account by its address") as tx:
-        account = await account_store.find_account(tx, normalised)
-        known = await is_known(
-            app,
-            tx,
-            account.id if account else _NO_ONE,
-            by=by,
-            user_agent=user_agent,
-            device_token=device_token,
-        )
-        counted = await count_try(app, tx, normalised, by=by, known=known)
+
+    async def count() -> tuple[Account | None, Try]:
+        async with app.db.begin_platform(reason="find an account by its address") as tx:
+            found = await account_store.find_account(tx, normalised)
+            known = await known_as(
+                app,
+                tx,
+                found.id if found else _NO_ONE,
+                by=by,
+                user_agent=user_agent,
+                device_token=device_token,
+            )
+            # With the password: once another is set, the wrong tries of before count no more.
+            known = f"{known} {found.password_hash}" if known and found else ""
+            return found, await count_try(app, tx, normalised, by=by, known=known)
+
+    account, counted = await when_there_is_room(count)
     counted.refuse_more()
-    verdict = await app.passwords.verify(account.password_hash if account else None, password)
+    verdict = await compare(app, counted, account.password_hash if account else None, password)
     if account is None or not verdict.fits:
         raise InvalidCredentials
     async with app.db.begin_platform(reason="open a session") as tx:
         if account.verified:
             await hold_password(tx, account.id, account.password_hash)
-        await take_back(tx, counted)
         if account.verified:
             await refuse_other_ways(tx, account.id)
         if verdict.stronger_hash is not None and account.verified:
@@ -111,11 +119,13 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
     """The next tokens of a session; see `Session.trade` for who gets which.
 
     Raises:
-        RefreshTokenInvalid: not ours, or the session is over.
         RefreshTokenReused: too old: the session is over from now on.
+        RefreshTokenInvalid: not ours, or the session is over, or its connection does not speak for its person
+            any more: then it is over from now on.
         SsoRequired: by now the organization wants its connection, and the session was opened otherwise.
     """
     token = RefreshToken.parse(refresh_token)
+    refusal: AppError | None = None
     async with app.db.begin_platform(reason="refresh a session") as tx:
         found = await store.lock_session(tx, token.session_id)
         if found is None:
@@ -123,9 +133,13 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
         session, grant = found
         token.verify(app.keyring.refresh_keys(session))
         traded = session.trade(token.counter, now=tx.now, idle=app.lifetimes.idle)
-        if traded.ended_at is None:
-            await refuse_other_sessions(tx, session.organization_id, session.user_id, methods=session.methods)
-        await store.save_session(tx, traded)
+        if traded.ended_at is None and not session.by_connection:
+            await refuse_other_sessions(tx, session.organization_id, session.user_id)
+        elif traded.ended_at is None and not await store.is_vouched(tx, session):
+            refusal = await find_other_way(tx, session) or RefreshTokenInvalid()
+            await end_locked(tx, [session], reason=EndReason.CONNECTION_GONE, by=by)
+        if refusal is None:
+            await store.save_session(tx, traded)
         if traded.ended_at is not None:
             await audit.record(
                 tx,
@@ -139,6 +153,8 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
     if traded.ended_at is not None:
         _log.warning("refresh_token_reused", session=str(session.id), behind=session.counter - token.counter)
         raise RefreshTokenReused
+    if refusal is not None:
+        raise refusal
     return tokens_of(app, traded, grant, now=traded.last_used_at)
 
 
@@ -197,6 +213,7 @@ async def admit(
         user_agent=user_agent,
         authenticated_at=given_at,
         organization_id=connection.organization_id if connection else None,
+        connection_id=connection.id if connection else None,
     )
 
 
@@ -210,6 +227,7 @@ async def open_session(
     user_agent: str,
     authenticated_at: datetime | None = None,
     organization_id: UUID | None = None,
+    connection_id: UUID | None = None,
 ) -> SessionTokens:
     """Opens a session for whoever has given full credentials: in the organization, or the user's oldest.
 
@@ -232,6 +250,7 @@ async def open_session(
         address=by.address,
         now=tx.now,
         lifetimes=app.lifetimes,
+        connection_id=connection_id,
     )
     if authenticated_at is not None:
         session = replace(session, authenticated_at=authenticated_at)

@@ -12,7 +12,7 @@ from auth.domain.accounts import Membership
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import PendingLogIn
 from auth.domain.connections import Connection
-from auth.domain.members import Organization
+from auth.domain.members import MemberRemoved, Organization
 from auth.domain.plans import FREE
 from auth.domain.scim import ScimNotProvisioned
 from auth.domain.sessions import SessionTokens
@@ -66,6 +66,7 @@ async def trade_code(
         PlanLimitReached: the organization has as many members as its plan allows.
         RoleNotFound: the role that the connection gives is gone.
         ScimNotProvisioned: the provider says by SCIM who is a member, and the person is none.
+        MemberRemoved: the organization has removed the person, and they were not invited again.
         NoOrganization: the person belongs to none.
     """
     async with app.db.begin_platform(reason="take the code of a log-in at a provider") as tx:
@@ -188,6 +189,8 @@ async def _enrol(
     grant = await role_store.get_grant(tx, organization_id, role, there.venues if there else frozenset())
     membership = Membership(organization_id, user_id, grant.role, grant.venues)
     if there is None:
+        if await member_store.was_removed(tx, organization_id, user_id):
+            raise MemberRemoved
         await member_store.insert_member(tx, membership)
         await refuse_crowd(app, tx, organization_id)
     else:

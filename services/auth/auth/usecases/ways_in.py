@@ -1,13 +1,12 @@
 """Whether a person may get in by other means than their organization's connection. Opens no session."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
+from auth.domain.sessions import Session
 from auth.domain.sso import SsoRequired
 from auth.store import connections as store
 from servicekit import ids
 from servicekit.database import Transaction
-from servicekit.permissions import BY_CONNECTION
 
 
 async def refuse_other_ways(tx: Transaction, user_id: UUID) -> None:
@@ -24,19 +23,21 @@ async def refuse_other_ways(tx: Transaction, user_id: UUID) -> None:
         raise _required(connection_id)
 
 
-async def refuse_other_sessions(
-    tx: Transaction, organization_id: UUID, user_id: UUID, *, methods: Iterable[str]
-) -> None:
-    """Makes sure that a person may be in the organization in a session that was opened so.
+async def refuse_other_sessions(tx: Transaction, organization_id: UUID, user_id: UUID) -> None:
+    """Makes sure that a person may be in the organization in a session that no connection opened.
 
     Raises:
-        SsoRequired: it wants its connection, and another way was taken: perhaps before it wanted that.
+        SsoRequired: it wants its connection, perhaps since after the session was opened.
     """
-    if BY_CONNECTION in methods:
-        return
     connection_id = await store.find_required_in(tx, organization_id, user_id)
     if connection_id is not None:
         raise _required(connection_id)
+
+
+async def find_other_way(tx: Transaction, session: Session) -> SsoRequired | None:
+    """The refusal that names the connection which the organization wants by now in place of the session's."""
+    connection_id = await store.find_required_in(tx, session.organization_id, session.user_id)
+    return _required(connection_id) if connection_id is not None else None
 
 
 async def refuse_other_addresses(tx: Transaction, user_id: UUID, email: str) -> None:

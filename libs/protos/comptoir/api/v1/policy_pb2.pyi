@@ -105,6 +105,7 @@ class Policy(_message.Message):
     FRESH_FIELD_NUMBER: _builtins.int
     VENUE_FIELD_FIELD_NUMBER: _builtins.int
     VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -136,6 +137,11 @@ class Policy(_message.Message):
     transaction that serves the call (app.venues), and the row-level security of the service's tables hides what
     belongs to others: it is not found, as if it were not there.
     """
+    own: _builtins.bool
+    """Whether a call that is "self" wants credentials of the person's own, however old, where an organization's connection
+    vouched for them: for what reaches beyond that organization. "fresh" wants them, too. A "self" call with neither
+    says and does nothing of other organizations in such a session.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -155,10 +161,11 @@ class Policy(_message.Message):
         fresh: _builtins.bool = ...,
         venue_field: _builtins.str = ...,
         venue_in_service: _builtins.bool = ...,
+        own: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

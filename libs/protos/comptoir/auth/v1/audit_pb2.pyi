@@ -139,6 +139,7 @@ class ListAuditEntriesRequest(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     actor_id: _builtins.str
@@ -151,6 +152,8 @@ class ListAuditEntriesRequest(_message.Message):
     """How many; 0 means 50, at most 200."""
     page_token: _builtins.str
     """Where the page begins, as the page before told it."""
+    sandbox: _builtins.bool
+    """Reads the log of the organization's sandbox instead, in which its test keys act."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Not before."""
@@ -170,10 +173,11 @@ class ListAuditEntriesRequest(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_id", b"actor_id", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "target", b"target", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_id", b"actor_id", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "sandbox", b"sandbox", "since", b"since", "target", b"target", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,19 +219,23 @@ class ExportAuditEntriesRequest(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     after: _builtins.int
     """The number of the last entry that is known already; 0 begins at the first."""
+    sandbox: _builtins.bool
+    """Reads the log of the organization's sandbox instead, in which its test keys act."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         after: _builtins.int = ...,
+        sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "organization_id", b"organization_id", "sandbox", b"sandbox"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,19 +277,23 @@ class VerifyAuditLogRequest(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     after: _builtins.int
     """The number of the last entry that was checked already; 0 begins at the first."""
+    sandbox: _builtins.bool
+    """Reads the log of the organization's sandbox instead, in which its test keys act."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         after: _builtins.int = ...,
+        sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "organization_id", b"organization_id", "sandbox", b"sandbox"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -578,6 +578,9 @@ class UpdateMemberResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
+    API_KEYS_FIELD_NUMBER: _builtins.int
+    api_keys: _builtins.int
+    """How many API keys that hold they have made in the organization. The keys hold on, with what they were allowed."""
     @_builtins.property
     def member(self) -> Global___Member:
         """As they are now."""
@@ -586,10 +589,11 @@ class UpdateMemberResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
+        api_keys: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_keys", b"api_keys", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,12 +631,17 @@ class RemoveMemberResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    API_KEYS_FIELD_NUMBER: _builtins.int
+    api_keys: _builtins.int
+    """How many API keys that hold they have made in the organization. The keys hold on: look which are to be revoked."""
     def __init__(
         self,
+        *,
+        api_keys: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_keys", b"api_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,7 +84,8 @@ class OrganizationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOrganizations(self, request, context):
-        """Lists the organizations that the caller belongs to, the oldest membership first.
+        """Lists the organizations that the caller belongs to, the oldest membership first: the session's alone where its
+        connection vouched for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -418,7 +419,8 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveMember(self, request, context):
-        """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent.
+        """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent. API keys
+        that they made hold on; the answer counts them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class OrganizationServiceStub:
     CreateOrganization: _grpc.UnaryUnaryMultiCallable[_organization_pb2.CreateOrganizationRequest, _organization_pb2.CreateOrganizationResponse]
     """Makes another organization, which the caller owns. Switch to it to work there."""
     ListOrganizations: _grpc.UnaryUnaryMultiCallable[_organization_pb2.ListOrganizationsRequest, _organization_pb2.ListOrganizationsResponse]
-    """Lists the organizations that the caller belongs to, the oldest membership first."""
+    """Lists the organizations that the caller belongs to, the oldest membership first: the session's alone where its
+    connection vouched for them.
+    """
     GetOrganization: _grpc.UnaryUnaryMultiCallable[_organization_pb2.GetOrganizationRequest, _organization_pb2.GetOrganizationResponse]
     """Reads the organization of the session: its plan, what that allows and how much of it is used."""
     UpdateOrganization: _grpc.UnaryUnaryMultiCallable[_organization_pb2.UpdateOrganizationRequest, _organization_pb2.UpdateOrganizationResponse]
@@ -58,7 +60,9 @@ class OrganizationServiceAsyncStub(OrganizationServiceStub):
     CreateOrganization: _aio.UnaryUnaryMultiCallable[_organization_pb2.CreateOrganizationRequest, _organization_pb2.CreateOrganizationResponse]  # type: ignore[assignment]
     """Makes another organization, which the caller owns. Switch to it to work there."""
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_organization_pb2.ListOrganizationsRequest, _organization_pb2.ListOrganizationsResponse]  # type: ignore[assignment]
-    """Lists the organizations that the caller belongs to, the oldest membership first."""
+    """Lists the organizations that the caller belongs to, the oldest membership first: the session's alone where its
+    connection vouched for them.
+    """
     GetOrganization: _aio.UnaryUnaryMultiCallable[_organization_pb2.GetOrganizationRequest, _organization_pb2.GetOrganizationResponse]  # type: ignore[assignment]
     """Reads the organization of the session: its plan, what that allows and how much of it is used."""
     UpdateOrganization: _aio.UnaryUnaryMultiCallable[_organization_pb2.UpdateOrganizationRequest, _organization_pb2.UpdateOrganizationResponse]  # type: ignore[assignment]
@@ -89,7 +93,9 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organization_pb2.ListOrganizationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_organization_pb2.ListOrganizationsResponse, _abc.Awaitable[_organization_pb2.ListOrganizationsResponse]]:
-        """Lists the organizations that the caller belongs to, the oldest membership first."""
+        """Lists the organizations that the caller belongs to, the oldest membership first: the session's alone where its
+        connection vouched for them.
+        """
 
     @_abc_1.abstractmethod
     def GetOrganization(
@@ -149,7 +155,9 @@ class MemberServiceStub:
     gives, or takes from, what they do not have themselves.
     """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_organization_pb2.RemoveMemberRequest, _organization_pb2.RemoveMemberResponse]
-    """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+    """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent. API keys
+    that they made hold on; the answer counts them.
+    """
     EndMemberSessions: _grpc.UnaryUnaryMultiCallable[_organization_pb2.EndMemberSessionsRequest, _organization_pb2.EndMemberSessionsResponse]
     """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
     in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
@@ -168,7 +176,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     gives, or takes from, what they do not have themselves.
     """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_organization_pb2.RemoveMemberRequest, _organization_pb2.RemoveMemberResponse]  # type: ignore[assignment]
-    """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+    """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent. API keys
+    that they made hold on; the answer counts them.
+    """
     EndMemberSessions: _aio.UnaryUnaryMultiCallable[_organization_pb2.EndMemberSessionsRequest, _organization_pb2.EndMemberSessionsResponse]  # type: ignore[assignment]
     """Ends all sessions that a member has in the organization, and mails them. They stay a member, and log in anew. A session of theirs
     in another organization goes on there, and gets in here by switching only after it gave credentials anew. Owners' sessions are
@@ -202,7 +212,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organization_pb2.RemoveMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_organization_pb2.RemoveMemberResponse, _abc.Awaitable[_organization_pb2.RemoveMemberResponse]]:
-        """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent."""
+        """Removes a member, ends their sessions in the organization, and withdraws the invitations that they sent. API keys
+        that they made hold on; the answer counts them.
+        """
 
     @_abc_1.abstractmethod
     def EndMemberSessions(

@@ -62,14 +62,15 @@ class SessionServiceServicer:
     """
 
     def ListSessions(self, request, context):
-        """Lists where the caller is logged in, the newest log-in first.
+        """Lists where the caller is logged in, the newest log-in first: in that organization alone where its connection
+        vouched for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeSession(self, request, context):
-        """Ends one of the caller's sessions. Its access token stops being accepted within seconds.
+        """Ends one of the sessions that ListSessions shows. Its access token stops being accepted within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

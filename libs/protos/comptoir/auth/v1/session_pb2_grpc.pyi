@@ -34,9 +34,11 @@ class SessionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SessionServiceAsyncStub: ...
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
-    """Lists where the caller is logged in, the newest log-in first."""
+    """Lists where the caller is logged in, the newest log-in first: in that organization alone where its connection
+    vouched for them.
+    """
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.RevokeSessionRequest, _session_pb2.RevokeSessionResponse]
-    """Ends one of the caller's sessions. Its access token stops being accepted within seconds."""
+    """Ends one of the sessions that ListSessions shows. Its access token stops being accepted within seconds."""
     LogOutEverywhere: _grpc.UnaryUnaryMultiCallable[_session_pb2.LogOutEverywhereRequest, _session_pb2.LogOutEverywhereResponse]
     """Ends all of the caller's sessions."""
     Reauthenticate: _grpc.UnaryUnaryMultiCallable[_session_pb2.ReauthenticateRequest, _session_pb2.ReauthenticateResponse]
@@ -50,9 +52,11 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """Lists where the caller is logged in, the newest log-in first."""
+    """Lists where the caller is logged in, the newest log-in first: in that organization alone where its connection
+    vouched for them.
+    """
     RevokeSession: _aio.UnaryUnaryMultiCallable[_session_pb2.RevokeSessionRequest, _session_pb2.RevokeSessionResponse]  # type: ignore[assignment]
-    """Ends one of the caller's sessions. Its access token stops being accepted within seconds."""
+    """Ends one of the sessions that ListSessions shows. Its access token stops being accepted within seconds."""
     LogOutEverywhere: _aio.UnaryUnaryMultiCallable[_session_pb2.LogOutEverywhereRequest, _session_pb2.LogOutEverywhereResponse]  # type: ignore[assignment]
     """Ends all of the caller's sessions."""
     Reauthenticate: _aio.UnaryUnaryMultiCallable[_session_pb2.ReauthenticateRequest, _session_pb2.ReauthenticateResponse]  # type: ignore[assignment]
@@ -69,7 +73,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.ListSessionsResponse, _abc.Awaitable[_session_pb2.ListSessionsResponse]]:
-        """Lists where the caller is logged in, the newest log-in first."""
+        """Lists where the caller is logged in, the newest log-in first: in that organization alone where its connection
+        vouched for them.
+        """
 
     @_abc_1.abstractmethod
     def RevokeSession(
@@ -77,7 +83,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.RevokeSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.RevokeSessionResponse, _abc.Awaitable[_session_pb2.RevokeSessionResponse]]:
-        """Ends one of the caller's sessions. Its access token stops being accepted within seconds."""
+        """Ends one of the sessions that ListSessions shows. Its access token stops being accepted within seconds."""
 
     @_abc_1.abstractmethod
     def LogOutEverywhere(
