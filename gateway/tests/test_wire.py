@@ -207,10 +207,10 @@ async def test_the_process_serves_and_stops_on_a_signal(
 
     def fetch(port: int, path: str) -> bytes:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
                 content: bytes = answer.read()
                 return content
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             return b""
 
     try:

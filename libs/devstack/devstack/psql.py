@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from devstack.commands import inherited_environment
 from devstack.wheels import WheelIncomplete, wheel_file
 
-_CONNECT_TIMEOUT_SECONDS = "3"
+_CONNECT_TIMEOUT_SECONDS = "20"
+"""A server that is away refuses at once; one on a busy machine takes its time."""
 
 
 class PsqlFailed(Exception):

@@ -35,9 +35,9 @@ class GuessingSettings(Part):
     from_network: int = Field(default=100, ge=1)
     """From one network: a /24 of IPv4, a /48 of IPv6."""
     of_account: int = Field(default=10, ge=1)
-    """For one account, from places where its owner has not been."""
+    """For one account, wherever they come from. Remembered devices and sessions count by themselves."""
     of_all: int = Field(default=1000, ge=1)
-    """For all accounts together, from such places."""
+    """For all accounts together, likewise."""
     factors_from_place: int = Field(default=10, ge=1)
     """Second factors from one place; in an hour five times as many."""
     factors_from_network: int = Field(default=100, ge=1)

@@ -11,10 +11,10 @@ from auth.app import App
 from auth.domain.account_mails import LinkInvalid, MailKind
 from auth.domain.accounts import InvalidCredentials
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
-from auth.domain.sessions import EndReason, RefreshTokenInvalid
+from auth.domain.sessions import EndReason, RefreshTokenInvalid, RefreshTokenReused
 from auth.store import audit
 from auth.tables import ACCOUNT_MAILS, USERS, WISH_COUNTS
-from auth.usecases import addresses, credentials, registration, sessions
+from auth.usecases import addresses, credentials, own_sessions, registration, sessions
 from servicekit.errors import Unauthenticated
 
 from .conftest import PASSWORD, PLACE, People
@@ -22,6 +22,7 @@ from .mailbox import the_only, waiting, written
 
 OLD = "paulette@example.org"
 NEW = "paulette@example.com"
+ANOTHER = "a longer word than before"
 VISITOR = Author(ActorKind.NOBODY, address=PLACE)
 
 
@@ -220,3 +221,59 @@ async def test_an_address_that_somebody_else_has_by_now_is_not_taken_back(app: A
     with pytest.raises(LinkInvalid):
         await revert(app, back)
     assert await addresses_kept(app) == sorted([OLD, NEW])
+
+
+async def test_whoever_is_shut_out_confirms_no_change_that_they_asked_for(app: App, people: People) -> None:
+    """Somebody in a stolen session asks; the owner shuts them out in each of the ways that there are."""
+    await people.own(OLD)
+    mine = await people.session(await people.log_in(OLD))
+    user_id, me = mine.user_id, Author(ActorKind.USER, mine.user_id, address=PLACE, session=mine.id)
+
+    async def revoke() -> None:
+        stolen = await people.session(await people.log_in(OLD))
+        await own_sessions.end_session(app, user_id, stolen.id, reason=EndReason.REVOKED, by=me)
+
+    async def everywhere() -> None:
+        await own_sessions.log_out_everywhere(app, user_id, keep=mine.id, by=me)
+
+    async def change() -> None:
+        await credentials.change_password(app, user_id, mine.id, old=PASSWORD, new=ANOTHER, by=me)
+
+    async def reset() -> None:
+        await credentials.forget_password(app, OLD, by=VISITOR)
+        token = (await written(app, MailKind.PASSWORD_RESET))[-1].token
+        await credentials.reset_password(app, token, new=PASSWORD, by=VISITOR)
+
+    for shut_out in (revoke, everywhere, change, reset):
+        async with app.db.begin_platform(reason="let somebody wish again in a test") as tx:
+            await tx.execute(sa.delete(WISH_COUNTS))
+        token = await ask(app, user_id)
+        await shut_out()
+        with pytest.raises(LinkInvalid):
+            await addresses.confirm_email_change(app, token, by=VISITOR)
+    assert await addresses_kept(app) == [OLD]
+
+
+async def test_a_token_that_is_used_twice_voids_a_change_that_is_not_confirmed(
+    app: App, people: People
+) -> None:
+    await people.own(OLD)
+    first = await people.log_in(OLD)
+    tokens = first
+    for _ in range(2):
+        tokens = await sessions.refresh_session(app, tokens.refresh_token)
+    token = await ask(app, (await people.session(first)).user_id)
+    with pytest.raises(RefreshTokenReused):
+        await sessions.refresh_session(app, first.refresh_token)
+    with pytest.raises(LinkInvalid):
+        await addresses.confirm_email_change(app, token, by=VISITOR)
+
+
+async def test_whoever_asks_and_logs_out_confirms_it_later(app: App, people: People) -> None:
+    await people.own(OLD)
+    session = await people.session(await people.log_in(OLD))
+    token = await ask(app, session.user_id)
+    me = Author(ActorKind.USER, session.user_id, address=PLACE)
+    await own_sessions.end_session(app, session.user_id, session.id, reason=EndReason.LOGGED_OUT, by=me)
+    await addresses.confirm_email_change(app, token, by=VISITOR)
+    assert await addresses_kept(app) == [NEW]

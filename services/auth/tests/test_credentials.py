@@ -83,7 +83,7 @@ async def test_a_changed_password_ends_all_other_sessions(app: App, people: Peop
     assert len(revoked) == 3
 
 
-async def test_another_old_password_changes_nothing_and_is_counted_by_the_session(
+async def test_another_old_password_changes_nothing_and_is_counted_apart_from_log_ins(
     app: App, people: People
 ) -> None:
     await people.own(EMAIL)

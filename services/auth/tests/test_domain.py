@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from auth.domain.accounts import Registration, VerificationTokenInvalid, normalise_email
 from auth.domain.passwords import PasswordTooCommon, refuse_common
 from auth.domain.sessions import (
-    REUSE_INTERVAL,
     EndReason,
     Lifetimes,
     RefreshToken,
@@ -102,15 +101,12 @@ def test_another_sessions_key_does_not_verify(session: UUID, counter: int, mine:
     token.verify([other, mine])
 
 
-LONG = REUSE_INTERVAL + timedelta(seconds=1)
-
-
-@given(st.lists(st.integers(0, 12), max_size=30))
-def test_trading_follows_the_four_rules_whatever_is_presented(presented: list[int]) -> None:
+@given(st.lists(st.integers(0, 12), max_size=30), st.sampled_from([0.1, 9, 3600]))
+def test_trading_follows_the_four_rules_whatever_is_presented(presented: list[int], seconds: float) -> None:
     """The oracle: newest rotates, parent is forgiven, older ends it, unseen is refused, over stays over."""
     session, newest, over = fresh(), 0, False
     for step, counter in enumerate(presented):
-        now = NOW + step * LONG
+        now = NOW + timedelta(seconds=step * seconds)
         if over or counter > newest:
             with pytest.raises(RefreshTokenInvalid):
                 session.trade(counter, now=now, idle=IDLE)

@@ -30,7 +30,7 @@ from testkit.waiting import eventually
 
 from .conftest import PASSWORD, PLACE, People
 from .operating import WORDS, Agent
-from .staff import log_in
+from .staff import invite, link, log_in
 
 OWNER = "paulette@example.org"
 FRESH = {
@@ -38,6 +38,29 @@ FRESH = {
     for path, rpc in contract.rpcs().items()
     if rpc.service == "auth" and rpc.policy is not None and rpc.policy.fresh
 }
+HELD = (
+    "InvitationService/AcceptInvitation",
+    "InvitationService/ResendInvitation",
+    "InvitationService/RevokeInvitation",
+    "ApiKeyService/RevokeApiKey",
+    "RoleService/CreateRole",
+    "RoleService/DeleteRole",
+    "OrganizationService/CreateOrganization",
+    "OrganizationService/UpdateOrganization",
+    "OrganizationService/SwitchOrganization",
+    "OrganizationService/LeaveOrganization",
+)
+"""What is not `fresh`, and changes members, roles, keys, invitations or organizations."""
+LET_BE = (
+    "AccountService/LogOut",
+    "SessionService/LogOutEverywhere",
+    "SessionService/RevokeSession",
+    "SessionService/Reauthenticate",
+    "FactorService/ForgetRememberedDevice",
+    "PasskeyService/RenamePasskey",
+    "OperatorVisitService/EndOperatorAccess",
+)
+"""What gives nobody anything: it ends something, names it, or asks for credentials itself."""
 _PREFIXES = MappingProxyType(
     {
         "user_id": "usr",
@@ -90,6 +113,8 @@ _OF_RPC: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """What differs from the values above."""
+_READS = ("Get", "List", "Read", "Find", "Verify", "Export", "Download")
+"""How calls are named that change nothing."""
 
 
 @pytest.fixture
@@ -120,7 +145,7 @@ async def end(app: App, caller: Caller) -> None:
         await own_sessions.end_sessions(app, tx, caller.user, reason=EndReason.PASSWORD_RESET, by=by)
 
 
-def request_of(rpc: Rpc, caller: Caller) -> Any:
+def request_of(rpc: Rpc, caller: Caller, **given: str) -> Any:
     """A valid one."""
     fields = rpc.method.input_type.fields_by_name
     values = {name: ids.show(prefix, ids.new()) for name, prefix in _PREFIXES.items() if name in fields}
@@ -128,16 +153,16 @@ def request_of(rpc: Rpc, caller: Caller) -> Any:
     values |= _OF_RPC.get(rpc.path.rpartition(".")[2], {})
     if "organization_id" in fields:
         values["organization_id"] = ids.show("org", caller.organization or ids.new())
-    return rpc.request(**values)
+    return rpc.request(**values | given)
 
 
-async def outcome(edge: Edge, rpc: Rpc, caller: Caller) -> AppError | None:
+async def outcome(edge: Edge, rpc: Rpc, caller: Caller, **given: str) -> AppError | None:
     """What it is refused with."""
     service = rpc.method.containing_service
     module = import_module(service.file.name.removesuffix(".proto").replace("/", ".") + "_pb2_grpc")
     stub = getattr(module, f"{service.name}Stub")
     try:
-        await edge.call(stub, rpc.method.name, request_of(rpc, caller), caller=caller)
+        await edge.call(stub, rpc.method.name, request_of(rpc, caller, **given), caller=caller)
     except AppError as error:
         return error
     return None
@@ -168,6 +193,55 @@ async def test_what_wants_fresh_credentials_wants_a_session_that_holds(
     assert refused is not None
     assert (refused.kind, refused.reason) == (Kind.UNAUTHENTICATED, "UNAUTHENTICATED")
     assert await rows(app) == before
+
+
+def test_what_changes_anything_is_fresh_or_held_or_let_be() -> None:
+    """So that a new call is thought of the day it is born."""
+    told = {
+        path.rpartition(".")[2]
+        for path, rpc in contract.rpcs().items()
+        if rpc.service == "auth"
+        and rpc.policy is not None
+        and rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
+        and not rpc.policy.fresh
+        and not rpc.method.name.startswith(_READS)
+    }
+    assert told == {*HELD, *LET_BE}
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_what_changes_members_wants_a_session_that_holds(
+    app: App, people: People, edge: Edge, name: str
+) -> None:
+    await people.own(OWNER)
+    caller = await log_in(people, OWNER)
+    rpc = next(each for path, each in contract.rpcs().items() if path.endswith(f".{name}"))
+    given = {"token": await open_invitation(app, people)} if name.endswith("AcceptInvitation") else {}
+    await end(app, caller)
+    before = await rows(app)
+    refused = await outcome(edge, rpc, caller, **given)
+    assert refused is not None
+    assert (refused.kind, refused.reason) == (Kind.UNAUTHENTICATED, "UNAUTHENTICATED")
+    assert await rows(app) == before
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_the_same_change_in_a_session_that_holds_is_not_refused_for_that(
+    app: App, people: People, edge: Edge, name: str
+) -> None:
+    """The control of the test above."""
+    await people.own(OWNER)
+    caller = await log_in(people, OWNER)
+    rpc = next(each for path, each in contract.rpcs().items() if path.endswith(f".{name}"))
+    given = {"token": await open_invitation(app, people)} if name.endswith("AcceptInvitation") else {}
+    refused = await outcome(edge, rpc, caller, **given)
+    assert refused is None or refused.kind not in {Kind.UNAUTHENTICATED, Kind.INVALID}
+
+
+async def open_invitation(app: App, people: People) -> str:
+    """The link of one that another organization has sent to the owner's address."""
+    await people.own("marcel@example.org")
+    return await link(app, await invite(app, await log_in(people, "marcel@example.org"), OWNER))
 
 
 @pytest.mark.parametrize("name", FRESH)

@@ -1,12 +1,16 @@
 """An erasure ends the exports of a person, by whatever address or number they were asked for."""
 
+import asyncio
+
 import pytest
 
 from auth.app import App
 from auth.domain.privacy import ExportExpired, PrivacyRequest, RequestKind, RequestStatus, identifiers_in
+from auth.store import privacy as store
 from auth.tables import PRIVACY_IDENTIFIERS
 from auth.usecases import privacy
 from testkit.privacy import traces
+from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import People
 from .office import GUEST, OTHERS, OWNER, PHONE, Office, give, receipt
@@ -76,3 +80,16 @@ async def test_exports_of_others_stay_here_and_the_same_guests_elsewhere(
 
 async def other_parts(office: Office, request: PrivacyRequest) -> None:
     await found(office, request, b'{"guests": [{"email": "swann@guest.example", "phone": ""}]}', *OTHERS)
+
+
+async def test_an_erasure_waits_for_a_part_that_is_being_handed_in(office: Office) -> None:
+    """Else it would not see what the part names. The part that came after it is in docs/privacy.md."""
+    export = await office.ask(RequestKind.EXPORT, email="", phone=PHONE, name=NAME)
+    async with office.app.db.begin_platform(reason="hand in a part slowly in a test") as tx:
+        locked = await store.lock_request(tx, export.id)
+        assert locked is not None
+        await privacy.know_by(office.app, tx, locked, [GUEST])
+        erasing = asyncio.create_task(office.ask(RequestKind.ERASE))
+        assert await eventually(lambda: waiting_for_locks(office.app.db))
+    await erasing
+    assert (await office.read(export)).status is RequestStatus.EXPIRED

@@ -13,6 +13,7 @@ JUDGED = {
     },
     "RoleService": {"CreateRole": False, "UpdateRole": True, "DeleteRole": False, "ListRoles": False},
     "InvitationService": {"CreateInvitation": True, "ResendInvitation": False, "RevokeInvitation": False},
+    "WebhookService": {"CreateWebhookEndpoint": False, "DeleteWebhookEndpoint": False},
 }
 """As docs/security/fresh-credentials.md says why."""
 

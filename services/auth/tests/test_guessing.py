@@ -74,20 +74,6 @@ async def test_one_account_takes_ten_guesses_wherever_they_come_from(
     assert 0 < int(refused.value.metadata[RETRY_AFTER]) <= 300
 
 
-async def test_strangers_do_not_lock_the_owner_out_of_a_device_that_was_used_before(
-    app: App, people: People
-) -> None:
-    await people.own(EMAIL)
-    await people.log_in(EMAIL)
-    await use_up_account(app)
-    assert (await people.log_in(EMAIL)).access_token
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await people.log_in(EMAIL, password=WRONG)
-    with pytest.raises(TooManyAttempts):
-        await people.log_in(EMAIL)
-
-
 async def test_strangers_do_not_lock_the_owner_out_of_a_remembered_device(app: App, people: People) -> None:
     paulette = await (await Holder.register(app, people, EMAIL)).add_totp()
     _, device_token = await paulette.answer(
@@ -98,10 +84,18 @@ async def test_strangers_do_not_lock_the_owner_out_of_a_remembered_device(app: A
         await sessions.log_in(
             app, EMAIL, PASSWORD, by=at(ELSEWHERE), user_agent=PHONE, device_token="invented"
         )
-    tokens = await sessions.log_in(
-        app, EMAIL, PASSWORD, by=at(ELSEWHERE), user_agent=PHONE, device_token=device_token
-    )
-    assert isinstance(tokens, SessionTokens)
+
+    async def try_it(password: str) -> object:
+        return await sessions.log_in(
+            app, EMAIL, password, by=at(ELSEWHERE), user_agent=PHONE, device_token=device_token
+        )
+
+    assert isinstance(await try_it(PASSWORD), SessionTokens)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await try_it(WRONG)
+    with pytest.raises(TooManyAttempts):
+        await try_it(PASSWORD)
 
 
 async def test_strangers_do_not_lock_the_owner_out_of_what_a_session_asks_the_password_for(
@@ -116,13 +110,14 @@ async def test_strangers_do_not_lock_the_owner_out_of_what_a_session_asks_the_pa
     await credentials.change_password(app, who, session.id, old=PASSWORD, new=new, by=where)
 
 
-async def test_all_accounts_together_take_so_many_and_known_devices_go_on(app: App, people: People) -> None:
+async def test_all_accounts_together_take_so_many_and_sessions_go_on(app: App, people: People) -> None:
     few = replace(app, guessing=GuessLimits.of(of_all=3))
     await people.own(EMAIL)
-    await people.log_in(EMAIL)
+    session = await people.session(await people.log_in(EMAIL))
     answers = [await guess(few, f"nobody{each}@example.org", f"198.18.{each}.1") for each in range(5)]
     assert answers == [InvalidCredentials] * 3 + [TooManyAttempts] * 2
-    assert (await People(few).log_in(EMAIL)).access_token
+    who, here = session.user_id, at(PLACE)
+    assert await own_sessions.reauthenticate(few, who, session.id, password=PASSWORD, by=here)
 
 
 async def test_one_place_alone_uses_up_neither_the_limit_of_an_account_elsewhere_nor_that_of_all(
@@ -151,15 +146,18 @@ async def test_who_gets_in_is_not_counted(app: App, people: People) -> None:
         assert (await people.log_in(EMAIL)).access_token
 
 
-async def test_operators_are_guessed_at_no_more_and_get_in_where_they_have_been(app: App) -> None:
+async def test_operators_are_guessed_at_no_more_and_go_on_in_their_sessions(app: App) -> None:
     sylvie = await Agent.add(app)
-    await sylvie.log_in()
+    session = await sylvie.session(await sylvie.log_in())
     for number in range(10):
         with pytest.raises(InvalidCredentials):
             await operator_log_in.log_in_operator(app, sylvie.email, WRONG, by=at(f"198.18.{number}.1"))
-    with pytest.raises(TooManyAttempts):
-        await operator_log_in.log_in_operator(app, sylvie.email, WORDS, by=at("198.18.99.1"))
-    assert await sylvie.knock()
+    for address in ("198.18.99.1", PLACE):
+        with pytest.raises(TooManyAttempts):
+            await operator_log_in.log_in_operator(app, sylvie.email, WORDS, by=at(address))
+    assert await operator_log_in.reauthenticate_operator(
+        app, sylvie.id, session.id, password=WORDS, code=sylvie.code(), by=sylvie.by
+    )
 
 
 async def test_wishes_for_a_link_are_counted_by_network(app: App) -> None:

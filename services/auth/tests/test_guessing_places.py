@@ -45,7 +45,7 @@ async def use_up(app: App, address: str, times: int = 10) -> None:
         assert await attempt(app, f"x{number}@example.org", WRONG, address) == "INVALID_CREDENTIALS"
 
 
-async def test_a_guesser_next_door_locks_no_known_device_and_no_session_out(app: App, people: People) -> None:
+async def test_a_guesser_next_door_locks_no_session_out(app: App, people: People) -> None:
     await people.own(OWNER)
     owner = await log_in(people, OWNER)
     swann = await hire(people, owner, SWANN)
@@ -56,27 +56,23 @@ async def test_a_guesser_next_door_locks_no_known_device_and_no_session_out(app:
     await use_up(app, PLACE, 5)
     assert await attempt(app, SWANN, PASSWORD, PLACE) == "TOO_MANY_ATTEMPTS"
     here = replace(by(swann), session=swann.session)
-    assert (await people.log_in(SWANN)).access_token
     assert await own_sessions.reauthenticate(app, swann.user, swann.session, password=PASSWORD, by=here)
     new = "ten kingfishers by the weir"
     await credentials.change_password(app, swann.user, swann.session, old=PASSWORD, new=new, by=here)
 
 
-async def test_in_a_session_and_on_a_known_device_there_are_five_tries_all_the_same(
+async def test_neighbours_learn_nobody_and_have_no_more_tries_once_their_place_is_used_up(
     app: App, people: People
 ) -> None:
+    """As the review found it: same network, same browser as the owner, who has logged in there."""
+    few = replace(app, guessing=GuessLimits.of(from_place=2))
     await people.own(OWNER)
-    owner = await log_in(people, OWNER)
-    assert owner.user is not None
-    assert owner.session is not None
-    for refusal in [InvalidCredentials] * 5 + [TooManyAttempts]:
-        with pytest.raises(refusal):
-            await own_sessions.reauthenticate(
-                app, owner.user, owner.session, password=WRONG, by=replace(by(owner), session=owner.session)
-            )
-    for refusal in [InvalidCredentials] * 5 + [TooManyAttempts]:
-        with pytest.raises(refusal):
-            await people.log_in(OWNER, password=WRONG)
+    await people.log_in(OWNER)
+    neighbour = PLACE.rpartition(".")[0] + ".200"
+    await use_up(few, neighbour, 2)
+    for email in (OWNER, "nobody@corp.example"):
+        with pytest.raises(TooManyAttempts):
+            await sessions.log_in(few, email, WRONG, by=at(neighbour), user_agent=BROWSER)
 
 
 @pytest.mark.parametrize("reason", ["SSO_REQUIRED", "NO_ORGANIZATION"])

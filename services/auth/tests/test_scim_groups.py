@@ -93,7 +93,7 @@ async def test_membership_in_groups_decides_the_role_at_once(corp: Corp) -> None
     assert [(each.actor_kind, each.before, each.after) for each in changed][-1] == (
         "connection",
         {"role": "accountant"},
-        {"role": "viewer"},
+        {"role": "viewer", "api_keys": 0},
     )
 
 

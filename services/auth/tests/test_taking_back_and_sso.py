@@ -95,7 +95,7 @@ async def test_whoever_takes_their_address_back_has_no_password_session_where_ss
         )
     assert not await is_member(app, owner.tenant, user)
     last = (await people.log(owner.tenant))[-1]
-    assert (last.action, last.before) == (Action.MEMBER_REMOVED, {"role": "host"})
+    assert (last.action, last.before) == (Action.MEMBER_REMOVED, {"role": "host", "api_keys": 0})
 
 
 async def test_an_address_that_the_connection_speaks_for_as_well_keeps_the_member(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil.rrule import rrulestr
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from booking.domain.calendar import LocalTimeAmbiguous, LocalTimeMissing
@@ -147,7 +147,11 @@ def test_the_days_of_a_rule_are_those_that_a_library_finds(rule: Recurrence, bas
         return  # the library would look as far as the year 9999
     text = rule.text().replace(f";COUNT={rule.count}", "") if rule.count else rule.text()
     library = rrulestr(text, dtstart=datetime.combine(first, time()))
-    assert found == [each.date() for each in islice(library, len(found))]
+    try:
+        days = [each.date() for each in islice(library, len(found))]
+    except IndexError:  # a weekday of a number that its month or year does not have: it reads past its end
+        reject()
+    assert found == days
 
 
 @settings(deadline=None)

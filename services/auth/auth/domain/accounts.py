@@ -187,7 +187,7 @@ def attempt_key(email: str, address: str) -> bytes:
 
 
 def known_attempt_key(email: str, known: str) -> bytes:
-    """By what those are counted, and alone, who are in a session or on a device that was there before."""
+    """By what those are counted, and alone, who have a secret of the account's owner; see `count_try`."""
     return hashlib.sha256(f"{email}\x00known\x00{known}".encode()).digest()
 
 

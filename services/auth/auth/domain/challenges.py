@@ -101,6 +101,8 @@ class Challenge:
     expires_at: datetime
     connection_id: UUID | None = None
     """The organization's connection that a log-in came by: it opens that organization alone."""
+    provider: str | None = None
+    """Which provider the connection had then (`Provider.identity`); None for one that does not say."""
 
     @classmethod
     def issue(
@@ -111,12 +113,13 @@ class Challenge:
         now: datetime,
         methods: Iterable[str] = (),
         connection_id: UUID | None = None,
+        provider: str | None = None,
     ) -> "tuple[bytes, Challenge]":
         """256 random bits and what is kept of them."""
         secret = secrets.token_bytes(_TOKEN_BYTES)
         given = tuple(sorted(set(methods)))
         expires_at = now + CHALLENGE_LIFETIME
-        return secret, cls(secret_hash(secret), purpose, user_id, given, expires_at, connection_id)
+        return secret, cls(secret_hash(secret), purpose, user_id, given, expires_at, connection_id, provider)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,11 @@ class Provider:
     issuer: str
     client_id: str
 
+    @property
+    def identity(self) -> str:
+        """What makes it another provider: the issuer, and the client that we are there. Its name does not."""
+        return f"{self.issuer} {self.client_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -158,6 +163,10 @@ class Connection:
         """Whether an address is of a verified domain. Subdomains are domains of their own."""
         domain = domain_of(email)
         return any(each.name == domain and each.verified_at is not None for each in self.domains)
+
+    def is_at(self, provider: str | None) -> bool:
+        """Whether it still has the provider that was asked (`Provider.identity`); None does not say which."""
+        return provider in (None, self.provider.identity)
 
     def with_domains(self, names: Iterable[str]) -> "Connection":
         """The connection with these domains; those that stay, stay as they are."""

@@ -22,7 +22,7 @@ _TAIL = _MAC_BYTES + _CHECKSUM_BYTES
 _LONGEST = 64
 _SALT_BYTES = 32
 REUSE_INTERVAL = timedelta(seconds=10)
-"""How long after a step the tokens of before it are answered with the newest: the default of GoTrue."""
+"""From when a token was first followed by another, whatever comes then: the default of GoTrue."""
 
 
 class RefreshTokenInvalid(AppError):
@@ -63,6 +63,7 @@ class EndReason(StrEnum):
     EMAIL_REVERTED = "email_reverted"
     ACCOUNT_DELETED = "account_deleted"
     CONNECTION_GONE = "connection_gone"
+    PROVIDER_CHANGED = "provider_changed"
     OPERATOR_DISABLED = "operator_disabled"
     OPERATOR_REENROLLED = "operator_reenrolled"
 
@@ -114,9 +115,9 @@ class Session:
     connection_id: UUID | None = None
     """The organization's connection that it was opened by, whatever credentials were given since."""
     stepped_at: datetime | None = None
-    """When the counter last went on."""
+    """When `forgiven` was first followed. Nothing that comes later prolongs what begins there."""
     forgiven: int = 0
-    """The oldest counter that is answered with the newest token, until `REUSE_INTERVAL` after that step."""
+    """The counter that new credentials make no older, until `REUSE_INTERVAL` after `stepped_at`."""
 
     @classmethod
     def open(
@@ -161,11 +162,10 @@ class Session:
     def trade(self, counter: int, *, now: datetime, idle: timedelta) -> "Session":
         """The session after a refresh token with `counter` was presented.
 
-        The newest token rotates it. Its parent changes nothing but the time of use: a client that lost
-        our answer, or another tab of it, gets the newest token again. So does whoever comes within
-        `REUSE_INTERVAL` of a step with a token that was good right before it, or before steps that followed
-        each other as fast: tabs refresh while one of them steps up. An older one ends it: the caller saves
-        that, and then refuses.
+        The newest token rotates it. Its parent changes nothing but the time of use: a client that lost our
+        answer, or another tab of it, gets the newest token again. New credentials make that parent no older
+        within `REUSE_INTERVAL` of when it was first followed: tabs refresh while one of them steps up. An
+        older one ends the session: the caller saves that, and then refuses.
 
         Raises:
             RefreshTokenInvalid: the session is over, or the counter was never handed out.
@@ -174,7 +174,7 @@ class Session:
             raise RefreshTokenInvalid
         if counter == self.counter:
             return self._step(now)
-        if counter == self.counter - 1 or (self._stepped_lately(now) and counter >= self.forgiven):
+        if counter == self.counter - 1 or (counter >= self.forgiven and self._followed_lately(now)):
             return replace(self, last_used_at=now)
         return self.end(now, EndReason.TOKEN_REUSED)
 
@@ -186,13 +186,17 @@ class Session:
         """
         if not self.holds(now=now, idle=idle):
             raise Unauthenticated
-        return replace(self._step(now), methods=tuple(sorted(set(methods))), authenticated_at=now)
+        stepped = self._step(now)
+        if self._followed_lately(now):
+            stepped = replace(stepped, stepped_at=self.stepped_at, forgiven=self.forgiven)
+        return replace(stepped, methods=tuple(sorted(set(methods))), authenticated_at=now)
 
     def _step(self, now: datetime) -> "Session":
-        oldest = self.forgiven if self._stepped_lately(now) else max(self.counter - 1, 0)
-        return replace(self, counter=self.counter + 1, last_used_at=now, stepped_at=now, forgiven=oldest)
+        return replace(
+            self, counter=self.counter + 1, last_used_at=now, stepped_at=now, forgiven=self.counter
+        )
 
-    def _stepped_lately(self, now: datetime) -> bool:
+    def _followed_lately(self, now: datetime) -> bool:
         return self.stepped_at is not None and now - self.stepped_at < REUSE_INTERVAL
 
     def end(self, now: datetime, reason: EndReason) -> "Session":

@@ -139,12 +139,17 @@ class Arrival:
     challenge: str
     assertion: Assertion
     expires_at: datetime
+    provider: str | None = None
+    """Which provider the connection had (`Provider.identity`) when it was asked; None for social ones."""
 
     @classmethod
-    def of(cls, attempt: Attempt, assertion: Assertion, now: datetime) -> "tuple[str, Arrival]":
+    def of(
+        cls, attempt: Attempt, assertion: Assertion, now: datetime, *, provider: str | None = None
+    ) -> "tuple[str, Arrival]":
         """The code for the browser, and what is kept."""
         code = new_secret()
-        arrived = cls(hashed(code), attempt.connection, attempt.challenge, assertion, now + CODE_LIFETIME)
+        until = now + CODE_LIFETIME
+        arrived = cls(hashed(code), attempt.connection, attempt.challenge, assertion, until, provider)
         return code, arrived
 
     def refuse_others(self, verifier: str) -> None:

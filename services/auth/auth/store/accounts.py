@@ -94,6 +94,15 @@ _COUNT_ATTEMPT = (
     )
     .returning(LOG_IN_ATTEMPTS.c.attempts, sa.cast(sa.func.ceil(_left), sa.Integer).label("seconds_left"))
 )
+_TAKE_ATTEMPT_BACK = (
+    sa.update(LOG_IN_ATTEMPTS)
+    .where(
+        LOG_IN_ATTEMPTS.c.key == sa.bindparam("attempt", type_=sa.LargeBinary),
+        ~_over,
+        LOG_IN_ATTEMPTS.c.attempts > 0,
+    )
+    .values(attempts=LOG_IN_ATTEMPTS.c.attempts - 1)
+)
 _CLEAR_ATTEMPTS = sa.delete(LOG_IN_ATTEMPTS).where(
     LOG_IN_ATTEMPTS.c.key == sa.bindparam("attempt", type_=sa.LargeBinary)
 )
@@ -181,6 +190,11 @@ async def count_attempt(tx: Transaction, key: bytes) -> tuple[int, int]:
     # Afterwards, skipping what is locked: so nobody waits for others in a circle.
     await sweep(tx, _SWEEP)
     return counted["attempts"], counted["seconds_left"]
+
+
+async def take_attempt_back(tx: Transaction, key: bytes) -> None:
+    """One that was counted does not count after all."""
+    await tx.execute(_TAKE_ATTEMPT_BACK, {"attempt": key})
 
 
 async def clear_attempts(tx: Transaction, key: bytes) -> None:

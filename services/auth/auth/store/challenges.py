@@ -125,4 +125,5 @@ def _challenge(row: sa.RowMapping) -> Challenge:
         row["methods"],
         row["expires_at"],
         row["connection_id"],
+        row["provider"],
     )

@@ -34,6 +34,7 @@ _FIND = (
 )
 # Whoever ends the membership waits, as for a session that is opened.
 _HOLD = _FIND.with_for_update(of=MEMBERSHIPS, read=True, key_share=True)
+_LOCK = _FIND.with_for_update(of=MEMBERSHIPS)
 
 
 async def find_grant(tx: Transaction, organization_id: UUID, user_id: UUID) -> Grant | None:
@@ -46,6 +47,13 @@ async def find_grant(tx: Transaction, organization_id: UUID, user_id: UUID) -> G
 async def hold_grant(tx: Transaction, organization_id: UUID, user_id: UUID) -> Grant | None:
     """The same, and they stay a member until the end of `tx`. Before a lock on their sessions."""
     found = await tx.execute(_HOLD, {"organization": organization_id, "user": user_id})
+    row = found.mappings().one_or_none()
+    return grant_of(row) if row else None
+
+
+async def lock_grant(tx: Transaction, organization_id: UUID, user_id: UUID) -> Grant | None:
+    """The same, and nobody else opens or changes anything of it until then: `tx` may change it itself."""
+    found = await tx.execute(_LOCK, {"organization": organization_id, "user": user_id})
     row = found.mappings().one_or_none()
     return grant_of(row) if row else None
 

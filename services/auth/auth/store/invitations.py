@@ -60,6 +60,12 @@ _REVOKE_OF = (
     .values(revoked_at=_NOW)
     .returning(INVITATIONS.c.id)
 )
+_REVOKE_TO = (
+    sa.update(INVITATIONS)
+    .where(_of_organization, INVITATIONS.c.email == sa.bindparam("address", type_=sa.Text), _open)
+    .values(revoked_at=_NOW)
+    .returning(INVITATIONS.c.id)
+)
 _DELETE = sa.delete(INVITATIONS).where(_of_id)
 _DELETE_OF_PERSON = sa.delete(INVITATIONS).where(
     sa.or_(
@@ -162,6 +168,12 @@ async def revoke_invitations_of(tx: Transaction, organization_id: UUID, inviter:
     """Withdraws what somebody sent and nobody accepted yet. Answers how many."""
     values = {"organization": organization_id, "inviter": inviter}
     return len((await tx.execute(_REVOKE_OF, values)).all())
+
+
+async def revoke_invitations_to(tx: Transaction, organization_id: UUID, email: str) -> int:
+    """Withdraws what an address is offered and nobody accepted yet. Answers how many."""
+    values = {"organization": organization_id, "address": email}
+    return len((await tx.execute(_REVOKE_TO, values)).all())
 
 
 async def delete_invitation(tx: Transaction, invitation_id: UUID) -> None:

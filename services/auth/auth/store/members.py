@@ -13,7 +13,7 @@ from auth.domain.members import Member, Organization
 from auth.domain.roles import RoleNotFound
 from auth.store import grants
 from auth.store.grants import GRANT_COLUMNS, ROLE_OF_MEMBER
-from auth.tables import MEMBERSHIPS, ORGANIZATIONS, REMOVALS, ROLES, USERS
+from auth.tables import FORMER_ADDRESSES, MEMBERSHIPS, ORGANIZATIONS, REMOVALS, ROLES, USERS
 from servicekit import database
 from servicekit.database import Transaction
 from servicekit.errors import Busy
@@ -95,7 +95,22 @@ _HAS_ADDRESS = sa.select(
 _INSERT = sa.insert(MEMBERSHIPS)
 _INSERT_REMOVAL = insert(REMOVALS).on_conflict_do_nothing()
 _of_removal = (REMOVALS.c.organization_id == _organization, REMOVALS.c.user_id == _user)
-_FIND_REMOVAL = sa.select(REMOVALS.c.user_id).where(*_of_removal)
+# Of the account; or of another one, which has had the address.
+_WAS_REMOVED = sa.select(
+    sa.select(REMOVALS.c.user_id)
+    .outerjoin(
+        FORMER_ADDRESSES,
+        sa.and_(
+            FORMER_ADDRESSES.c.user_id == REMOVALS.c.user_id,
+            FORMER_ADDRESSES.c.address_hash == sa.bindparam("hash", type_=sa.LargeBinary),
+        ),
+    )
+    .where(
+        REMOVALS.c.organization_id == _organization,
+        sa.or_(REMOVALS.c.user_id == _user, FORMER_ADDRESSES.c.user_id.is_not(None)),
+    )
+    .exists()
+)
 _FORGET_REMOVAL = sa.delete(REMOVALS).where(*_of_removal)
 _SAVE = (
     sa.update(MEMBERSHIPS)
@@ -231,10 +246,10 @@ async def insert_removal(tx: Transaction, organization_id: UUID, user_id: UUID) 
     await tx.execute(_INSERT_REMOVAL, {"organization_id": organization_id, "user_id": user_id})
 
 
-async def was_removed(tx: Transaction, organization_id: UUID, user_id: UUID) -> bool:
-    """Whether the organization has removed a person who is no member."""
-    found = await tx.execute(_FIND_REMOVAL, {"organization": organization_id, "user": user_id})
-    return found.scalar_one_or_none() is not None
+async def was_removed(tx: Transaction, organization_id: UUID, user_id: UUID, address_hash: bytes) -> bool:
+    """Whether the organization has removed a person who is no member, or an account that had this address."""
+    asked = {"organization": organization_id, "user": user_id, "hash": address_hash}
+    return bool((await tx.execute(_WAS_REMOVED, asked)).scalar_one())
 
 
 async def save_member(tx: Transaction, membership: Membership) -> None:

@@ -37,7 +37,6 @@ _LIST = (
     .order_by(OPERATOR_SESSIONS.c.id.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_ADDRESSES = sa.select(OPERATOR_SESSIONS.c.address).where(_operator).distinct()
 _SAVE = (
     sa.update(OPERATOR_SESSIONS)
     .where(_of_id)
@@ -52,11 +51,6 @@ _SAVE = (
         end_reason=sa.bindparam("why", type_=sa.Text),
     )
 )
-
-
-async def list_addresses(tx: Transaction, operator_id: UUID) -> list[str]:
-    """Where an operator has logged in, as long as sessions are kept."""
-    return list((await tx.execute(_ADDRESSES, {"operator": operator_id})).scalars())
 
 
 async def insert_session(tx: Transaction, session: Session) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from auth.domain.account_mails import LinkInvalid
 from auth.domain.known_devices import REMEMBERED
 from auth.domain.people import User
-from auth.tables import KNOWN_DEVICES, MEMBERSHIPS, ORGANIZATIONS, USERS
+from auth.tables import FORMER_ADDRESSES, KNOWN_DEVICES, MEMBERSHIPS, ORGANIZATIONS, USERS
 from servicekit import database
 from servicekit.database import Transaction
 
@@ -35,6 +35,7 @@ _SAVE_EMAIL = (
     .where(USERS.c.id == _user)
     .values(email=sa.bindparam("address", type_=sa.Text), verified_at=sa.func.now())
 )
+_KEEP_FORMER = insert(FORMER_ADDRESSES).on_conflict_do_nothing()
 _SAVE_NAME = (
     sa.update(USERS).where(USERS.c.id == _user).values(display_name=sa.bindparam("called", type_=sa.Text))
 )
@@ -119,6 +120,11 @@ async def save_email(tx: Transaction, user_id: UUID, email: str) -> None:
         if database.constraint(error) == "users_email_taken":
             raise LinkInvalid from error
         raise
+
+
+async def keep_former_address(tx: Transaction, user_id: UUID, address_hash: bytes) -> None:
+    """Keeps the keyed hash of an address that the account had. Known ones stay."""
+    await tx.execute(_KEEP_FORMER, {"user_id": user_id, "address_hash": address_hash})
 
 
 async def save_display_name(tx: Transaction, user_id: UUID, name: str) -> None:

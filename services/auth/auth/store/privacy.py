@@ -43,6 +43,16 @@ _shares_one = (
     )
     .exists()
 )
+_LOCK_EXPORTS_IN = (
+    sa.select(_R.id)
+    .where(
+        _R.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+        _R.kind == RequestKind.EXPORT.value,
+        _R.status != RequestStatus.EXPIRED.value,
+    )
+    .order_by(_R.id)
+    .with_for_update()
+)
 # Of the same person in the same organization, also by another address or number; or of the same account.
 _LOCK_EXPORTS_ABOUT = (
     sa.select(PRIVACY_REQUESTS)
@@ -153,12 +163,15 @@ async def lock_request(tx: Transaction, request_id: UUID) -> PrivacyRequest | No
     return await _one(tx, _LOCK, {"request": request_id})
 
 
-async def lock_exports_about(tx: Transaction, erasure: UUID) -> list[PrivacyRequest]:
+async def lock_exports_about(tx: Transaction, erasure: PrivacyRequest) -> list[PrivacyRequest]:
     """The exports of the person whom a request is to erase, as far as they run or may be downloaded.
 
-    By whatever they were asked for: also those that hold an address or a number of the erasure.
+    By whatever they were asked for: also those that hold an address or a number of the erasure. What is being
+    handed in at this moment is waited for: all exports of the organization are locked before the look.
     """
-    return await _all(tx, _LOCK_EXPORTS_ABOUT, {"request": erasure})
+    if erasure.organization_id is not None:
+        await tx.execute(_LOCK_EXPORTS_IN, {"organization": erasure.organization_id})
+    return await _all(tx, _LOCK_EXPORTS_ABOUT, {"request": erasure.id})
 
 
 async def list_requests(

@@ -85,6 +85,18 @@ _LOCK_UNVOUCHED = (
     .order_by(SESSIONS.c.id)
     .with_for_update(of=SESSIONS)
 )
+# Sessions of before do not say which connection it was: it may have been this one.
+_LOCK_OPENED = (
+    sa.select(SESSIONS)
+    .where(
+        SESSIONS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid),
+        SESSIONS.c.ended_at.is_(None),
+        (SESSIONS.c.connection_id == sa.bindparam("connection", type_=sa.Uuid))
+        | (SESSIONS.c.connection_id.is_(None) & (SESSIONS.c.methods.any_() == BY_CONNECTION)),
+    )
+    .order_by(SESSIONS.c.id)
+    .with_for_update()
+)
 _SAVE = (
     sa.update(SESSIONS)
     .where(SESSIONS.c.id == sa.bindparam("session", type_=sa.Uuid))
@@ -173,6 +185,12 @@ async def lock_unvouched(tx: Transaction, organization_id: UUID) -> list[Session
     """
     found = await tx.execute(_LOCK_UNVOUCHED, {"organization": organization_id})
     return [_session(dict(row)) for row in found.mappings()]
+
+
+async def lock_opened_by(tx: Transaction, organization_id: UUID, connection_id: UUID) -> list[Session]:
+    """The sessions of an organization that a connection has opened, locked."""
+    asked = {"organization": organization_id, "connection": connection_id}
+    return [_session(dict(row)) for row in (await tx.execute(_LOCK_OPENED, asked)).mappings()]
 
 
 async def save_session(tx: Transaction, session: Session) -> None:

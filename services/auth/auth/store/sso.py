@@ -77,7 +77,14 @@ async def take_arrival(tx: Transaction, hashed: bytes) -> Arrival | None:
     assertion = Assertion(
         row["issuer"], row["subject"], row["email"], row["name"], row["groups"], row["second_factor"]
     )
-    return Arrival(row["code_hash"], row["connection"], row["challenge"], assertion, row["expires_at"])
+    return Arrival(
+        row["code_hash"],
+        row["connection"],
+        row["challenge"],
+        assertion,
+        row["expires_at"],
+        row["provider"],
+    )
 
 
 async def find_identity(tx: Transaction, realm: UUID, assertion: Assertion) -> UUID | None:

@@ -27,7 +27,13 @@ from auth.tables.organizations import (
     REMOVALS,
     ROLES,
 )
-from auth.tables.people import EMAIL_VERIFICATIONS, LOG_IN_ATTEMPTS, REGISTRATIONS, USERS
+from auth.tables.people import (
+    EMAIL_VERIFICATIONS,
+    FORMER_ADDRESSES,
+    LOG_IN_ATTEMPTS,
+    REGISTRATIONS,
+    USERS,
+)
 from auth.tables.privacy import PRIVACY_IDENTIFIERS, PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
 from auth.tables.schema import METADATA, RETENTION_SETTINGS
 from auth.tables.scim import SCIM_GROUP_MEMBERS, SCIM_GROUPS, SCIM_TOKENS, SCIM_USERS
@@ -45,6 +51,7 @@ __all__ = [
     "CONNECTION_DOMAINS",
     "EMAIL_VERIFICATIONS",
     "FACTOR_ATTEMPTS",
+    "FORMER_ADDRESSES",
     "IDENTITIES",
     "INVITATIONS",
     "INVITATION_LINKS",
@@ -86,6 +93,7 @@ __all__ = [
 
 PLATFORM_ONLY = (
     "users",
+    "former_addresses",
     "registrations",
     "email_verifications",
     "log_in_attempts",

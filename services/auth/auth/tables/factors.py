@@ -66,6 +66,8 @@ CHALLENGES = sa.Table(
     sa.Column("methods", ARRAY(sa.Text, as_tuple=True), nullable=False),
     # Without a reference: it is looked for again when the answer comes.
     sa.Column("connection_id", sa.Uuid),
+    # The connection's issuer and client at the first step.
+    sa.Column("provider", sa.Text),
     sa.Column("expires_at", MOMENT, nullable=False),
     _of_user("challenges"),
     sa.CheckConstraint("octet_length(token_hash) = 32", name="challenges_hashed"),

@@ -20,6 +20,16 @@ USERS = sa.Table(
     sa.CheckConstraint("email = lower(email) AND email <> ''", name="users_email_normalised"),
 )
 
+# Keyed hashes of the addresses that an account had before. Without organization_id: they are the person's.
+FORMER_ADDRESSES = sa.Table(
+    "former_addresses",
+    METADATA,
+    sa.Column("user_id", sa.Uuid, primary_key=True),
+    sa.Column("address_hash", sa.LargeBinary, primary_key=True),
+    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="former_addresses_of_user", ondelete="CASCADE"),
+    sa.CheckConstraint("octet_length(address_hash) = 32", name="former_addresses_hashed"),
+)
+
 # Somebody who may become a user. Without organization_id: the organization does not exist yet. Lives a day.
 REGISTRATIONS = sa.Table(
     "registrations",

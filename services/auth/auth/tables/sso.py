@@ -104,6 +104,8 @@ SSO_ARRIVALS = sa.Table(
     sa.Column("code_hash", sa.LargeBinary, primary_key=True),
     sa.Column("connection", sa.Text, nullable=False),
     sa.Column("challenge", sa.Text, nullable=False),
+    # Of a connection: which issuer said it to which client. No others are believed by then.
+    sa.Column("provider", sa.Text),
     sa.Column("issuer", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False),

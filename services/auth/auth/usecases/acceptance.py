@@ -23,6 +23,7 @@ from auth.store import roles as role_store
 from auth.store.grants import find_grant
 from auth.usecases.givers import giver_of
 from auth.usecases.guessing import UNCOUNTED, compare, count_try
+from auth.usecases.holding import hold_session
 from auth.usecases.invitations import refuse_crowd
 from auth.usecases.new_passwords import hash_new_password
 from servicekit import ids
@@ -65,11 +66,13 @@ async def accept_invitation(app: App, user_id: UUID, token: str, *, by: Author) 
     Raises:
         InvitationTokenInvalid: the link does not hold (any more), or somebody else accepted, or its sender
             could not send it by now.
+        Unauthenticated: the session of the call is over.
         InvitationForAnother: the address of the account is another one.
         PlanLimitReached: the organization has as many members as its plan allows.
     """
     async with app.db.begin_platform(reason="accept an invitation") as tx:
         invitation = await _lock(tx, accounts.token_hash(token))
+        await hold_session(app, tx, by)
         email = await member_store.find_address(tx, user_id)
         if email is None:
             raise Unauthenticated

@@ -7,18 +7,18 @@ from uuid import UUID
 from auth.app import App
 from auth.domain import accounts
 from auth.domain.account_mails import AccountMail, LinkInvalid, MailKind
-from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
+from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author, Values
 from auth.domain.challenges import Factor
 from auth.domain.limits import ADDRESS_CHANGES_OF_USER
 from auth.domain.members import Member
 from auth.domain.people import User
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
+from auth.store import api_keys as key_store
 from auth.store import audit, limits
 from auth.store import challenges as challenge_store
 from auth.store import connections as connection_store
 from auth.store import factors as factor_store
-from auth.store import invitations as invitation_store
 from auth.store import members as member_store
 from auth.store import people as store
 from auth.store import registrations as registration_store
@@ -27,7 +27,7 @@ from auth.store import sso as sso_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.credentials import ask_to_reset
 from auth.usecases.holding import hold_session
-from auth.usecases.members import end_membership
+from auth.usecases.members import end_membership, withdraw_invitations
 from auth.usecases.own_sessions import end_sessions
 from auth.usecases.ways_in import refuse_other_addresses
 from servicekit import ids
@@ -71,7 +71,7 @@ async def confirm_email_change(app: App, token: str, *, by: Author) -> None:
     async with app.db.begin_platform(reason="change an address") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGE, token)
         await refuse_other_addresses(tx, user.id, mail.email)
-        await move(tx, user, mail.email)
+        await move(app, tx, user, mail.email)
         await mail_store.delete_mails_of(tx, user.id, MailKind.EMAIL_CHANGE)
         await write_to(tx, MailKind.EMAIL_CHANGED, user)
         await _record(tx, user, by, Action.EMAIL_CHANGED)
@@ -92,7 +92,7 @@ async def revert_email_change(app: App, token: str, *, by: Author) -> None:
     async with app.db.begin_platform(reason="take the change of an address back") as tx:
         mail, user = await _use(tx, MailKind.EMAIL_CHANGED, token)
         requiring = await connection_store.list_requiring(tx, user.id)
-        await move(tx, user, mail.email)
+        await move(app, tx, user, mail.email)
         left = requiring - await connection_store.list_requiring(tx, user.id)
         members = [await _leave(tx, organization, user.id) for organization in sorted(left)]
         await mail_store.delete_mails_since(tx, mail, (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGED))
@@ -101,7 +101,9 @@ async def revert_email_change(app: App, token: str, *, by: Author) -> None:
         await _forget_ways_in(tx, replace(user, email=mail.email), since=mail.created_at - _BEFORE, by=by)
         await _record(tx, user, by, Action.EMAIL_REVERTED)
         for organization, before in members:
-            said, target = {"role": before.grant.role}, ids.show("usr", user.id)
+            keys = await key_store.count_keys_of(tx, organization, user.id)
+            said: Values = {"role": before.grant.role, "api_keys": keys}
+            target = ids.show("usr", user.id)
             system = Author(ActorKind.SYSTEM)
             await audit.record(tx, organization, system, Action.MEMBER_REMOVED, target=target, before=said)
         await end_sessions(app, tx, user.id, reason=EndReason.EMAIL_REVERTED, by=by)
@@ -114,7 +116,7 @@ async def _leave(tx: Transaction, organization_id: UUID, user_id: UUID) -> tuple
     if member is None or member.owns:
         raise Busy
     await end_membership(tx, organization_id, member)
-    await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+    await withdraw_invitations(tx, organization_id, member)
     return organization_id, member
 
 
@@ -152,15 +154,23 @@ async def _use(tx: Transaction, kind: MailKind, token: str) -> tuple[AccountMail
     return mail, user
 
 
-async def move(tx: Transaction, user: User, email: str) -> None:
+async def move(app: App, tx: Transaction, user: User, email: str) -> None:
     """Keeps the new address of a locked user. Links that set a password, mailed to either before, are void.
+
+    A keyed hash of the old one stays with the account: removals count by it.
 
     Raises:
         LinkInvalid: another user has it.
     """
     await store.save_email(tx, user.id, email)
+    await store.keep_former_address(tx, user.id, hash_of_address(app, user.email))
     for each in (user.email, email):
         await mail_store.delete_mails_to(tx, each, MailKind.PASSWORD_RESET)
+
+
+def hash_of_address(app: App, email: str) -> bytes:
+    """By what an address is known that nobody has any more."""
+    return app.seal.digest(email.encode(), bound_to=b"former address")
 
 
 async def _record(tx: Transaction, user: User, by: Author, action: Action) -> None:

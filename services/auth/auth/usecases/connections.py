@@ -22,7 +22,7 @@ from auth.store import audit
 from auth.store import connections as store
 from auth.store import roles as role_store
 from auth.usecases.domains import expect_look
-from auth.usecases.ended_sessions import end_unvouched
+from auth.usecases.ended_sessions import end_opened_by, end_unvouched
 from auth.usecases.givers import enter
 from auth.usecases.holding import hold_session
 from servicekit import ids
@@ -81,7 +81,8 @@ async def update_connection(
 ) -> Connection:
     """Changes a connection; domains that stay, stay verified. An empty secret keeps the old one.
 
-    Sessions that it opened for people of domains that do not stay end.
+    Sessions that it opened for people of domains that do not stay end; with another issuer or client all that
+    it opened, and what waits for its answers, because the provider of before vouched for them.
 
     Raises like `create_connection`, and:
         ConnectionNotFound: there is no such connection.
@@ -98,6 +99,8 @@ async def update_connection(
         )
         changed = replace(old, provider=provider, rules=rules, sealed_secret=sealed).with_domains(domains)
         await store.save_connection(tx, changed)
+        if not changed.is_at(old.provider.identity):
+            await end_opened_by(tx, caller.tenant, old.id, by=by)
         await end_unvouched(tx, caller.tenant, by=by)
         await _record(
             tx, by, Action.CONNECTION_CHANGED, changed, before=_said(old), after=_said(changed, secret=secret)

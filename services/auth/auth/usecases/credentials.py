@@ -23,7 +23,8 @@ from auth.store import challenges as challenge_store
 from auth.store import people as store
 from auth.store import sessions as session_store
 from auth.usecases.account_mails import ask_for, write_to
-from auth.usecases.guessing import compare, count_try
+from auth.usecases.ended_sessions import forget_address_change
+from auth.usecases.guessing import compare, count_in_sessions
 from auth.usecases.holding import hold_session
 from auth.usecases.new_passwords import hash_new_password
 from auth.usecases.own_sessions import end_sessions
@@ -37,7 +38,7 @@ _NEW = "/new_password"
 async def change_password(
     app: App, user_id: UUID, session_id: UUID, *, old: str, new: str, by: Author
 ) -> None:
-    """Changes the user's password and ends their other sessions. Tries are counted with the log-ins.
+    """Changes the user's password and ends their other sessions. Tries are counted as by `reauthenticate`.
 
     Raises:
         TooManyAttempts: as for log_in.
@@ -52,7 +53,7 @@ async def change_password(
             raise Unauthenticated
         email, password_hash = found
         await hold_session(app, tx, by)
-        counted = await count_try(app, tx, email, by=by, known=f"session {session_id}")
+        counted = await count_in_sessions(app, tx, user_id, password_hash, by=by)
         names = await store.organization_names(tx, user_id)
     counted.refuse_more()
     if not (await compare(app, counted, password_hash, old)).fits:
@@ -126,6 +127,7 @@ async def _set_password(tx: Transaction, user: User, password_hash: str) -> None
     await account_store.save_password(tx, user.id, password_hash)
     await challenge_store.forget_second_steps(tx, user.id)
     await mail_store.delete_mails_to(tx, user.email, MailKind.PASSWORD_RESET)
+    await forget_address_change(tx, user.id)
     await write_to(tx, MailKind.PASSWORD_CHANGED, user)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from uuid import UUID
 
+from auth.domain.account_mails import MailKind
 from auth.domain.audit import Action, Author
 from auth.domain.sessions import EndReason, Session
+from auth.store import account_mails as mail_store
 from auth.store import audit
 from auth.store import sessions as store
 from servicekit import ids
@@ -28,6 +30,23 @@ async def end_locked(tx: Transaction, sessions: Sequence[Session], *, reason: En
             target=ids.show("ses", session.id),
             after={"reason": reason.value, "device": session.device},
         )
+
+
+async def forget_address_change(tx: Transaction, user_id: UUID) -> None:
+    """Voids a change of address that is not confirmed yet: whoever is shut out now may have asked for it.
+
+    Called before sessions are locked, as confirming it locks the mail first.
+    """
+    await mail_store.delete_mails_of(tx, user_id, MailKind.EMAIL_CHANGE)
+
+
+async def end_opened_by(tx: Transaction, organization_id: UUID, connection_id: UUID, *, by: Author) -> None:
+    """Ends what a connection has opened by another provider, also where own credentials were given since.
+
+    Where and when as `end_unvouched`. What begins later, or waits, is refused by `Connection.is_at`.
+    """
+    found = await store.lock_opened_by(tx, organization_id, connection_id)
+    await end_locked(tx, found, reason=EndReason.PROVIDER_CHANGED, by=by)
 
 
 async def end_unvouched(tx: Transaction, organization_id: UUID, *, by: Author) -> None:

@@ -7,7 +7,7 @@ from auth.app import App
 from auth.domain.audit import ActorKind, Author
 from auth.domain.members import OrganizationNotFound
 from auth.domain.roles import Giver, Grant
-from auth.store.grants import find_grant
+from auth.store.grants import lock_grant
 from auth.store.members import lock_organization
 from auth.store.sessions import lock_sessions_in
 from auth.usecases.holding import hold_session
@@ -36,9 +36,9 @@ async def enter(app: App, tx: Transaction, organization_id: UUID, caller: Caller
         return Giver(caller.permissions, venues=caller.venues)
     if caller.session is None:
         raise Unauthenticated
+    grant = await lock_grant(tx, organization_id, caller.user)  # before sessions, as whoever switches does
     await lock_sessions_in(tx, organization_id, caller.user)  # all, as whoever ends them does next
     await hold_session(app, tx, Author(ActorKind.USER, caller.user, session=caller.session))
-    grant = await find_grant(tx, organization_id, caller.user)
     if grant is None:
         raise PermissionDenied
     held = giver_of(grant)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
+from uuid import UUID
 
 from auth.app import App
 from auth.domain.accounts import ATTEMPTS, TooManyAttempts, attempt_key, known_attempt_key
@@ -13,6 +14,7 @@ from auth.domain.limits import Limit, network, place
 from auth.hashing import Verdict
 from auth.store import accounts as account_store
 from auth.store import limits
+from servicekit import deadline
 from servicekit.database import Transaction
 from servicekit.errors import RETRY_AFTER, Unavailable
 
@@ -26,7 +28,9 @@ class Try:
     """A password that is about to be compared."""
 
     key: bytes
-    """Of the account from this network, or from what is known of it."""
+    """Of the account from this network, or by the secret that its owner has shown."""
+    known: bool = False
+    """Whether it is counted by this key alone."""
     counted: tuple[tuple[Limit, str], ...] = ()
     """What else it was counted by."""
     in_flight: tuple[Limit, str] | None = None
@@ -83,10 +87,11 @@ async def when_there_is_room(count: Callable[[], Awaitable[T]]) -> T:
 async def count_try(app: App, tx: Transaction, account: str, *, by: Author, known: str = "") -> Try:
     """Counts one more try: for the account from this network, by place, by network, by account and of all.
 
-    `known`: the session that it is made in, the device on which its owner has been before, or the like.
-    Such a try is counted for the account and that alone, so that strangers, also those next door, lock nobody
-    out of their own account. What one limit refuses is not counted by the next: one place alone uses up no
-    limit of all.
+    `known`: what is shown that only the account's owner has: a session, a remembered device, the link of an
+    invitation. Never what neighbours have, too, like an address or the name of a browser: they would share
+    its count, and see by what is refused whom we know. Such a try is counted for the account and that alone,
+    so strangers lock nobody out of it. What one limit refuses is not compared, so it counts by no other: one
+    place alone uses up no limit of all, and whoever waits for it has all tries at their own account after it.
 
     Raises:
         Crowded: the limit of the place is reached only with passwords that are being compared. `tx` is to be
@@ -97,64 +102,94 @@ async def count_try(app: App, tx: Transaction, account: str, *, by: Author, know
     if attempts > ATTEMPTS:
         return Try(key, wait=seconds_left)
     if known:
-        return Try(key)
+        return Try(key, known=True)
     here, flight = place(by.address), app.guessing.in_flight
     so_far, seconds = await limits.step(tx, app.guessing.from_place, here)
-    counted = [(app.guessing.from_place, here)]
     if so_far > app.guessing.from_place.most:
         if so_far - await limits.look(tx, flight, here) <= app.guessing.from_place.most:
             raise Crowded(seconds)
-        return Try(key, tuple(counted), wait=seconds)
+        await account_store.take_attempt_back(tx, key)
+        return Try(key, wait=seconds)
     await limits.step(tx, flight, here)
-    wait = None
+    done = Try(key, counted=((app.guessing.from_place, here),), in_flight=(flight, here))
     axes = (
         (app.guessing.from_network, network(by.address)),
         (app.guessing.of_account, account),
         (app.guessing.of_all, ""),
     )
-    for limit, who in axes:
-        counted.append((limit, who))
-        wait = await limits.count(tx, limit, who)
+    for axis in axes:
+        wait = await limits.count(tx, *axis)
         if wait is not None:
-            await limits.take_back(tx, flight, here)
-            break
+            await _give_back(tx, done)
+            return Try(key, wait=wait)
+        done = replace(done, counted=(*done.counted, axis))
     await limits.sweep(tx)
-    return Try(key, tuple(counted), (flight, here) if wait is None else None, wait)
+    return done
+
+
+async def count_in_sessions(app: App, tx: Transaction, owner: UUID, password_hash: str, *, by: Author) -> Try:
+    """Counts a password that is given in a session: with those in all other sessions of its owner.
+
+    So who opens more of them, by switching or at a provider, gets no more tries. Log-ins are counted apart.
+    Once another password is set, the wrong tries of before count no more.
+    """
+    return await count_try(app, tx, str(owner), by=by, known=f"sessions {password_hash}")
 
 
 async def compare(app: App, done: Try, kept: str | None, password: str) -> Verdict:
-    """Compares a counted try, outside of any transaction. What is right counts no more.
+    """Compares a counted try, outside of any transaction. What is right, or was not compared, counts no more.
 
     That is committed before anything else looks at the person: a right password that gets nobody in, because
-    the organization wants another log-in, is no guess.
+    the organization wants another log-in, is no guess. It is also when the caller has gone.
 
     Raises:
-        Unavailable: too many passwords wait to be compared; this one was not, and does not count.
+        Unavailable: too many passwords wait to be compared; this one was not.
     """
+    comparing = asyncio.ensure_future(app.passwords.verify(kept, password))
+    settled = asyncio.ensure_future(_settled(app, done, comparing))
     try:
-        verdict = await app.passwords.verify(kept, password)
-    except Unavailable:
-        await _settle(app, done, guess=False, forget=False)
+        return await asyncio.shield(settled)
+    except asyncio.CancelledError:
+        comparing.cancel()
         raise
-    await _settle(app, done, guess=not verdict.fits, forget=verdict.fits)
+
+
+async def _settled(app: App, done: Try, comparing: "asyncio.Future[Verdict]") -> Verdict:
+    deadline.start(None)  # of this task alone: the caller's is over when they have gone
+    try:
+        verdict = await comparing
+    except (Unavailable, asyncio.CancelledError):
+        await _settle(app, done, fits=None)
+        raise
+    await _settle(app, done, fits=verdict.fits)
     return verdict
 
 
-async def _settle(app: App, done: Try, *, guess: bool, forget: bool) -> None:
-    """`forget`: what was wrong before for the account from there is forgotten.
+async def _settle(app: App, done: Try, *, fits: bool | None) -> None:
+    """`fits` is None for what was not compared.
 
-    Elsewhere only this one, so that nobody clears their guesses at others by logging in to an own account.
+    A right one makes forgotten what was wrong before for the account from there. Elsewhere, and by what its
+    owner is known, it takes back itself alone: so nobody clears their guesses at others by logging in to an
+    own account, nor does the owner clear those of a thief in another session.
     """
-    if not done.key or (guess and done.in_flight is None):
+    if not done.key or (fits is False and done.in_flight is None):
         return
     async with app.db.begin_platform(reason="say how a password has turned out") as tx:
-        if forget:
-            await account_store.clear_attempts(tx, done.key)
-        if not guess:
-            for limit, who in done.counted:
-                await limits.take_back(tx, limit, who)
-        if done.in_flight is not None:
+        if fits is False and done.in_flight is not None:
             await limits.take_back(tx, *done.in_flight)
+            return
+        if fits and not done.known:
+            await account_store.clear_attempts(tx, done.key)
+        await _give_back(tx, done)
+
+
+async def _give_back(tx: Transaction, done: Try) -> None:
+    """The try does not count, by nothing that it was counted by."""
+    await account_store.take_attempt_back(tx, done.key)
+    for limit, who in done.counted:
+        await limits.take_back(tx, limit, who)
+    if done.in_flight is not None:
+        await limits.take_back(tx, *done.in_flight)
 
 
 async def count_factor(app: App, tx: Transaction, *, by: Author) -> None:

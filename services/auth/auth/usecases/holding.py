@@ -14,7 +14,8 @@ from servicekit.errors import Unauthenticated
 async def hold_session(app: App, tx: Transaction, by: Author) -> None:
     """Keeps the session of a call from ending until the end of `tx`. Keys and commands have none.
 
-    Whoever locks other sessions of the same person in `tx` does that first, all in the order of their ids.
+    Whoever locks memberships in `tx`, or other sessions of the same person, does that first: sessions all in
+    the order of their ids.
 
     Raises:
         Unauthenticated: it is over, or not theirs.

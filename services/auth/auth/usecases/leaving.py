@@ -8,6 +8,7 @@ from auth.domain.account_mails import MailKind
 from auth.domain.audit import PLATFORM_CHAIN, Action, Author
 from auth.domain.sessions import EndReason
 from auth.store import account_mails as mail_store
+from auth.store import api_keys as key_store
 from auth.store import audit
 from auth.store import invitations as invitation_store
 from auth.store import people as store
@@ -28,6 +29,7 @@ async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
     All other services are asked to forget the user, and give their receipts.
 
     One entry in the log of each organization, and one in the platform's; none says who it was but by the id.
+    API keys that they made hold on: the organization's entry says how many.
 
     Raises:
         SoleOwner: an organization would be left without an owner.
@@ -59,7 +61,8 @@ async def delete_account(app: App, user_id: UUID, *, by: Author) -> None:
             "registrations": registrations,
         }
         await privacy_wishes.forget_account(app, tx, user_id, gone)
-        nameless = replace(by, address="")
-        for chain in (PLATFORM_CHAIN, *organizations):
-            target = ids.show("usr", user_id)
-            await audit.record(tx, chain, nameless, Action.ACCOUNT_DELETED, target=target)
+        nameless, target = replace(by, address=""), ids.show("usr", user_id)
+        await audit.record(tx, PLATFORM_CHAIN, nameless, Action.ACCOUNT_DELETED, target=target)
+        for organization in organizations:
+            said = {"api_keys": await key_store.count_keys_of(tx, organization, user_id)}
+            await audit.record(tx, organization, nameless, Action.ACCOUNT_DELETED, target=target, before=said)

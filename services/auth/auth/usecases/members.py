@@ -19,6 +19,7 @@ from auth.store import scim_users as scim_store
 from auth.store import sessions as session_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.givers import enter
+from auth.usecases.holding import hold_session
 from auth.usecases.organizations import position
 from servicekit import ids
 from servicekit.database import Transaction
@@ -130,9 +131,10 @@ async def transfer_ownership(
 
 
 async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) -> int:
-    """Ends a membership, its sessions at once, and the invitations that they sent.
+    """Ends a membership, its sessions at once, and the invitations that they sent or did not accept.
 
-    Logging in by a connection makes them no member again: an invitation does, or their provider by SCIM.
+    Logging in by a connection makes them no member again, by whatever address they have had: an invitation
+    that is written from now on does, or their provider by SCIM.
     API keys that they made hold on, because programs may need them. Answers how many.
 
     Raises:
@@ -148,7 +150,7 @@ async def remove_member(app: App, caller: Caller, user_id: UUID, *, by: Author) 
         giver.give(member.grant)
         await end_membership(tx, organization_id, member)
         await store.insert_removal(tx, organization_id, user_id)
-        withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+        withdrawn = await withdraw_invitations(tx, organization_id, member)
         keys = await key_store.count_keys_of(tx, organization_id, user_id)
         await audit.record(
             tx,
@@ -194,10 +196,10 @@ async def end_member_sessions(app: App, caller: Caller, user_id: UUID, *, by: Au
 
 
 async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, by: Author) -> None:
-    """Ends the user's own membership, its sessions, and the invitations that they sent.
+    """Ends the user's own membership, its sessions, and the invitations that they sent or did not accept.
 
     Raises:
-        Unauthenticated: they are no member (any more).
+        Unauthenticated: they are no member (any more), or the session of the call is over.
         LastOwner: the organization would be left without one.
     """
     async with app.db.begin_platform(reason="leave an organization") as tx:
@@ -205,8 +207,10 @@ async def leave_organization(app: App, organization_id: UUID, user_id: UUID, *, 
         member = await store.lock_member(tx, organization_id, user_id)
         if member is None:
             raise Unauthenticated
+        await session_store.lock_sessions(tx, user_id)
+        await hold_session(app, tx, by)
         await end_membership(tx, organization_id, member)
-        withdrawn = await invitation_store.revoke_invitations_of(tx, organization_id, user_id)
+        withdrawn = await withdraw_invitations(tx, organization_id, member)
         keys = await key_store.count_keys_of(tx, organization_id, user_id)
         await audit.record(
             tx,
@@ -232,6 +236,12 @@ async def end_membership(tx: Transaction, organization_id: UUID, member: Member)
         await session_store.save_session(tx, session.end(tx.now, EndReason.MEMBERSHIP_ENDED))
     await scim_store.keep_venues(tx, organization_id, member.user_id, member.grant.venues)
     await store.delete_member(tx, organization_id, member.user_id)
+
+
+async def withdraw_invitations(tx: Transaction, organization_id: UUID, member: Member) -> int:
+    """Withdraws what whoever goes has sent, and what their address is offered. Answers how many."""
+    sent = await invitation_store.revoke_invitations_of(tx, organization_id, member.user_id)
+    return sent + await invitation_store.revoke_invitations_to(tx, organization_id, member.email)
 
 
 async def _lock(tx: Transaction, organization_id: UUID, user_id: UUID) -> Member:

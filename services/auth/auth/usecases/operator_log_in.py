@@ -10,7 +10,6 @@ from auth.domain.accounts import InvalidCredentials, token_hash
 from auth.domain.audit import PLATFORM_CHAIN, Action, ActorKind, Author
 from auth.domain.challenges import ChallengeInvalid, Factor, GivenFactor, OneFactorWanted, SecondFactorWrong
 from auth.domain.devices import device_name
-from auth.domain.limits import network
 from auth.domain.operators import CHALLENGE_LIFETIME, Operator, OperatorSecret, Purpose
 from auth.domain.recovery_codes import code_hash
 from auth.domain.sessions import EndReason, Session, SessionTokens
@@ -21,6 +20,7 @@ from auth.usecases.guessing import (
     Try,
     compare,
     count_factor,
+    count_in_sessions,
     count_try,
     take_factor_back,
     when_there_is_room,
@@ -33,14 +33,14 @@ from servicekit.database import Transaction
 from servicekit.errors import Unauthenticated
 
 _TOTP = b"operator totp"
-_NO_ONE = UUID(int=0)
 _log = telemetry.logger(__name__)
 
 
 async def log_in_operator(app: App, email: str, password: str, *, by: Author) -> tuple[str, int]:
     """The secret of a challenge, and how many seconds it waits. Hashes for unknown addresses, too.
 
-    Whoever is not enrolled, or disabled, is unknown. Counted as log-ins of people are, but apart from them.
+    Whoever is not enrolled, or disabled, is unknown. Counted as log-ins of people are: for the address apart
+    from them, by place and of all together with them.
 
     Raises:
         TooManyAttempts: too many failed lately: see `count_try`.
@@ -48,7 +48,14 @@ async def log_in_operator(app: App, email: str, password: str, *, by: Author) ->
         Unavailable: too many passwords wait to be compared.
     """
     normalised = accounts.normalise_email(email)
-    operator = await _check_password(app, normalised, password, by=by)
+
+    async def count() -> tuple[Operator | None, Try]:
+        async with app.db.begin_platform(reason="find an operator by their address") as tx:
+            found = await store.find_operator(tx, normalised)
+            return found, await count_try(app, tx, f"operator\x00{normalised}", by=by)
+
+    found, counted = await when_there_is_room(count)
+    operator = await _compare(app, found, counted, password)
     async with app.db.begin_platform(reason="begin the log-in of an operator") as tx:
         _refuse_changed(await store.lock_operator(tx, operator.id), operator)
         token, secret = OperatorSecret.issue(operator.id, Purpose.LOG_IN, now=tx.now)
@@ -95,7 +102,7 @@ async def reauthenticate_operator(
         SecondFactorWrong, TooManyFactorAttempts: as for `answer_operator_challenge`.
         Unauthenticated: the session is over, or not theirs.
     """
-    known = await _check_password(app, await _address_of(app, operator_id), password, by=by)
+    known = await _check_password(app, operator_id, password, by=by)
     renewed = None
     idle = operators.lifetimes(app.lifetimes.access_token).idle
     async with app.db.begin_platform(reason="renew the credentials of an operator") as tx:
@@ -134,9 +141,8 @@ async def change_operator_password(
     """
     async with app.db.begin_platform(reason="look at the session of an operator") as tx:
         await hold_session(app, tx, by)
-    email = await _address_of(app, operator_id)
-    known = await _check_password(app, email, old, by=by)
-    hashed = await hash_new_password(app, new, email=email, field="/new_password")
+    known = await _check_password(app, operator_id, old, by=by)
+    hashed = await hash_new_password(app, new, email=known.email, field="/new_password")
     async with app.db.begin_platform(reason="change the password of an operator") as tx:
         operator = await store.lock_operator(tx, operator_id)
         operator = _refuse_changed(operator, known)
@@ -190,28 +196,20 @@ def _refuse_changed(operator: Operator | None, known: Operator) -> Operator:
     return operator
 
 
-async def _address_of(app: App, operator_id: UUID) -> str:
-    async with app.db.begin_platform(reason="find the address of an operator") as tx:
-        operator = await store.get_operator(tx, operator_id)
-    if operator is None:
-        raise Unauthenticated
-    return operator.email
+async def _check_password(app: App, operator_id: UUID, password: str, *, by: Author) -> Operator:
+    """The active operator of a session, whose password it is. Counted in all their sessions together."""
+    async with app.db.begin_platform(reason="find the password of an operator") as tx:
+        found = await store.get_operator(tx, operator_id)
+        if found is None:
+            raise Unauthenticated
+        counted = await count_in_sessions(app, tx, operator_id, found.password_hash, by=by)
+    return await _compare(app, found, counted, password)
 
 
-async def _check_password(app: App, email: str, password: str, *, by: Author) -> Operator:
-    """The active operator whose password it is. The same work for every address, known or not."""
-
-    async def count() -> tuple[Operator | None, Try]:
-        async with app.db.begin_platform(reason="find an operator by their address") as tx:
-            found = await store.find_operator(tx, email)
-            been = await session_store.list_addresses(tx, found.id if found else _NO_ONE)
-            here = network(by.address)
-            known = f"network {here}" if here in {network(each) for each in been} else ""
-            return found, await count_try(app, tx, f"operator\x00{email}", by=by, known=known)
-
-    operator, counted = await when_there_is_room(count)
+async def _compare(app: App, found: Operator | None, counted: Try, password: str) -> Operator:
+    """The active operator whose password it is. The same work whether there is one or not."""
     counted.refuse_more()
-    known = operator if operator is not None and operator.active else None
+    known = found if found is not None and found.active else None
     verdict = await compare(app, counted, known.password_hash if known else None, password)
     if known is None or not verdict.fits:
         raise InvalidCredentials

@@ -16,6 +16,7 @@ from auth.store import audit
 from auth.store import members as store
 from auth.store import sessions as session_store
 from auth.store.grants import hold_grant
+from auth.usecases.holding import hold_session
 from auth.usecases.sessions import tokens_of
 from auth.usecases.ways_in import refuse_other_sessions
 from servicekit import ids, paging
@@ -32,11 +33,13 @@ async def create_organization(app: App, user_id: UUID, name: str, *, by: Author)
 
     Raises:
         TooManyOrganizations: they own twenty already.
+        Unauthenticated: the session of the call is over.
     """
     organization = Organization(ids.new(), name.strip(), FREE)
     async with app.db.begin_platform(reason="make an organization") as tx:
         if await store.lock_owned(tx, user_id) >= MOST_OWNED:
             raise TooManyOrganizations
+        await hold_session(app, tx, by)
         await store.insert_organization(tx, organization)
         await store.insert_member(tx, Membership(organization.id, user_id, OWNER))
         await events.organization_created(tx, organization.id, organization.name, owner=user_id)
@@ -98,11 +101,13 @@ async def rename_organization(app: App, organization_id: UUID, name: str, *, by:
 
     Raises:
         OrganizationNotFound: it is gone.
+        Unauthenticated: the session of the call is over.
     """
     async with app.db.begin(organization_id) as tx:
         found = await store.lock_organization(tx, organization_id)
         if found is None:
             raise OrganizationNotFound
+        await hold_session(app, tx, by)
         renamed = replace(found, name=name.strip())
         if renamed == found:
             return found

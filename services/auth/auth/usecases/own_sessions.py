@@ -17,8 +17,8 @@ from auth.store import audit
 from auth.store import challenges as challenge_store
 from auth.store import factors as factor_store
 from auth.store import sessions as store
-from auth.usecases.ended_sessions import end_locked
-from auth.usecases.guessing import compare, count_try
+from auth.usecases.ended_sessions import end_locked, forget_address_change
+from auth.usecases.guessing import compare, count_in_sessions
 from auth.usecases.second_factors import check_factor
 from auth.usecases.sessions import hold_password, tokens_of
 from servicekit import ids
@@ -61,10 +61,14 @@ async def end_session(
 ) -> None:
     """Ends a session of the user. One that is over stays as it is.
 
+    Unless they log out of it, it voids a change of address that is not confirmed.
+
     Raises:
         SessionNotFound: there is none, or it is somebody else's, or not within this organization.
     """
     async with app.db.begin_platform(reason="end the caller's session") as tx:
+        if reason is not EndReason.LOGGED_OUT:
+            await forget_address_change(tx, user_id)
         found = await store.lock_session(tx, session_id)
         if found is None or found[0].user_id != user_id:
             raise SessionNotFound
@@ -74,9 +78,13 @@ async def end_session(
 
 
 async def log_out_everywhere(app: App, user_id: UUID, *, keep: UUID | None, by: Author) -> int:
-    """Ends all sessions of the user but `keep`, and forgets devices. Answers how many sessions still held."""
+    """Ends all sessions of the user but `keep`, forgets devices, and voids an unconfirmed change of address.
+
+    Answers how many sessions still held.
+    """
     async with app.db.begin_platform(reason="end the caller's sessions") as tx:
         await challenge_store.forget_second_steps(tx, user_id)
+        await forget_address_change(tx, user_id)
         return await end_sessions(app, tx, user_id, reason=EndReason.LOGGED_OUT_EVERYWHERE, by=by, keep=keep)
 
 
@@ -95,7 +103,7 @@ async def reauthenticate(
     """Renews the credentials of the user's session.
 
     By their password and, if they have one, a second factor; or by a passkey alone, without password.
-    Passwords are counted for the account in this session: elsewhere they lock nobody out.
+    Passwords are counted for the person in all their sessions: at log-ins they lock nobody out.
 
     Raises:
         TooManyAttempts: as for log_in.
@@ -110,7 +118,7 @@ async def reauthenticate(
     compared: str | None = None
     by_passkey = factor is not None and factor.factor is Factor.PASSKEY
     if password or not by_passkey:
-        compared = await _check_password(app, user_id, session_id, password, by=by)
+        compared = await _check_password(app, user_id, password, by=by)
         methods.add("pwd")
     renewed = None
     async with app.db.begin_platform(reason="renew the caller's credentials") as tx:
@@ -133,14 +141,14 @@ async def reauthenticate(
     return renewed
 
 
-async def _check_password(app: App, user_id: UUID, session_id: UUID, password: str, *, by: Author) -> str:
+async def _check_password(app: App, user_id: UUID, password: str, *, by: Author) -> str:
     """The hash that the right password was compared with."""
     async with app.db.begin_platform(reason="find the caller's password") as tx:
         user = await account_store.find_user(tx, user_id)
         if user is None:
             raise Unauthenticated
-        email, password_hash = user
-        counted = await count_try(app, tx, email, by=by, known=f"session {session_id}")
+        _, password_hash = user
+        counted = await count_in_sessions(app, tx, user_id, password_hash, by=by)
     counted.refuse_more()
     if not (await compare(app, counted, password_hash, password)).fits:
         raise InvalidCredentials

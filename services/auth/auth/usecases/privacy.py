@@ -149,7 +149,7 @@ async def _complete(tx: Transaction, request: PrivacyRequest) -> None:
 
 
 async def _forget_exports(tx: Transaction, erasure: PrivacyRequest) -> None:
-    for export in await store.lock_exports_about(tx, erasure.id):
+    for export in await store.lock_exports_about(tx, erasure):
         await _expire(tx, export)  # its timer finds nothing left to do
 
 

@@ -9,13 +9,14 @@ from auth.domain.audit import Action, Author, Values
 from auth.domain.connections import Connection
 from auth.domain.roles import Grant, Role, RoleNotFound
 from auth.domain.scim import ScimOwnerKept, ScimRoleGone, ScimUser, role_of_groups
+from auth.store import api_keys as key_store
 from auth.store import audit
 from auth.store import invitations as invitation_store
 from auth.store import members as member_store
 from auth.store import roles as role_store
 from auth.store import scim_users as store
 from auth.usecases.invitations import refuse_crowd
-from auth.usecases.members import end_membership
+from auth.usecases.members import end_membership, withdraw_invitations
 from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.permissions import OWNER
@@ -32,25 +33,29 @@ async def enrol(app: App, tx: Transaction, connection: Connection, user: ScimUse
     """
     granted = role_of_groups(connection.rules, await _own_roles(tx, connection), user.groups)
     grant = await _grant(tx, connection, granted or connection.rules.default_role, user.venues)
+    await invitation_store.revoke_invitations_to(tx, connection.organization_id, user.email)
     membership = Membership(connection.organization_id, user.user_id, grant.role, grant.venues)
     await member_store.insert_member(tx, membership)
     await refuse_crowd(app, tx, connection.organization_id)
     await store.save_role(tx, connection, user.id, granted)
 
 
-async def dismiss(tx: Transaction, connection: Connection, user: ScimUser) -> None:
-    """Ends a membership, its sessions at once, and the invitations that they sent. Nothing for no member.
+async def dismiss(tx: Transaction, connection: Connection, user: ScimUser) -> int | None:
+    """Ends a membership, its sessions at once, and the invitations that they sent or did not accept.
+
+    Answers how many of the API keys that they made hold on; None, and does nothing, for no member.
 
     Raises:
         ScimOwnerKept: they own the organization.
     """
     member = await member_store.lock_member(tx, connection.organization_id, user.user_id)
     if member is None:
-        return
+        return None
     if member.owns:
         raise ScimOwnerKept
     await end_membership(tx, connection.organization_id, member)
-    await invitation_store.revoke_invitations_of(tx, connection.organization_id, user.user_id)
+    await withdraw_invitations(tx, connection.organization_id, member)
+    return await key_store.count_keys_of(tx, connection.organization_id, user.user_id)
 
 
 async def follow_groups(
@@ -77,7 +82,8 @@ async def follow_groups(
         grant = await _grant(tx, connection, role, member.grant.venues)
         changed = Membership(connection.organization_id, user.user_id, grant.role, grant.venues)
         await member_store.save_member(tx, changed)
-        changes.append((user.user_id, {"role": member.grant.role}, {"role": role}))
+        keys = await key_store.count_keys_of(tx, connection.organization_id, user.user_id)
+        changes.append((user.user_id, {"role": member.grant.role}, {"role": role, "api_keys": keys}))
     return changes
 
 

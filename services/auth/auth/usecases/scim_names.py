@@ -3,6 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
+from auth.app import App
 from auth.domain.account_mails import LinkInvalid, MailKind
 from auth.domain.connections import Connection
 from auth.domain.scim import (
@@ -53,7 +54,7 @@ async def why_out_of_reach(tx: Transaction, connection: Connection, user_id: UUI
     return ScimPersonShared() if set(belongs_to) - {connection.organization_id} else None
 
 
-async def rename(tx: Transaction, connection: Connection, before: ScimUser, wish: UserWish) -> None:
+async def rename(app: App, tx: Transaction, connection: Connection, before: ScimUser, wish: UserWish) -> None:
     """Gives a locked person another name or address, and tells the old one, with a link that takes it back.
 
     Raises:
@@ -64,7 +65,7 @@ async def rename(tx: Transaction, connection: Connection, before: ScimUser, wish
     account = await people_store.get_user(tx, before.user_id)
     if account is not None and wish.email != account.email:
         try:
-            await move(tx, account, wish.email)
+            await move(app, tx, account, wish.email)
         except LinkInvalid as error:
             raise ScimUserNameTaken from error
         await mail_store.delete_mails_of(tx, account.id, MailKind.EMAIL_CHANGE)

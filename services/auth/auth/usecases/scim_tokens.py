@@ -12,7 +12,6 @@ from auth.store import audit
 from auth.store import connections as connection_store
 from auth.store import scim_tokens as store
 from auth.usecases.givers import enter
-from auth.usecases.holding import hold_session
 from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.errors import Unauthenticated
@@ -68,7 +67,7 @@ async def rotate_token(
     Raises like `get_token`.
     """
     async with app.db.begin(caller.tenant) as tx:
-        await hold_session(app, tx, by)
+        await enter(app, tx, caller.tenant, caller)
         token = await _lock(tx, caller.tenant, connection_id)
         text = ScimTokenText.make(token.short_id)
         rotated = token.rotate(_hash(app, text), grace=grace, now=tx.now)
@@ -86,7 +85,7 @@ async def revoke_token(app: App, caller: Caller, connection_id: UUID, *, by: Aut
         ConnectionNotFound: there is no such connection.
     """
     async with app.db.begin(caller.tenant) as tx:
-        await hold_session(app, tx, by)
+        await enter(app, tx, caller.tenant, caller)
         await _refuse_unknown(tx, caller.tenant, connection_id)
         token = await store.lock_token(tx, caller.tenant, connection_id)
         if token is not None:

@@ -51,9 +51,9 @@ async def create_user(app: App, connection: Connection, wish: UserWish, *, by: A
             and await why_out_of_reach(tx, connection, user_id) is None
         ):
             await people_store.save_display_name(tx, user_id, wish.display_name)
-        was_member = await _become(app, tx, connection, id_, active=wish.active)
+        was_member, keys = await _become(app, tx, connection, id_, active=wish.active)
         user = await _find(tx, connection, id_)
-        after = _said(user) | {"new_account": account is None, "was_member": was_member}
+        after = _said(user) | {"new_account": account is None, "was_member": was_member} | keys
         await _record(tx, connection, user, by, Action.SCIM_USER_CREATED, after=after)
     return user
 
@@ -104,11 +104,11 @@ async def change_user(
         if wish == before.wish:
             return before
         if (wish.email, wish.display_name) != (before.email, before.display_name):
-            await rename(tx, connection, before, wish)
+            await rename(app, tx, connection, before, wish)
         if wish.active and not before.active:
             refuse_foreign(connection, wish.email)
         await store.save_user(tx, connection, id_, wish.external_id)
-        await _become(app, tx, connection, id_, active=wish.active)
+        _, keys = await _become(app, tx, connection, id_, active=wish.active)
         user = await _find(tx, connection, id_)
         if user.email != before.email:
             target = ids.show("usr", user.user_id)
@@ -120,7 +120,7 @@ async def change_user(
             by,
             Action.SCIM_USER_CHANGED,
             before=_said(before),
-            after=_said(user) | {"renamed": user.display_name != before.display_name},
+            after=_said(user) | {"renamed": user.display_name != before.display_name} | keys,
         )
     return user
 
@@ -137,9 +137,9 @@ async def delete_user(
     async with app.db.begin_platform(reason=_REASON) as tx:
         user = await _lock(tx, connection, id_)
         check(user)
-        await dismiss(tx, connection, user)
+        keys = _kept(await dismiss(tx, connection, user))
         await store.delete_user(tx, connection, id_)
-        await _record(tx, connection, user, by, Action.SCIM_USER_DELETED, before=_said(user))
+        await _record(tx, connection, user, by, Action.SCIM_USER_DELETED, before=_said(user) | keys)
 
 
 async def _lock(tx: Transaction, connection: Connection, id_: UUID) -> ScimUser:
@@ -169,14 +169,22 @@ async def _open_account(tx: Transaction, wish: UserWish) -> UUID:
     return user_id
 
 
-async def _become(app: App, tx: Transaction, connection: Connection, id_: UUID, *, active: bool) -> bool:
-    """Makes somebody a member, or none; answers what they were."""
+async def _become(
+    app: App, tx: Transaction, connection: Connection, id_: UUID, *, active: bool
+) -> tuple[bool, dict[str, int]]:
+    """Makes somebody a member, or none; answers what they were, and what is to be told of their API keys."""
     user = await _find(tx, connection, id_)
+    keys: int | None = None
     if active and not user.active:
         await enrol(app, tx, connection, user)
     if user.active and not active:
-        await dismiss(tx, connection, user)
-    return user.active
+        keys = await dismiss(tx, connection, user)
+    return user.active, _kept(keys)
+
+
+def _kept(keys: int | None) -> dict[str, int]:
+    """How many keys hold on of whoever goes, as the log says it."""
+    return {} if keys is None else {"api_keys": keys}
 
 
 async def _record(

@@ -20,6 +20,7 @@ from auth.domain.challenges import (
     RememberedDevice,
     secret_hash,
 )
+from auth.domain.connections import Connection
 from auth.domain.passkeys import Passkey
 from auth.domain.recovery_codes import code_hash
 from auth.relying_party import Unacceptable
@@ -43,7 +44,7 @@ async def awaited_factor(
     *,
     methods: Iterable[str],
     device_token: str,
-    connection_id: UUID | None = None,
+    connection: Connection | None = None,
 ) -> PendingLogIn | RememberedDevice | None:
     """What stands between the first factor and a session: a challenge, a remembered device, or nothing."""
     factors = await factor_store.list_factors(tx, user_id)
@@ -54,7 +55,12 @@ async def awaited_factor(
         if device is not None:
             return device
     secret, challenge = Challenge.issue(
-        Purpose.SECOND_FACTOR, user_id, now=tx.now, methods=methods, connection_id=connection_id
+        Purpose.SECOND_FACTOR,
+        user_id,
+        now=tx.now,
+        methods=methods,
+        connection_id=connection.id if connection else None,
+        provider=connection.provider.identity if connection else None,
     )
     await store.insert_challenge(tx, challenge)
     seconds = int(CHALLENGE_LIFETIME.total_seconds())

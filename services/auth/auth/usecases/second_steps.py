@@ -137,6 +137,8 @@ async def _organization_behind(tx: Transaction, challenge: Challenge, user_id: U
     user = await people_store.get_user(tx, user_id)
     if connection is None or user is None or not connection.speaks_for(user.email):
         raise ChallengeInvalid
+    if not connection.is_at(challenge.provider):
+        raise ChallengeInvalid
     return connection.organization_id
 
 

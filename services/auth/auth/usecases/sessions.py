@@ -9,7 +9,7 @@ from auth.app import App
 from auth.domain import accounts
 from auth.domain.accounts import Account, EmailNotVerified, InvalidCredentials, Profile
 from auth.domain.audit import NOBODY, Action, ActorKind, Author
-from auth.domain.challenges import PendingLogIn
+from auth.domain.challenges import PendingLogIn, secret_hash
 from auth.domain.connections import Connection
 from auth.domain.devices import device_name
 from auth.domain.members import NoOrganization
@@ -24,12 +24,13 @@ from auth.domain.sessions import (
 )
 from auth.store import accounts as account_store
 from auth.store import audit
+from auth.store import challenges as challenge_store
 from auth.store import people as people_store
 from auth.store import sessions as store
 from auth.store.grants import find_grant
-from auth.usecases.ended_sessions import end_locked
+from auth.usecases.ended_sessions import end_locked, forget_address_change
 from auth.usecases.guessing import Try, compare, count_try, when_there_is_room
-from auth.usecases.known_devices import known_as, note_device
+from auth.usecases.known_devices import note_device
 from auth.usecases.second_factors import awaited_factor
 from auth.usecases.ways_in import find_other_way, refuse_other_sessions, refuse_other_ways
 from servicekit import ids, telemetry
@@ -62,16 +63,12 @@ async def log_in(
     async def count() -> tuple[Account | None, Try]:
         async with app.db.begin_platform(reason="find an account by its address") as tx:
             found = await account_store.find_account(tx, normalised)
-            known = await known_as(
-                app,
-                tx,
-                found.id if found else _NO_ONE,
-                by=by,
-                user_agent=user_agent,
-                device_token=device_token,
+            # Known is who shows a secret, not who looks like the owner: neighbours do that, too.
+            hashed = secret_hash(device_token.encode())
+            device = device_token and await challenge_store.is_remembered(
+                tx, found.id if found else _NO_ONE, hashed
             )
-            # With the password: once another is set, the wrong tries of before count no more.
-            known = f"{known} {found.password_hash}" if known and found else ""
+            known = f"device {hashed.hex()}" if device else ""
             return found, await count_try(app, tx, normalised, by=by, known=known)
 
     account, counted = await when_there_is_room(count)
@@ -141,6 +138,7 @@ async def refresh_session(app: App, refresh_token: str, *, by: Author = NOBODY) 
         if refusal is None:
             await store.save_session(tx, traded)
         if traded.ended_at is not None:
+            await forget_address_change(tx, session.user_id)
             await audit.record(
                 tx,
                 session.organization_id,
@@ -198,7 +196,7 @@ async def admit(
             user_id,
             methods=methods,
             device_token=device_token,
-            connection_id=connection.id if connection else None,
+            connection=connection,
         )
     )
     if isinstance(awaited, PendingLogIn):

@@ -87,7 +87,8 @@ async def finish_sso(
     except (ProviderFailed, ConnectionNotFound) as refusal:
         return attempt.back(sso_error=refusal.reason)
     async with app.db.begin_platform(reason="keep who came back from a provider") as tx:
-        secret, arrival = Arrival.of(attempt, assertion, tx.now)
+        asked = connection.provider.identity if connection else None
+        secret, arrival = Arrival.of(attempt, assertion, tx.now, provider=asked)
         await store.insert_arrival(tx, arrival)
     return attempt.back(sso_code=secret)
 

@@ -26,7 +26,9 @@ from auth.domain.sso import (
     EmailNotOfDomain,
     EmailNotVouchedFor,
 )
+from auth.store import api_keys as key_store
 from auth.store import audit
+from auth.store import invitations as invitation_store
 from auth.store import members as member_store
 from auth.store import people as people_store
 from auth.store import registrations as registration_store
@@ -35,6 +37,7 @@ from auth.store import scim_tokens as scim_token_store
 from auth.store import sso as store
 from auth.store.grants import find_grant
 from auth.usecases.account_mails import write_to
+from auth.usecases.addresses import hash_of_address
 from auth.usecases.invitations import refuse_crowd
 from auth.usecases.sessions import admit
 from auth.usecases.sso import find_connection
@@ -58,7 +61,8 @@ async def trade_code(
     has an account or gets one.
 
     Raises:
-        CodeInvalid: there is no such code (any more), or the verifier is not the one of who began.
+        CodeInvalid: there is no such code (any more), the verifier is not the one of who began, or the
+            connection has got another provider meanwhile.
         ConnectionNotFound: the connection was deleted meanwhile.
         EmailNotVouchedFor: the provider does not say that the address is verified.
         EmailNotOfDomain: the address is of no domain of the connection.
@@ -66,7 +70,8 @@ async def trade_code(
         PlanLimitReached: the organization has as many members as its plan allows.
         RoleNotFound: the role that the connection gives is gone.
         ScimNotProvisioned: the provider says by SCIM who is a member, and the person is none.
-        MemberRemoved: the organization has removed the person, and they were not invited again.
+        MemberRemoved: the organization has removed the person, or whoever had their address, and they were
+            not invited again.
         NoOrganization: the person belongs to none.
     """
     async with app.db.begin_platform(reason="take the code of a log-in at a provider") as tx:
@@ -81,6 +86,8 @@ async def trade_code(
             await member_store.lock_organization(tx, connection.organization_id)
             # Once more under the lock, under which domains are lost, too.
             connection = await find_connection(tx, arrival.connection)
+        if connection is not None and not connection.is_at(arrival.provider):
+            raise CodeInvalid
         user_id = await _person(tx, arrival.assertion, connection, by=by)
         author = replace(by, kind=ActorKind.USER, id=user_id)
         method = SOCIAL_METHOD if connection is None else BY_CONNECTION
@@ -187,14 +194,19 @@ async def _enrol(
     if there is not None and (not rules.role_claim or there.role in (role, OWNER)):
         return
     grant = await role_store.get_grant(tx, organization_id, role, there.venues if there else frozenset())
+    after: dict[str, str | int] = {"role": role, "connection": ids.show("con", connection.id)}
     membership = Membership(organization_id, user_id, grant.role, grant.venues)
     if there is None:
-        if await member_store.was_removed(tx, organization_id, user_id):
+        if await member_store.was_removed(
+            tx, organization_id, user_id, hash_of_address(app, assertion.email)
+        ):
             raise MemberRemoved
+        await invitation_store.revoke_invitations_to(tx, organization_id, assertion.email)
         await member_store.insert_member(tx, membership)
         await refuse_crowd(app, tx, organization_id)
     else:
         await member_store.save_member(tx, membership)
+        after["api_keys"] = await key_store.count_keys_of(tx, organization_id, user_id)
     await audit.record(
         tx,
         organization_id,
@@ -202,7 +214,7 @@ async def _enrol(
         Action.MEMBER_CHANGED if there else Action.MEMBER_JOINED,
         target=ids.show("usr", user_id),
         before={"role": there.role} if there else None,
-        after={"role": role, "connection": ids.show("con", connection.id)},
+        after=after,
     )
 
 

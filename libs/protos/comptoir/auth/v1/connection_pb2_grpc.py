@@ -82,6 +82,7 @@ class ConnectionServiceServicer:
 
     def UpdateConnection(self, request, context):
         """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
+        Another issuer or client_id ends the sessions that the connection has opened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class ConnectionServiceStub:
     ListConnections: _grpc.UnaryUnaryMultiCallable[_connection_pb2.ListConnectionsRequest, _connection_pb2.ListConnectionsResponse]
     """Lists the connections with their domains."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.UpdateConnectionRequest, _connection_pb2.UpdateConnectionResponse]
-    """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one."""
+    """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
+    Another issuer or client_id ends the sessions that the connection has opened.
+    """
     VerifyDomains: _grpc.UnaryUnaryMultiCallable[_connection_pb2.VerifyDomainsRequest, _connection_pb2.VerifyDomainsResponse]
     """Looks for the TXT records of the domains, and verifies those whose record is there."""
     DeleteConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.DeleteConnectionRequest, _connection_pb2.DeleteConnectionResponse]
@@ -54,7 +56,9 @@ class ConnectionServiceAsyncStub(ConnectionServiceStub):
     ListConnections: _aio.UnaryUnaryMultiCallable[_connection_pb2.ListConnectionsRequest, _connection_pb2.ListConnectionsResponse]  # type: ignore[assignment]
     """Lists the connections with their domains."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.UpdateConnectionRequest, _connection_pb2.UpdateConnectionResponse]  # type: ignore[assignment]
-    """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one."""
+    """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
+    Another issuer or client_id ends the sessions that the connection has opened.
+    """
     VerifyDomains: _aio.UnaryUnaryMultiCallable[_connection_pb2.VerifyDomainsRequest, _connection_pb2.VerifyDomainsResponse]  # type: ignore[assignment]
     """Looks for the TXT records of the domains, and verifies those whose record is there."""
     DeleteConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.DeleteConnectionRequest, _connection_pb2.DeleteConnectionResponse]  # type: ignore[assignment]
@@ -85,7 +89,9 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connection_pb2.UpdateConnectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_connection_pb2.UpdateConnectionResponse, _abc.Awaitable[_connection_pb2.UpdateConnectionResponse]]:
-        """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one."""
+        """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
+        Another issuer or client_id ends the sessions that the connection has opened.
+        """
 
     @_abc_1.abstractmethod
     def VerifyDomains(
