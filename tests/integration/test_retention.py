@@ -21,7 +21,7 @@ from testkit import eventually
 
 from .conftest import new_owner, new_restaurant
 
-_PATIENCE = 90.0
+_PATIENCE = 240.0
 _COPIES = ("booking", "notification", "support")
 _A_DAY = dict.fromkeys(("guest_days", "wish_days", "ticket_days", "mail_days", "delivery_days"), 1)
 _TEN_DAYS_PASS = {
