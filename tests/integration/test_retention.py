@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,8 @@ from testkit import eventually
 
 from .conftest import new_owner, new_restaurant
 
-_PATIENCE = 240.0
+_PATIENCE = 90.0
+_ROUNDS, _A_ROUND = 10, 20.0
 _COPIES = ("booking", "notification", "support")
 _A_DAY = dict.fromkeys(("guest_days", "wish_days", "ticket_days", "mail_days", "delivery_days"), 1)
 _TEN_DAYS_PASS = {
@@ -131,6 +132,10 @@ async def test_an_organization_that_keeps_less_is_soon_rid_of_it_and_no_other_is
     assert mine.kept == (mine.guest, True, True), "nothing is old yet"
     for house in (mine, theirs):
         await house.ten_days_pass()
-    await purge(platform)
-    await eventually(lambda: mine.kept == ("", False, False), timeout=_PATIENCE)
+    for _ in range(_ROUNDS):  # one that was under way when the days passed may have been here before
+        await purge(platform)
+        with suppress(AssertionError):
+            await eventually(lambda: mine.kept == ("", False, False), timeout=_A_ROUND)
+            break
+    assert mine.kept == ("", False, False)
     assert theirs.kept == (theirs.guest, True, True)
