@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -209,17 +209,32 @@ def test_what_changes_anything_is_fresh_or_held_or_let_be() -> None:
     assert told == {*HELD, *LET_BE}
 
 
-@pytest.mark.parametrize("name", HELD)
-async def test_what_changes_members_wants_a_session_that_holds(
-    app: App, people: People, edge: Edge, name: str
-) -> None:
+@dataclass(frozen=True)
+class Ready:
+    """An owner who has just logged in and is about to change something."""
+
+    caller: Caller
+    rpc: Rpc
+    given: Mapping[str, str]
+
+
+async def ready(app: App, people: People, name: str) -> Ready:
+    """For a call of HELD; an invitation is there for the one that accepts."""
     await people.own(OWNER)
     caller = await log_in(people, OWNER)
     rpc = next(each for path, each in contract.rpcs().items() if path.endswith(f".{name}"))
     given = {"token": await open_invitation(app, people)} if name.endswith("AcceptInvitation") else {}
-    await end(app, caller)
+    return Ready(caller, rpc, given)
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_what_changes_members_wants_a_session_that_holds(
+    app: App, people: People, edge: Edge, name: str
+) -> None:
+    owner = await ready(app, people, name)
+    await end(app, owner.caller)
     before = await rows(app)
-    refused = await outcome(edge, rpc, caller, **given)
+    refused = await outcome(edge, owner.rpc, owner.caller, **owner.given)
     assert refused is not None
     assert (refused.kind, refused.reason) == (Kind.UNAUTHENTICATED, "UNAUTHENTICATED")
     assert await rows(app) == before
@@ -230,11 +245,8 @@ async def test_the_same_change_in_a_session_that_holds_is_not_refused_for_that(
     app: App, people: People, edge: Edge, name: str
 ) -> None:
     """The control of the test above."""
-    await people.own(OWNER)
-    caller = await log_in(people, OWNER)
-    rpc = next(each for path, each in contract.rpcs().items() if path.endswith(f".{name}"))
-    given = {"token": await open_invitation(app, people)} if name.endswith("AcceptInvitation") else {}
-    refused = await outcome(edge, rpc, caller, **given)
+    owner = await ready(app, people, name)
+    refused = await outcome(edge, owner.rpc, owner.caller, **owner.given)
     assert refused is None or refused.kind not in {Kind.UNAUTHENTICATED, Kind.INVALID}
 
 

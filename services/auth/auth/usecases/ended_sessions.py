@@ -35,7 +35,7 @@ async def end_locked(tx: Transaction, sessions: Sequence[Session], *, reason: En
 async def forget_address_change(tx: Transaction, user_id: UUID) -> None:
     """Voids a change of address that is not confirmed yet: whoever is shut out now may have asked for it.
 
-    Called before sessions are locked, as confirming it locks the mail first.
+    Before sessions are locked, wherever it is known by then: taking a change back locks mails, then sessions.
     """
     await mail_store.delete_mails_of(tx, user_id, MailKind.EMAIL_CHANGE)
 
