@@ -54,6 +54,7 @@ class Phases:
     """All phases of one stage. Rounds run one after the other, never at one time."""
 
     EMPTY = "empty RPC"
+    EMPTY_SIGNED_IN, EMPTY_PROXY = "empty RPC, signed in", "empty RPC, bare proxy"
     SEARCH, SEARCH_QUIET = "availability", "availability, not traced"
     SEARCH_CHANGING = "availability, days change"
     CALENDAR, BATCH = "availability/calendar, days change", "availability/batch, days change"
@@ -76,6 +77,8 @@ class Phases:
         stage = self._stage
         return [
             Phase(self.EMPTY, self._gateway(stage.empty, self._search, expected=_OK)),
+            Phase(self.EMPTY_SIGNED_IN, self._gateway(stage.empty, self._search_signed_in, expected=_OK)),
+            Phase(self.EMPTY_PROXY, self._gateway(stage.proxy, self._search, expected=_OK)),
             Phase(self.SEARCH, self._search_known_days(stage.traced)),
             Phase(self.SEARCH_QUIET, self._search_known_days(stage.quiet)),
             Phase(self.SEARCH_CHANGING, self._search_changing_days),
@@ -148,6 +151,11 @@ class Phases:
     def _search(self, _connection: int) -> bytes:
         """The next question: every size of party on every busy day in turn, whoever asks."""
         return next(self._searches)
+
+    def _search_signed_in(self, connection: int) -> bytes:
+        """The same by somebody who shows an access token."""
+        line, _, rest = self._search(connection).partition(b"\r\n")
+        return b"%b\r\nauthorization: %b\r\n%b" % (line, self._stage.signed_in.encode(), rest)
 
     def _search_known_days(self, pair: Pair) -> Measure:
         """Every question was asked once before: what the phases before it changed is not part of this one."""

@@ -28,6 +28,8 @@ PLACES = 4
 BOOKED_ON_THE_DAY = 200
 """Bookings of the day whose availability is searched."""
 SAMPLE_RATIO = "0.01"
+_LOGGED_IN_SECONDS = "3600"
+"""As long as a run may take."""
 _AHEAD = 3
 _UNMEASURED = ("notification", "support", "analytics", "payment", "booking", "gateway")
 _VERSIONS = "SELECT id, version FROM venues ORDER BY id;"
@@ -49,11 +51,16 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         """Starts nothing yet."""
         self.folder = folder
-        self.platform = Platform(folder / "platform", durable=True)
+        overrides = {"auth": {"AUTH_ACCESS_TOKEN_SECONDS": _LOGGED_IN_SECONDS}}
+        self.platform = Platform(folder / "platform", durable=True, overrides=overrides)
         self.places: list[Place] = []
         self.organization: UUID
         self.empty: Pair
         """The same gateway before a service that answers nothing."""
+        self.proxy: Pair
+        """A gateway that does nothing but the call, before the same service."""
+        self.signed_in: str
+        """The header that shows the owner's access token."""
         self.traced: Pair
         """Traces of one request in a hundred leave the processes, as in production."""
         self.quiet: Pair
@@ -120,6 +127,7 @@ class Stage:
         )
         sink.close()
         self.organization = ids.parse("org", owner.organization_id, Internal)
+        self.signed_in = owner.api.headers["authorization"]
         return owner
 
     def _open_venue(self, owner: Owner, number: int) -> Place:
@@ -153,6 +161,10 @@ class Stage:
             BareProcess("empty", "tools.bench.empty", "127.0.0.1:{port}", keys, log_file=self._log("empty"))
         )
         self.empty = Pair(self._gateway("gateway-empty", empty.address, traced=True), empty)
+        key = str(secrets_of.internal_key_file("gateway"))
+        arguments = ("127.0.0.1:{port}", empty.address, key)
+        proxy = BareProcess("proxy", "tools.bench.proxy", *arguments, log_file=self._log("proxy"))
+        self.proxy = Pair(self._run(proxy), empty)
         self.traced = self._pair("traced", traced=True)
         self.quiet = self._pair("quiet", traced=False)
         self.relay = RoleProcess(

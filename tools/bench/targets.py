@@ -10,6 +10,7 @@ _AT_LEAST_60_PERCENT = Target(0.60, at_least=True)
 _AT_LEAST_40_PERCENT = Target(0.40, at_least=True)
 _HALF_AS_MUCH_AGAIN = Target(1.5, at_least=False)
 _A_THIRD_MORE = Target(1.35, at_least=False)
+_THREE_FIFTHS_MORE = Target(1.6, at_least=False)
 _AT_MOST_400_MS = Target(400, at_least=False)
 _AT_MOST_A_SECOND = Target(1000, at_least=False)
 
@@ -25,6 +26,10 @@ def _cpu(sample: Sample) -> float:
 def _per_second(sample: Sample) -> float:
     """What a core with nothing else to do would answer, the load generator included."""
     return 1e6 / (sample.total_cpu + sample.generator_cpu)
+
+
+def _gateway(sample: Sample) -> float:
+    return sample.cpu["gateway"]
 
 
 def _programs(sample: Sample) -> float:
@@ -50,6 +55,17 @@ class _Comparison:
 
 
 _COMPARISONS = (
+    _Comparison(
+        "edge / bare proxy, CPU of a call", Phases.EMPTY, Phases.EMPTY_PROXY, _programs, _THREE_FIFTHS_MORE
+    ),
+    _Comparison(
+        "edge / bare proxy, signed in, CPU of a call",
+        Phases.EMPTY_SIGNED_IN,
+        Phases.EMPTY_PROXY,
+        _programs,
+        _THREE_FIFTHS_MORE,
+    ),
+    _Comparison("edge / bare proxy, CPU of the gateway alone", Phases.EMPTY, Phases.EMPTY_PROXY, _gateway),
     _Comparison("availability / empty RPC, rate", Phases.SEARCH, Phases.EMPTY, _rate, _AT_LEAST_60_PERCENT),
     _Comparison(
         "availability of changing days / empty RPC, rate", Phases.SEARCH_CHANGING, Phases.EMPTY, _rate
