@@ -97,11 +97,12 @@ class Edge:
 async def _guarded(target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
     try:
         return await target.handle(request, variables)
+    except RateLimited as refusal:  # its metric tells: a flood must not fill the log, line by line
+        request.note.standings += refusal.standings
+        return problems.answer(refusal, request.id)
     except AppError as refusal:
         if refusal.kind in _TOLD:
             _log.info("request_refused", route=target.template, reason=refusal.reason)
-        if isinstance(refusal, RateLimited):
-            request.note.standings += refusal.standings
         return problems.answer(refusal, request.id)
     except Disconnected:
         return None

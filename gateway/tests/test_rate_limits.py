@@ -60,7 +60,8 @@ def standings(answer: httpx.Response) -> dict[str, dict[str, Any]]:
     """Policies and what is left of them, read as structured fields (RFC 9651)."""
     told: dict[str, dict[str, Any]] = {}
     for name in ("ratelimit-policy", "ratelimit"):
-        for policy, parameters in http_sf.parse(answer.headers[name].encode(), tltype="list"):
+        items: Any = http_sf.parse(answer.headers[name].encode(), tltype="list")
+        for policy, parameters in items:
             assert isinstance(policy, str)
             assert all(isinstance(each, int) and each >= 0 for each in parameters.values())
             told.setdefault(policy, {}).update(parameters)

@@ -56,8 +56,8 @@ class Buckets:
             self._probing = asyncio.create_task(self._return(shared))
 
     async def _return(self, shared: SharedBuckets) -> None:
-        while not await shared.answers():
-            await asyncio.sleep(_PAUSE_SECONDS)  # Redis sets no event of ours
+        while not await shared.answers():  # noqa: ASYNC110  # Redis sets no event of ours
+            await asyncio.sleep(_PAUSE_SECONDS)
         self._probing = None
         metrics.ALONE.set(0)
         _log.info("rate_limits_shared")
