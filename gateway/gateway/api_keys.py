@@ -11,7 +11,7 @@ from typing import TypeAlias
 from gateway.errors import AddressNotAllowed, TooManyUnknownKeys
 from gateway.quotas import DailyQuotas
 from gateway.revocations import Revocations
-from gateway.tokens import AccessTokens
+from gateway.tokens import AccessTokens, everybody
 from servicekit import api_keys
 from servicekit.errors import RETRY_AFTER, AppError, Unauthenticated
 from servicekit.identity import Caller
@@ -64,8 +64,11 @@ class ApiKeys:
         quotas: DailyQuotas,
         *,
         clock: Callable[[], float] = time.time,
+        admit: Callable[[str], Awaitable[None]] = everybody,
     ) -> None:
+        """`admit` hears of the address of each key that is not known to be good, and may refuse."""
         self._exchange = exchange
+        self._admit = admit
         self._revocations = revocations
         self._quotas = quotas
         self._clock = clock
@@ -81,6 +84,7 @@ class ApiKeys:
             AddressNotAllowed: it may not be used from this address.
             TooManyUnknownKeys: too many that auth does not know came from this address in the last minute.
             DailyQuotaSpent: it made as many calls today as it may.
+            AppError: `admit` refused.
             Unavailable: auth did not answer, and did not within the last half minute.
         """
         holder = await self._holder(text, address)
@@ -95,10 +99,14 @@ class ApiKeys:
 
     async def _holder(self, text: bytes, address: str) -> Holder | None:
         shown = text.decode("latin-1")
-        if api_keys.parse(shown) is None:
-            return None
         hashed = hashlib.sha256(text).digest()
         now = self._clock()
+        cached = self._known.get(hashed)
+        if cached is not None and cached[0] > now and cached[1] is not None:
+            return cached[1]
+        await self._admit(address)
+        if api_keys.parse(shown) is None:
+            return None
         cached = self._known.get(hashed)
         if cached is not None and cached[0] > now:
             return cached[1]

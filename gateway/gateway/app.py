@@ -18,10 +18,13 @@ from comptoir.auth.v1 import (
     session_pb2_grpc,
 )
 from gateway import hand_written, scim
+from gateway.access_log import AccessLog
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
+from gateway.limits import Limiter
+from gateway.limits.buckets import Buckets
 from gateway.openapi import document
 from gateway.operator_acts import Act, OperatorActs, Record
 from gateway.quotas import DailyQuotas
@@ -49,16 +52,24 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     keys = SigningKeys(_fetch_from(peers["auth"]))
     revocations = Revocations(_fetch_revocations_from(peers["auth"]))
     quotas = DailyQuotas(settings.redis)
-    api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas)
-    callers = Callers(AccessTokens(keys, revocations), api_keys)
+    buckets = Buckets(settings.redis)
+    limiter = Limiter(settings.rates, buckets)
+    admit = limiter.admit_unvalidated
+    api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas, admit=admit)
+    callers = Callers(AccessTokens(keys, revocations, admit=admit), api_keys)
+    log = AccessLog() if settings.http.access_log else None
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
+    refreshing += [asyncio.create_task(log.keep_flushing())] if log else []
     try:
-        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready)
-        yield Edge(table, trusted_proxies=settings.http.trusted_proxies)
+        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready, limiter=limiter)
+        yield Edge(table, trusted_proxies=settings.http.trusted_proxies, access_log=log)
     finally:
         for task in refreshing:
             task.cancel()
         await asyncio.wait(refreshing)
+        if log:
+            log.flush()
+        await buckets.close()
         await quotas.close()
         for peer in peers.values():
             await peer.close()
@@ -72,6 +83,7 @@ def _table(
     callers: Callers,
     keys: SigningKeys,
     ready: Callable[[], bool],
+    limiter: Limiter,
 ) -> Table[Target]:
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
@@ -87,6 +99,7 @@ def _table(
             limits=settings.limits,
             wrong_links=wrong_links,
             acts=acts,
+            limiter=limiter,
         )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
@@ -97,8 +110,9 @@ def _table(
         limits=settings.limits,
         ready=ready,
     )
-    others = (*hand_written.targets(app), *scim.targets(peers["auth"], settings.limits))
-    for method, template, target in others:
+    for method, template, target in hand_written.targets(app):
+        table.add(method, template, hand_written.limited(target, limiter))
+    for method, template, target in scim.targets(peers["auth"], settings.limits, limiter):
         table.add(method, template, target)
     return table
 

@@ -5,9 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway import metrics, problems
+from gateway.access_log import AccessLog
 from gateway.dispatch import Table
 from gateway.errors import MethodNotAllowed
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
+from gateway.limits import RateLimited
+from gateway.limits.headers import rate_limit_headers
 from servicekit import telemetry
 from servicekit.errors import AppError, Internal, Kind
 
@@ -35,8 +38,11 @@ class Target:
 class Edge:
     """Serves HTTP. Nothing raises out of it, and no text of a defect leaves it."""
 
-    def __init__(self, table: Table[Target], *, trusted_proxies: int = 0) -> None:
+    def __init__(
+        self, table: Table[Target], *, trusted_proxies: int = 0, access_log: AccessLog | None = None
+    ) -> None:
         self._table = table
+        self._access_log = access_log
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
@@ -54,7 +60,13 @@ class Edge:
         status = answer.status if answer else _CLIENT_CLOSED
         if answer:
             await _send(request, answer, send)
-        metrics.count(request.method, route, status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        metrics.count(request.method, route, status, seconds)
+        if self._access_log is not None:
+            size = len(answer.body) if answer and request.method != "HEAD" else 0
+            self._access_log.add(
+                request.id, request.method, route, request.note, status=status, seconds=seconds, size=size
+            )
 
     def _warn_of_proxy(self, request: Request) -> None:
         """Once: behind a proxy that is not trusted all clients are one place, and share the limits of one.
@@ -78,12 +90,16 @@ class Edge:
             return _NO_ROUTE, problems.answer(refusal, request.id)
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent):
+            request.note.trace_id = (telemetry.header() or "")[3:35]
             return target.template, await _guarded(target, request, variables)
 
 
 async def _guarded(target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
     try:
         return await target.handle(request, variables)
+    except RateLimited as refusal:  # its metric tells: a flood must not fill the log, line by line
+        request.note.standings += refusal.standings
+        return problems.answer(refusal, request.id)
     except AppError as refusal:
         if refusal.kind in _TOLD:
             _log.info("request_refused", route=target.template, reason=refusal.reason)
@@ -96,7 +112,8 @@ async def _guarded(target: Target, request: Request, variables: Sequence[str]) -
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
-    headers = [*answer.headers, (b"x-request-id", request.id.encode())]
+    limits = rate_limit_headers(request.note.standings)
+    headers = [*answer.headers, *limits, (b"x-request-id", request.id.encode())]
     if answer.status != 204:  # noqa: PLR2004
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

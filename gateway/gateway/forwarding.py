@@ -10,6 +10,7 @@ from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
+from gateway.limits import Limiter
 from gateway.operator_acts import OperatorActs
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
@@ -48,6 +49,7 @@ class Endpoint:
         limits: LimitSettings,
         wrong_links: WrongLinks,
         acts: OperatorActs,
+        limiter: Limiter,
     ) -> None:
         self.route = route
         self._peer = peer
@@ -55,6 +57,8 @@ class Endpoint:
         self._callers = callers
         self._limits = limits
         self._acts = acts
+        self._limiter = limiter
+        self._admit_subject = limiter.subject(route.policy, route.request)
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
         self._versions = Versions(route)
@@ -83,6 +87,8 @@ class Endpoint:
         """
         route = self.route
         caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
+        request.note.caller = caller
+        await self._limiter.admit(request, caller)
         authorize(route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)
@@ -93,6 +99,8 @@ class Endpoint:
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         body = await self._body(request) if route.body else b""
         message = self._reader.read(variables, request.query, body)
+        if self._admit_subject is not None:
+            await self._admit_subject(request, message)
         self._versions.expect(message, request.headers.get(b"if-match"))
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
             await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)

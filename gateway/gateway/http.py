@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.client_address import client_address
 from gateway.errors import PayloadTooLarge, RequestTimeout
+from gateway.note import Note
 from servicekit import ids
 
 Scope = MutableMapping[str, Any]
@@ -57,6 +59,7 @@ class Request:
     """The client's, as far as the proxies in front of us are trusted."""
     scope: Scope
     receive: Receive
+    note: Note = field(default_factory=Note, compare=False)
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, *, trusted_proxies: int) -> "Request":
@@ -67,13 +70,14 @@ class Request:
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode("ascii") if _REQUEST_ID.fullmatch(given) else str(ids.new())
         path = scope.get("raw_path") or scope["path"].encode()
+        peer = str(scope["client"][0]) if scope.get("client") else ""
         return cls(
             request_id,
             scope["method"],
             path,
             scope["query_string"],
             headers,
-            _address(scope, headers, trusted_proxies),
+            client_address(peer, headers.get(b"x-forwarded-for", b""), trusted_proxies),
             scope,
             receive,
         )
@@ -129,15 +133,3 @@ def safe(headers: Iterable[Header], *, cache_control: bytes | None = None) -> tu
     names = {name for name, _ in given}
     defaults = _SAFE if cache_control is None else _SAFE | {b"cache-control": cache_control}
     return given + tuple((name, value) for name, value in defaults.items() if name not in names)
-
-
-def _address(scope: Scope, headers: dict[bytes, bytes], trusted_proxies: int) -> str:
-    """The client's address: what the outermost trusted proxy wrote, else the peer of the connection."""
-    if trusted_proxies:
-        hops = headers.get(b"x-forwarded-for", b"").split(b",")
-        if len(hops) >= trusted_proxies:
-            found = hops[-trusted_proxies].strip().decode("latin-1")
-            if found:
-                return found[:64]
-    client = scope.get("client")
-    return str(client[0]) if client else ""

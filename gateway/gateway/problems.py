@@ -4,6 +4,7 @@ import orjson
 
 from gateway.errors import MethodNotAllowed
 from gateway.http import Answer, Header, safe
+from gateway.limits.refusal import PROBLEM_TYPE, RateLimited
 from servicekit.errors import RETRY_AFTER, AppError, Kind
 
 MEDIA_TYPE = b"application/problem+json"
@@ -14,7 +15,9 @@ _RETRY_AFTER_SECONDS = b"1"
 def answer(error: AppError, request_id: str) -> Answer:
     """The answer to a refused request."""
     status = error.kind.http_status
-    more = {"metadata": error.metadata} if error.metadata else {}
+    more: dict[str, object] = {"metadata": error.metadata} if error.metadata else {}
+    if isinstance(error, RateLimited):
+        more |= {"type": PROBLEM_TYPE, "violated-policies": error.violated}
     body = orjson.dumps(
         {
             "type": f"/errors/{error.reason}",

@@ -8,6 +8,7 @@ from comptoir.auth.v1 import scim_pb2, scim_pb2_grpc
 from gateway.edge import Target
 from gateway.errors import MalformedRequest, UnsupportedMediaType
 from gateway.http import Answer, Header, Request, safe
+from gateway.limits import Limiter
 from gateway.settings import LimitSettings
 from gateway.wrong_links import WrongLinks
 from servicekit.errors import RETRY_AFTER, AppError, Kind
@@ -27,15 +28,16 @@ _TYPES = {Kind.EXISTS: "uniqueness", Kind.INVALID: "invalidValue", Kind.UNPROCES
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 
 
-def targets(auth: Peer, limits: LimitSettings) -> list[tuple[str, str, Target]]:
+def targets(auth: Peer, limits: LimitSettings, limiter: Limiter) -> list[tuple[str, str, Target]]:
     """Method, template and target of every route of SCIM, for the table of all routes."""
-    handler = _Scim(auth, limits)
+    handler = _Scim(auth, limits, limiter)
     return [(method, template, Target(template, handler)) for template in _TEMPLATES for method in _METHODS]
 
 
 class _Scim:
-    def __init__(self, auth: Peer, limits: LimitSettings) -> None:
+    def __init__(self, auth: Peer, limits: LimitSettings, limiter: Limiter) -> None:
         self._auth = auth
+        self._limiter = limiter
         self._limits = limits
         self._guesses = WrongLinks(limits)
         self._handle = auth.stub(scim_pb2_grpc.ScimServiceStub).HandleScim
@@ -49,6 +51,7 @@ class _Scim:
 
     async def _forward(self, request: Request, variables: Sequence[str]) -> Answer:
         self._guesses.refuse_guessing(request.address)
+        await self._limiter.admit_token(request, _token(request))
         message = scim_pb2.HandleScimRequest(
             method="GET" if request.method == "HEAD" else request.method,
             segments=[_fitting(each, _LONGEST_SEGMENT) for each in variables],

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.limits.settings import RateSettings
 from servicekit.contract import CONTEXTS
 from servicekit.settings import (
     Environment,
@@ -24,6 +25,8 @@ class HttpSettings(ListenSettings):
     """How many proxies in front of the gateway append to X-Forwarded-For; 0 ignores the header."""
     drain_seconds: float = Field(default=0.5, ge=0, le=60)
     """How long requests are still taken after readiness turned false, so that balancers notice."""
+    access_log: bool = True
+    """Whether each request is one line of the log, without personal data."""
 
 
 class LimitSettings(Part):
@@ -59,6 +62,7 @@ class Settings(BaseSettings):
     peers: dict[str, str]
     """gRPC targets of all services, by name."""
     limits: LimitSettings = LimitSettings()
+    rates: RateSettings = RateSettings()
 
     @model_validator(mode="after")
     def _know_every_service(self) -> Self:

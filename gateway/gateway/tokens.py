@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -58,13 +58,24 @@ _OPERATOR_CLAIMS = jwt.JWTClaimsRegistry(
 )
 
 
+async def everybody(_address: str) -> None:
+    """Refuses nobody."""
+
+
 class AccessTokens:
     """Turns an Authorization header into a caller."""
 
     def __init__(
-        self, keys: SigningKeys, revocations: Revocations, *, clock: Callable[[], float] = time.time
+        self,
+        keys: SigningKeys,
+        revocations: Revocations,
+        *,
+        clock: Callable[[], float] = time.time,
+        admit: Callable[[str], Awaitable[None]] = everybody,
     ) -> None:
+        """`admit` hears of the address of each token that is about to be verified, and may refuse."""
         self._keys = keys
+        self._admit = admit
         self._revocations = revocations
         self._clock = clock
         self._verified: dict[tuple[bytes, str], tuple[float, Caller]] = {}
@@ -74,6 +85,7 @@ class AccessTokens:
 
         Raises:
             Unauthenticated: the header holds anything but one good token of ours, or it was revoked.
+            AppError: `admit` refused.
             Unavailable: auth could not be asked for its keys since the gateway started.
         """
         if authorization is None:
@@ -92,6 +104,7 @@ class AccessTokens:
             if cached[0] > self._clock():
                 return cached[1]
             del self._verified[known]
+        await self._admit(address)
         expires, caller = await self._verify(token, address)
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()

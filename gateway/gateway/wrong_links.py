@@ -1,18 +1,16 @@
 """How many links that open nothing one address may try, in this process. Knows no link and no service."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.client_address import place
 from gateway.errors import TooManyWrongLinks
 from gateway.settings import LimitSettings
 from servicekit.errors import RETRY_AFTER
 
 _MOST_ADDRESSES = 10_000
-_IPV6_NETWORK = 64
-"""Whoever has one address of IPv6 has as a rule all with these leading bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,14 @@ class WrongLinks:
 
     def refuse_guessing(self, address: str) -> None:
         """Lets an address try a link. Raises TooManyWrongLinks, which says when to come again."""
-        over = self._level(_network(address)) - (self._most - 1)
+        over = self._level(place(address)) - (self._most - 1)
         if over > 0:
             seconds = math.ceil(over * self._seconds_each)
             raise TooManyWrongLinks(metadata={RETRY_AFTER: str(seconds)})
 
     def count(self, address: str) -> None:
         """A link that this address tried opened nothing."""
-        network = _network(address)
+        network = place(address)
         wrong = min(self._level(network) + 1, self._most)
         self._levels.pop(network, None)
         while len(self._levels) >= _MOST_ADDRESSES:
@@ -57,16 +55,3 @@ class WrongLinks:
         if level is None:
             return 0
         return max(0, level.wrong - (self._clock() - level.at) / self._seconds_each)
-
-
-def _network(address: str) -> str:
-    """What is counted as one: an address of IPv4, or a network of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
-    return str(parsed)

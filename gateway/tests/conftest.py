@@ -30,6 +30,7 @@ from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.app import open_gateway
 from gateway.edge import Edge as HttpEdge
+from gateway.limits import RateSettings
 from gateway.settings import Settings
 from servicekit import identity, ids, permissions
 from servicekit.contract import CONTEXTS
@@ -297,6 +298,8 @@ def made_settings(directory: Path, targets: dict[str, str], **limits: float) -> 
             },
             "peers": targets,
             "limits": {"body_bytes": BODY_LIMIT, "timeout_seconds": 5} | limits,
+            # All tests come from one address.
+            "rates": dict.fromkeys(RateSettings.model_fields, "1000000/60"),
         }
     )
 

@@ -43,6 +43,11 @@ _PROBLEM: Schema = {
             },
         },
         "request_id": {"type": "string", "description": "For questions to support."},
+        "violated-policies": {
+            "type": "array",
+            "description": "The quotas that are used up, as RateLimit-Policy names them.",
+            "items": {"type": "string"},
+        },
         "metadata": {
             "type": "object",
             "description": "What a program needs beside the reason, as the reason's own page says.",
@@ -70,7 +75,18 @@ _PROBLEMS = {
 }
 _HEADERS = {
     "401": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    "429": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
+    "429": {
+        "Retry-After": {"schema": {"type": "integer", "minimum": 0}},
+        "RateLimit-Policy": {
+            "description": "The quotas that a request counts against: requests (q) in seconds (w)."
+            " Answers that are no refusals have both headers, too (draft-ietf-httpapi-ratelimit-headers).",
+            "schema": {"type": "string"},
+        },
+        "RateLimit": {
+            "description": "What is left of them (r), and for how many seconds that has to do (t).",
+            "schema": {"type": "string"},
+        },
+    },
     "503": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
 }
 _IDEMPOTENCY_KEY = {

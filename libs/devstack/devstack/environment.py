@@ -15,6 +15,11 @@ _PAYMENT_REQUEST_SECONDS = "15"
 _EMBEDDED_BROKER = {"KAFKA__SESSION_TIMEOUT_MS": "3000", "KAFKA__PARTITIONS": "4"}
 """It lets nobody into a group before a member that left has timed out. And it makes each topic somebody asks
 for, with four partitions: with another number, whoever is quicker after a restart would decide."""
+_RATES = {
+    f"RATES__{name}": "1000000/60"
+    for name in ("ANONYMOUS", "UNVALIDATED", "KEY", "MEMBER", "ORGANIZATION", "LOGIN", "RESET")
+}
+"""Next to no limit: here everybody comes from one address, and tests, demo and benchmark by the thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,9 @@ def build_environment(
         **{f"PEERS__{peer.upper()}": target(wiring.rpc[peer]) for peer in CALLS[program]},
     }
     own = (
-        {"HTTP__LISTEN": listen} if program == GATEWAY else _service(program, wiring, secrets, listen=listen)
+        {"HTTP__LISTEN": listen, **_RATES}
+        if program == GATEWAY
+        else _service(program, wiring, secrets, listen=listen)
     )
     return _prefixed(program, {**common, **own})
 

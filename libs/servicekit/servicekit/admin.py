@@ -38,6 +38,8 @@ async def serve(app: Any, listen: str, **options: Any) -> AsyncIterator[uvicorn.
         "access_log": False,
         "server_header": False,
         "date_header": False,
+        # Else uvicorn believes X-Forwarded-For of whoever connects from loopback.
+        "proxy_headers": False,
     }
     server = _Quiet(uvicorn.Config(app, **(settings | options)))
     task = asyncio.create_task(server.serve(sockets=[taken]))

@@ -16,6 +16,7 @@ from auth.domain.connections import Connection, Domain, Provider, Rules
 from auth.domain.scim import GroupWish, UserWish
 from auth.usecases import connections, scim_groups, scim_tokens, scim_users
 from gateway.app import open_gateway
+from gateway.limits import RateSettings
 from gateway.settings import Settings
 from servicekit.contract import CONTEXTS
 from servicekit.identity import Caller
@@ -91,6 +92,7 @@ async def gateway_before(edge: Edge, keys: Keys) -> AsyncIterator[Any]:
             },
             "peers": targets,
             "limits": {"wrong_links": 3},
+            "rates": dict.fromkeys(RateSettings.model_fields, "1000000/60"),
         }
     )
     async with open_gateway(settings, lambda: True) as opened:

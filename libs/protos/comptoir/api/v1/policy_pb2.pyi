@@ -73,6 +73,8 @@ class _RateClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateClass.V
     """Changing."""
     RATE_CLASS_CREDENTIAL: _RateClass.ValueType  # 3
     """Checking a secret: log-in, tokens, links. The edge limits how many wrong links an address may try."""
+    RATE_CLASS_RESET: _RateClass.ValueType  # 4
+    """Asking for a mail that lets somebody in again. Needs rate_subject."""
 
 class RateClass(_RateClass, metaclass=_RateClassEnumTypeWrapper):
     """The buckets of the rate limiter."""
@@ -85,6 +87,8 @@ RATE_CLASS_WRITE: RateClass.ValueType  # 2
 """Changing."""
 RATE_CLASS_CREDENTIAL: RateClass.ValueType  # 3
 """Checking a secret: log-in, tokens, links. The edge limits how many wrong links an address may try."""
+RATE_CLASS_RESET: RateClass.ValueType  # 4
+"""Asking for a mail that lets somebody in again. Needs rate_subject."""
 Global___RateClass: _TypeAlias = RateClass  # noqa: Y015
 
 @_typing.final
@@ -106,6 +110,7 @@ class Policy(_message.Message):
     VENUE_FIELD_FIELD_NUMBER: _builtins.int
     VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
+    RATE_SUBJECT_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -142,6 +147,10 @@ class Policy(_message.Message):
     vouched for them: for what reaches beyond that organization. "fresh" wants them, too. A "self" call with neither
     says and does nothing of other organizations in such a session.
     """
+    rate_subject: _builtins.str
+    """The field of the request that names an account, dotted, like "email": calls are counted by that account and the
+    client's address, too. Needs RATE_CLASS_CREDENTIAL or RATE_CLASS_RESET.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -162,10 +171,11 @@ class Policy(_message.Message):
         venue_field: _builtins.str = ...,
         venue_in_service: _builtins.bool = ...,
         own: _builtins.bool = ...,
+        rate_subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,136 @@
+"""Which quotas a request is counted against: by its caller, its address, and the account that it names."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache, reduce
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from comptoir.api.v1 import policy_pb2
+from gateway.client_address import place
+from gateway.limits import metrics
+from gateway.limits.buckets import Buckets
+from gateway.limits.gcra import Charge, admits
+from gateway.limits.headers import Policy, Standing
+from gateway.limits.refusal import RateLimited
+from gateway.limits.settings import RateSettings
+from servicekit.identity import Caller
+
+if TYPE_CHECKING:
+    from gateway.http import Request
+
+AdmitSubject = Callable[["Request", Message], Awaitable[None]]
+
+
+class Limiter:
+    """Counts requests before they cost anything. What is refused was counted nowhere in that step."""
+
+    def __init__(self, settings: RateSettings, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._anonymous = Policy("anonymous", settings.anonymous)
+        self._unvalidated = Policy("unvalidated", settings.unvalidated)
+        self._key = Policy("key", settings.key)
+        self._member = Policy("member", settings.member)
+        self._organization = Policy("organization", settings.organization)
+        self._login = Policy("login", settings.login)
+        self._reset = Policy("reset", settings.reset)
+
+    async def admit(self, request: "Request", caller: Caller) -> None:
+        """Counts a request whose caller is known. Raises RateLimited."""
+        charged: list[tuple[Policy, str]]
+        who = caller.user or caller.operator
+        if caller.key is not None:
+            charged = [(self._key, f"key:{caller.key.hex}")]
+        elif who is not None:
+            charged = [(self._member, f"member:{who.hex}")]
+        else:
+            charged = [(self._anonymous, f"anonymous:{_of_place(request.address)}")]
+        if caller.organization is not None:
+            charged.append((self._organization, f"organization:{caller.organization.hex}"))
+        await self._spend_of(request, charged)
+
+    async def admit_anonymous(self, request: "Request") -> None:
+        """Counts a request of somebody unknown, by the address. Raises RateLimited."""
+        await self._spend_of(request, [(self._anonymous, f"anonymous:{_of_place(request.address)}")])
+
+    async def admit_token(self, request: "Request", token: str) -> None:
+        """Counts a request by its token, which a service validates each time. Raises RateLimited."""
+        await self._spend_of(request, [(self._key, f"token:{_hidden(token)}")])
+
+    async def admit_unvalidated(self, address: str) -> None:
+        """Counts credentials that are about to be validated, before they are. Raises RateLimited."""
+        await self._spend([(self._unvalidated, f"unvalidated:{_of_place(address)}")])
+
+    def subject(self, policy: policy_pb2.Policy, request: Descriptor) -> AdmitSubject | None:
+        """What counts requests by the account that they name; None when the policy names none.
+
+        Raises:
+            ValueError: the policy's `rate_subject` and class do not fit the request, or each other.
+        """
+        path = policy.rate_subject
+        limits = {
+            policy_pb2.RATE_CLASS_CREDENTIAL: self._login,
+            policy_pb2.RATE_CLASS_RESET: self._reset,
+        }
+        limit = limits.get(policy.rate_class)
+        if not path and policy.rate_class != policy_pb2.RATE_CLASS_RESET:
+            return None
+        if limit is None or not _is_text(request, path):
+            message = f"{request.full_name}: rate_subject {path!r} is no text of it, or has no rate class"
+            raise ValueError(message)
+        names = path.split(".")
+
+        async def admit(asked: "Request", message: Message) -> None:
+            account = reduce(getattr, names, message)
+            if account:  # nobody is no account: the service refuses it
+                key = f"{limit.name}:{_hidden(_account(str(account)), place(asked.address))}"
+                await self._spend_of(asked, [(limit, key)])
+
+        return admit
+
+    async def _spend_of(self, request: "Request", charged: Sequence[tuple[Policy, str]]) -> None:
+        request.note.standings += await self._spend(charged)
+
+    async def _spend(self, charged: Sequence[tuple[Policy, str]]) -> list[Standing]:
+        charges = [Charge(key, policy.quota) for policy, key in charged]
+        levels = await self._buckets.spend(charges)
+        if admits(charges, levels):
+            return [
+                Standing(policy, level + policy.quota.interval)
+                for (policy, _), level in zip(charged, levels, strict=True)
+            ]
+        standings = [
+            Standing(policy, level, violated=not policy.quota.fits(level))
+            for (policy, _), level in zip(charged, levels, strict=True)
+        ]
+        for each in standings:
+            if each.violated:
+                metrics.REFUSED.labels(each.policy.name).inc()
+        raise RateLimited(standings)
+
+
+def _is_text(request: Descriptor, path: str) -> bool:
+    descriptor: Descriptor | None = request
+    field = None
+    for name in path.split("."):
+        field = descriptor.fields_by_name.get(name) if descriptor is not None else None
+        descriptor = field.message_type if field is not None else None
+    return field is not None and field.type == field.TYPE_STRING and not field.is_repeated
+
+
+def _account(text: str) -> str:
+    """One spelling for each account."""
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
+
+
+def _hidden(*parts: str) -> str:
+    """Redis holds no address and no account in the clear."""
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _of_place(address: str) -> str:
+    return _hidden(place(address))

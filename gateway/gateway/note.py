@@ -1,0 +1,17 @@
+"""What the parts of the gateway tell the edge of one request while they answer it."""
+
+from dataclasses import dataclass, field
+
+from gateway.limits.headers import Standing
+from servicekit.identity import Caller
+
+
+@dataclass(slots=True)
+class Note:
+    """Grows while the request is answered."""
+
+    caller: Caller | None = None
+    """Whose credentials were good; None when there were none, or nobody looked."""
+    standings: list[Standing] = field(default_factory=list)
+    """With every policy that it was counted against."""
+    trace_id: str = ""
