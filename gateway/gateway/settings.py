@@ -9,6 +9,7 @@ from servicekit.contract import CONTEXTS
 from servicekit.settings import (
     Environment,
     IdentitySettings,
+    KafkaSettings,
     ListenSettings,
     Part,
     RedisSettings,
@@ -43,6 +44,12 @@ class LimitSettings(Part):
     """How long it takes until it may try as many again."""
 
 
+class CacheSettings(Part):
+    """What is kept of answers that are for everybody; nothing without Redis."""
+
+    enabled: bool = True
+
+
 class Settings(BaseSettings):
     """All settings, prefixed GATEWAY_."""
 
@@ -56,6 +63,9 @@ class Settings(BaseSettings):
     identity: IdentitySettings
     telemetry: TelemetrySettings = TelemetrySettings()
     redis: RedisSettings = RedisSettings()
+    kafka: KafkaSettings | None = None
+    """The event log; only the role follow needs it."""
+    cache: CacheSettings = CacheSettings()
     peers: dict[str, str]
     """gRPC targets of all services, by name."""
     limits: LimitSettings = LimitSettings()
