@@ -11,6 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.cache.tags import BEAT
 from gateway.following.events import Event, Reaction, read
 from gateway.following.positions import Positions
 from servicekit import broker, telemetry, topics
@@ -20,8 +21,6 @@ from servicekit.telemetry import metrics
 from servicekit.waiting import finished_before, wait_for_any
 
 GROUP: Final = "gateway"
-BEAT: Final = "edge:follower"
-"""The key that stands in Redis while everything that the logs hold has been followed."""
 BEAT_MS: Final = 1_000
 _FRESH_SECONDS: Final = 1.0
 """How long ago the broker may have said last that there is nothing more. With BEAT_MS: two seconds."""
