@@ -114,7 +114,7 @@ def _table(
 def _cache(settings: Settings, booking: Peer) -> Cache | None:
     if settings.redis.url is None or not settings.cache.enabled:
         return None
-    return Cache(Store(settings.redis), VenueNames(asking(booking)))
+    return Cache(Store(settings.redis, timeout=settings.cache.timeout_seconds), VenueNames(asking(booking)))
 
 
 def _fetch_from(auth: Peer) -> Fetch:

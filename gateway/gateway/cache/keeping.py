@@ -25,7 +25,9 @@ Call = Callable[[], Awaitable[bytes]]
 Resolve = Callable[[str], Awaitable[str | None]]
 
 ANSWERS = Counter(
-    "comptoir_edge_cache_answers_total", "Answers that may be kept, by how they were had.", ["route", "outcome"]
+    "comptoir_edge_cache_answers_total",
+    "Answers that may be kept, by how they were had.",
+    ["route", "outcome"],
 )
 
 _HEADER: Final = b"cache-status"

@@ -20,9 +20,8 @@ from servicekit import telemetry
 from servicekit.settings import RedisSettings
 
 _KEY: Final = "edge:answer:"
-_TIMEOUT: Final = 0.2
 _PAUSE_SECONDS: Final = 5.0
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 16
 _NAMES_MS: Final = 120_000
 """Longer than any answer is kept. A tag whose name is forgotten gets one that no answer has."""
 _UNFOLLOWED_MS: Final = 2_000
@@ -74,7 +73,7 @@ class Look:
 class Store:
     """Kept answers. Every trouble with Redis is a pause in which there is nothing, never an error."""
 
-    def __init__(self, settings: RedisSettings, *, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, settings: RedisSettings, *, timeout: float) -> None:
         """`settings` name a Redis. `timeout`: seconds after which it counts as away."""
         assert settings.url is not None  # noqa: S101  # whoever has none opens no store
         pool = BlockingConnectionPool.from_url(
@@ -94,7 +93,7 @@ class Store:
         if time.monotonic() < self._paused_until:
             return None
         keys = [_KEY + key, BEAT, *(KEY_OF_TAG + tag for tag in tags)]
-        given = [secrets.token_hex(8), _NAMES_MS, seconds * 1000, _UNFOLLOWED_MS]
+        given: list[str | int] = [secrets.token_hex(8), _NAMES_MS, seconds * 1000, _UNFOLLOWED_MS]
         try:
             state, seal, at, *body = await self._script(keys, given)
         except (RedisError, OSError, TimeoutError) as error:

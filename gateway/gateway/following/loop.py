@@ -1,4 +1,4 @@
-"""Follows the logs of all services: each event reaches every reaction at least once, in order per partition."""
+"""Follows the logs of all services: each event reaches every reaction at least once, in order by partition."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ _log = telemetry.logger(__name__)
 
 
 class Follower:
-    """The one member of the gateway's consumer group. More are safe, and each follows a part: nobody beats then."""
+    """The one member of the gateway's consumer group. More are safe; each follows a part, and nobody beats."""
 
     def __init__(self, kafka: KafkaSettings, redis: "Redis", reactions: Iterable[Reaction]) -> None:
         self._kafka = kafka
@@ -75,7 +75,7 @@ class Follower:
     async def _advance(
         self, consumer: AIOKafkaConsumer, positions: Positions, last: Sequence[ConsumerRecord]
     ) -> None:
-        """Notes how far everything is done. Whoever is given the partitions meanwhile sees the events again."""
+        """Notes how far everything is done. Whoever is given a partition meanwhile sees events again."""
         if positions.unproven:
             return
         try:
@@ -110,7 +110,7 @@ class Follower:
                 attempt += 1
                 _log.warning("events_wait", count=len(events), error=type(error).__name__)
                 await wait_for_any(stop, timeout=wait)
-            except Exception as error:  # the edge of reactions
+            except Exception as error:  # noqa: BLE001  # the edge of reactions
                 if len(events) > 1:
                     return all([await self._insist(reaction, [each], stop) for each in events])
                 _log.exception("event_died", type=events[0].type, error=type(error).__name__)
@@ -129,7 +129,7 @@ class Follower:
         return {each: await consumer.position(each) for each in consumer.assignment()}
 
     def _caught_up(self, consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> bool:
-        """Whether all logs are followed by this member, and the broker said lately that they go no further."""
+        """Whether this member follows all logs, and the broker said lately that they go no further."""
         since = (time.time() - _FRESH_SECONDS) * 1000
         every = {
             TopicPartition(topic, number)
