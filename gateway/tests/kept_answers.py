@@ -1,4 +1,4 @@
-"""A gateway with a cache before a small booking service whose answers say what they were asked and how often."""
+"""A gateway with a cache before a small booking service, whose answers say what they were asked."""
 
 import asyncio
 import itertools
@@ -12,6 +12,7 @@ import httpx
 from google.protobuf.message import Message
 from redis.asyncio import Redis
 
+from comptoir.booking.v1 import availability_pb2 as lookup_pb2
 from comptoir.booking.v1 import (
     availability_pb2_grpc,
     booking_pb2,
@@ -19,7 +20,6 @@ from comptoir.booking.v1 import (
     venue_pb2,
     venue_pb2_grpc,
 )
-from comptoir.booking.v1 import availability_pb2 as lookup_pb2
 from gateway.app import open_gateway
 from gateway.cache.tags import BEAT, Forgetting
 from gateway.following.events import Event

@@ -1,4 +1,4 @@
-"""Follows the logs of all services: each event reaches every reaction at least once, in order by partition."""
+"""Follows the logs of all services: each event reaches each reaction at least once, in order by partition."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ _log = telemetry.logger(__name__)
 
 
 class Follower:
-    """The one member of the gateway's consumer group. More are safe; each follows a part, and nobody beats."""
+    """The one member of the gateway's group. More are safe: each follows a part then, and nobody beats."""
 
     def __init__(self, kafka: KafkaSettings, redis: "Redis", reactions: Iterable[Reaction]) -> None:
         self._kafka = kafka
