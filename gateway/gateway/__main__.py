@@ -1,4 +1,4 @@
-"""The gateway's command line: `python -m gateway serve`."""
+"""The gateway's command line: `python -m gateway serve | follow`."""
 
 import argparse
 import asyncio
@@ -15,14 +15,22 @@ from servicekit.telemetry import logs
 
 
 def main() -> None:
-    """Reads the settings and serves."""
+    """Reads the settings and works in the role that is named."""
     parser = argparse.ArgumentParser(prog="python -m gateway")
-    parser.add_subparsers(dest="role", required=True).add_parser("serve", help="answer HTTP")
-    parser.parse_args()
+    roles = parser.add_subparsers(dest="role", required=True)
+    roles.add_parser("serve", help="answer HTTP")
+    roles.add_parser("follow", help="do at the edge what events of the services ask for")
+    role = parser.parse_args().role
     settings = _load()
     logs.setup("gateway", settings.telemetry.log_level)
     with exit_when_taken(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serving.run(settings))
+        runner.run(_follow(settings) if role == "follow" else serving.run(settings))
+
+
+async def _follow(settings: Settings) -> None:
+    from gateway import following  # noqa: PLC0415  # who serves has no use for a client of Kafka
+
+    await following.run(settings)
 
 
 def _load() -> Settings:

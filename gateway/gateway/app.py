@@ -20,6 +20,9 @@ from comptoir.auth.v1 import (
 from gateway import hand_written, scim
 from gateway.access_log import AccessLog
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.cache.keeping import Cache
+from gateway.cache.store import Store
+from gateway.cache.venues import VenueNames, asking
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
@@ -58,10 +61,13 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas, admit=admit)
     callers = Callers(AccessTokens(keys, revocations, admit=admit), api_keys)
     log = AccessLog() if settings.http.access_log else None
+    cache = _cache(settings, peers["booking"])
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
     refreshing += [asyncio.create_task(log.keep_flushing())] if log else []
     try:
-        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready, limiter=limiter)
+        table = _table(
+            settings, signer, peers, callers=callers, keys=keys, ready=ready, limiter=limiter, cache=cache
+        )
         yield Edge(table, trusted_proxies=settings.http.trusted_proxies, access_log=log)
     finally:
         for task in refreshing:
@@ -71,6 +77,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             log.flush()
         await buckets.close()
         await quotas.close()
+        if cache is not None:
+            await cache.close()
         for peer in peers.values():
             await peer.close()
 
@@ -84,6 +92,7 @@ def _table(
     keys: SigningKeys,
     ready: Callable[[], bool],
     limiter: Limiter,
+    cache: Cache | None,
 ) -> Table[Target]:
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
@@ -100,6 +109,7 @@ def _table(
             wrong_links=wrong_links,
             acts=acts,
             limiter=limiter,
+            cache=cache,
         )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
@@ -115,6 +125,12 @@ def _table(
     for method, template, target in scim.targets(peers["auth"], settings.limits, limiter):
         table.add(method, template, target)
     return table
+
+
+def _cache(settings: Settings, booking: Peer) -> Cache | None:
+    if settings.redis.url is None or not settings.cache.enabled:
+        return None
+    return Cache(Store(settings.redis, timeout=settings.cache.timeout_seconds), VenueNames(asking(booking)))
 
 
 def _fetch_from(auth: Peer) -> Fetch:

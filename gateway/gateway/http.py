@@ -43,6 +43,10 @@ class Answer:
     headers: tuple[Header, ...] = ()
     body: bytes = b""
 
+    def having(self, header: Header) -> "Answer":
+        """The same with one header more."""
+        return Answer(self.status, (*self.headers, header), self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

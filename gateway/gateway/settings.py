@@ -10,6 +10,7 @@ from servicekit.contract import CONTEXTS
 from servicekit.settings import (
     Environment,
     IdentitySettings,
+    KafkaSettings,
     ListenSettings,
     Part,
     RedisSettings,
@@ -46,6 +47,14 @@ class LimitSettings(Part):
     """How long it takes until it may try as many again."""
 
 
+class CacheSettings(Part):
+    """What is kept of answers that are for everybody; nothing without Redis."""
+
+    enabled: bool = True
+    timeout_seconds: float = Field(default=0.2, gt=0, le=10)
+    """After how long Redis counts as away, and is left alone for five seconds."""
+
+
 class Settings(BaseSettings):
     """All settings, prefixed GATEWAY_."""
 
@@ -59,6 +68,9 @@ class Settings(BaseSettings):
     identity: IdentitySettings
     telemetry: TelemetrySettings = TelemetrySettings()
     redis: RedisSettings = RedisSettings()
+    kafka: KafkaSettings | None = None
+    """The event log; only the role follow needs it."""
+    cache: CacheSettings = CacheSettings()
     peers: dict[str, str]
     """gRPC targets of all services, by name."""
     limits: LimitSettings = LimitSettings()

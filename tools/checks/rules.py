@@ -13,6 +13,7 @@ _BROAD_EDGES = (
     "servicekit/consumer.py",
     "servicekit/timers.py",
     "gateway/edge.py",
+    "gateway/following/loop.py",
 )
 _TRANSACTION_OPENERS = {"usecases", "timers"}
 _BANNED_IN_TESTS = {

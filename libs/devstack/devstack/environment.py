@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from devstack import topology
 from devstack.secrets import Secrets
-from devstack.topology import CALLS, GATEWAY
+from devstack.topology import CALLS, program_of
 
 _HOLD_SECONDS = "45"
 """Short, so that a developer sees a hold run out; production keeps the default of a quarter of an hour."""
@@ -42,9 +43,10 @@ class Wiring:
 
 
 def build_environment(
-    program: str, wiring: Wiring, secrets: Secrets, *, listen: str, admin_listen: str
+    kind: str, wiring: Wiring, secrets: Secrets, *, listen: str, admin_listen: str
 ) -> dict[str, str]:
     """Variables for one process of a service or the gateway. `listen` is its RPC (or HTTP) address."""
+    program = program_of(kind)
     common = {
         "ENVIRONMENT": "development",
         "ADMIN__LISTEN": admin_listen,
@@ -55,11 +57,13 @@ def build_environment(
         "TELEMETRY__SAMPLE_RATIO": "1.0",
         **{f"PEERS__{peer.upper()}": target(wiring.rpc[peer]) for peer in CALLS[program]},
     }
-    own = (
-        {"HTTP__LISTEN": listen, **_RATES}
-        if program == GATEWAY
-        else _service(program, wiring, secrets, listen=listen)
-    )
+    match kind:
+        case topology.GATEWAY:
+            own = {"HTTP__LISTEN": listen, **_RATES}
+        case topology.FOLLOWER:
+            own = {"HTTP__LISTEN": listen, **_kafka(wiring)}
+        case _:
+            own = _service(program, wiring, secrets, listen=listen)
     return _prefixed(program, {**common, **own})
 
 
@@ -100,11 +104,17 @@ def _service(service: str, wiring: Wiring, secrets: Secrets, *, listen: str) -> 
     )
     return {
         "DATABASE__URL": app,
+        **_kafka(wiring),
+        "RPC__LISTEN": listen,
+        **_particular(service, wiring, secrets),
+    }
+
+
+def _kafka(wiring: Wiring) -> dict[str, str]:
+    return {
         "KAFKA__BOOTSTRAP_SERVERS": wiring.kafka_bootstrap,
         "KAFKA__IDEMPOTENT_PRODUCER": json.dumps(wiring.idempotent_producer),
         **({} if wiring.idempotent_producer else _EMBEDDED_BROKER),
-        "RPC__LISTEN": listen,
-        **_particular(service, wiring, secrets),
     }
 
 

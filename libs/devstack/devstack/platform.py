@@ -16,7 +16,7 @@ from devstack.process import ManagedProcess
 from devstack.secrets import Secrets
 from devstack.services import ServiceProcess
 from devstack.settings import ForeignEngines, Ports
-from devstack.topology import GATEWAY, PROGRAMS, SERVICES
+from devstack.topology import GATEWAY, PROCESSES, SERVICES
 
 _Each = TypeVar("_Each")
 _Report = Callable[[str], None]
@@ -52,7 +52,7 @@ class Platform:
             ports: fixed ports; 0 or absent means a free one.
             foreign: engines that run elsewhere.
             overrides: program → variables that win over ours.
-            processes: program → how many processes of it, 1 unless told.
+            processes: kind of process → how many of it, 1 unless told.
             durable: False spares fsync, for tests.
         """
         self.state_dir = state_dir.absolute()
@@ -67,17 +67,17 @@ class Platform:
         )
         self._overrides = overrides or {}
         self._programs = {
-            program: [
-                self._new_process(program, number, ports or Ports())
-                for number in range(1, (processes or {}).get(program, 1) + 1)
+            kind: [
+                self._new_process(kind, number, ports or Ports())
+                for number in range(1, (processes or {}).get(kind, 1) + 1)
             ]
-            for program in PROGRAMS
+            for kind in PROCESSES
         }
 
     @property
     def programs(self) -> list[ServiceProcess]:
         """Every process of every service, then the gateway's."""
-        return [process for program in PROGRAMS for process in self._programs[program]]
+        return [process for kind in PROCESSES for process in self._programs[kind]]
 
     @property
     def processes(self) -> list[ManagedProcess]:
@@ -106,9 +106,9 @@ class Platform:
             rpc={service: [each.address for each in self._programs[service]] for service in SERVICES},
         )
 
-    def process(self, program: str, number: int = 1) -> ServiceProcess:
-        """One process of a program, counted from 1."""
-        return self._programs[program][number - 1]
+    def process(self, kind: str, number: int = 1) -> ServiceProcess:
+        """One process of a kind (a program, or the gateway's follower), counted from 1."""
+        return self._programs[kind][number - 1]
 
     def start(self, report: _Report = _silently) -> None:
         """Starts everything and returns when all of it answers. `report` hears of each step done.
@@ -216,7 +216,7 @@ class Platform:
 
     def _environment_of(self, process: ServiceProcess) -> dict[str, str]:
         environment = build_environment(
-            process.program,
+            process.kind,
             self.wiring,
             self.secrets,
             listen=process.address,
@@ -224,14 +224,14 @@ class Platform:
         )
         return {**environment, **self._overrides.get(process.program, {})}
 
-    def _new_process(self, program: str, number: int, ports: Ports) -> ServiceProcess:
-        first = ports.gateway if program == GATEWAY else ports.rpc_of(program)
+    def _new_process(self, kind: str, number: int, ports: Ports) -> ServiceProcess:
+        first = {GATEWAY: ports.gateway, **{each: ports.rpc_of(each) for each in SERVICES}}.get(kind, 0)
         return ServiceProcess(
-            program,
+            kind,
             number=number,
             port=first if number == 1 else 0,
-            admin_port=ports.admin_of(program) if number == 1 else 0,
-            log_file=self.log_file(program if number == 1 else f"{program}-{number}"),
+            admin_port=ports.admin_of(kind) if number == 1 else 0,
+            log_file=self.log_file(kind if number == 1 else f"{kind}-{number}"),
         )
 
 

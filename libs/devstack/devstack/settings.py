@@ -7,9 +7,10 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from devstack.topology import PROGRAMS
+from devstack.topology import PROCESSES, PROGRAMS
 
 _HIGHEST_PORT = 65_535
+_BLOCKS = {"rpc": len(PROGRAMS), "admin": len(PROCESSES)}
 
 
 class SettingsInvalid(Exception):
@@ -18,7 +19,10 @@ class SettingsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports; 0 picks a free one. `rpc` and `admin` are the first of seven, ordered as PROGRAMS."""
+    """Loopback ports; 0 picks a free one.
+
+    `rpc` is the first of seven, ordered as PROGRAMS, and `admin` of eight, ordered as PROCESSES.
+    """
 
     gateway: int = 0
     sink: int = 0
@@ -34,15 +38,15 @@ class Ports:
         """The program's own port of the RPC block."""
         return self.rpc and self.rpc + PROGRAMS.index(program)
 
-    def admin_of(self, program: str) -> int:
-        """The program's own port of the admin block."""
-        return self.admin and self.admin + PROGRAMS.index(program)
+    def admin_of(self, process: str) -> int:
+        """The process' own port of the admin block."""
+        return self.admin and self.admin + PROCESSES.index(process)
 
     def variable_for(self, port: int) -> str:
         """Which variable moves this port away."""
-        for block in ("rpc", "admin"):
+        for block, size in _BLOCKS.items():
             first: int = getattr(self, block)
-            if first <= port < first + len(PROGRAMS):
+            if first <= port < first + size:
                 return _variable(block)
         return next(_variable(each.name) for each in fields(self) if getattr(self, each.name) == port)
 
@@ -132,7 +136,7 @@ def _read_ports(found: Mapping[str, str]) -> Ports:
 def _refuse_shared_ports(chosen: Mapping[str, int]) -> None:
     users: dict[int, str] = {}
     for name, first in chosen.items():
-        for port in range(first, first + (len(PROGRAMS) if name in {"rpc", "admin"} else 1)):
+        for port in range(first, first + _BLOCKS.get(name, 1)):
             if port in users:
                 raise SettingsInvalid(f"{_variable(name)} and {users[port]} both use port {port}")
             users[port] = _variable(name)

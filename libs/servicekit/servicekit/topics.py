@@ -4,12 +4,20 @@ from types import MappingProxyType
 
 SUBSCRIBERS = MappingProxyType(
     {
-        "comptoir.auth.v1": ("booking", "notification", "support"),
-        "comptoir.booking.v1": ("analytics", "auth", "booking", "notification", "payment", "support"),
-        "comptoir.payment.v1": ("analytics", "auth", "booking", "notification"),
-        "comptoir.support.v1": ("auth", "notification"),
-        "comptoir.notification.v1": ("auth",),
-        "comptoir.analytics.v1": ("auth",),
+        "comptoir.auth.v1": ("booking", "gateway", "notification", "support"),
+        "comptoir.booking.v1": (
+            "analytics",
+            "auth",
+            "booking",
+            "gateway",
+            "notification",
+            "payment",
+            "support",
+        ),
+        "comptoir.payment.v1": ("analytics", "auth", "booking", "gateway", "notification"),
+        "comptoir.support.v1": ("auth", "gateway", "notification"),
+        "comptoir.notification.v1": ("auth", "gateway"),
+        "comptoir.analytics.v1": ("auth", "gateway"),
     }
 )
 

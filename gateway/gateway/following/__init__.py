@@ -1,0 +1,58 @@
+"""`python -m gateway follow`: hears what all services publish, and does what the edge must do about it.
+
+It has no database: how far it came stands in Redis, and each reaction may be given an event again.
+"""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+from redis.asyncio import Redis
+
+from gateway.cache.tags import Forgetting
+from gateway.following.events import Event, Reaction
+from gateway.following.loop import Follower
+from gateway.settings import Settings
+from servicekit import admin, telemetry
+from servicekit.telemetry import traces
+
+_REDIS_SECONDS = 2.0
+
+_log = telemetry.logger(__name__)
+
+
+def reactions(redis: "Redis") -> tuple[Reaction, ...]:
+    """Everything that is done about events, in this order."""
+    return (Forgetting(redis),)
+
+
+async def run(settings: Settings) -> None:
+    """Follows until SIGTERM or SIGINT; what is in hand is finished first.
+
+    Raises:
+        CannotListen: the address of the admin port is taken.
+    """
+    if settings.kafka is None or settings.redis.url is None:
+        sys.exit("settings are not valid: the role follow needs kafka.bootstrap_servers and redis.url")
+    stop, ready = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    traces.setup("gateway", settings.telemetry.otlp_endpoint, settings.telemetry.sample_ratio)
+    async with AsyncExitStack() as stack:
+        stack.callback(traces.shutdown)
+        await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
+        redis: Redis = Redis.from_url(
+            settings.redis.url.get_secret_value(),
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+        )
+        stack.push_async_callback(redis.aclose)
+        ready.set()
+        _log.info("following")
+        await Follower(settings.kafka, redis, reactions(redis)).run(stop)
+        ready.clear()
+    _log.info("stopped")
+
+
+__all__ = ["Event", "Follower", "Reaction", "reactions", "run"]
