@@ -8,6 +8,7 @@ import orjson
 
 from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
+from gateway.cors import ORGANIZATION
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.operator_acts import OperatorActs
@@ -83,6 +84,7 @@ class Endpoint:
         """
         route = self.route
         caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
+        request.scope[ORGANIZATION] = caller.organization
         authorize(route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)
