@@ -1,7 +1,7 @@
 """Puts the gateway together: the contract's routes and the hand-written ones in one table behind one edge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -16,13 +16,18 @@ from comptoir.auth.v1 import (
     operator_access_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
+    site_pb2,
+    site_pb2_grpc,
 )
 from gateway import hand_written, scim
 from gateway.access_log import AccessLog
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.browsers import Browsers
 from gateway.cache.keeping import Cache
 from gateway.cache.store import Store
 from gateway.cache.venues import VenueNames, asking
+from gateway.cookies import Cookies, key_from
+from gateway.cors import Cors
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
@@ -34,9 +39,13 @@ from gateway.quotas import DailyQuotas
 from gateway.revocations import Fetch as FetchRevocations
 from gateway.revocations import Revocations
 from gateway.routes import routes
+from gateway.session_routes import SessionRoutes
 from gateway.settings import Settings
 from gateway.signing_keys import Fetch, SigningKeys
+from gateway.sites import Fetch as FetchSites
+from gateway.sites import Site, Sites
 from gateway.tokens import AccessTokens
+from gateway.white_label import WhiteLabel
 from gateway.wrong_links import WrongLinks
 from servicekit import ids
 from servicekit.identity import Caller, CallerKind, Signer
@@ -62,13 +71,24 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     callers = Callers(AccessTokens(keys, revocations, admit=admit), api_keys)
     log = AccessLog() if settings.http.access_log else None
     cache = _cache(settings, peers["booking"])
-    refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
+    sites = Sites(_fetch_sites_from(peers["auth"]))
+    refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations, sites)]
     refreshing += [asyncio.create_task(log.keep_flushing())] if log else []
     try:
+        cors = Cors(sites)
+        cookies = Cookies(key_from(settings.identity.signing_key_file), cors, SessionRoutes.of(routes()))
         table = _table(
             settings, signer, peers, callers=callers, keys=keys, ready=ready, limiter=limiter, cache=cache
         )
-        yield Edge(table, trusted_proxies=settings.http.trusted_proxies, access_log=log)
+        table.add("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
+        for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
+            table.add(method, template, hand_written.limited(target, limiter))
+        yield Edge(
+            table,
+            trusted_proxies=settings.http.trusted_proxies,
+            access_log=log,
+            browsers=Browsers(cors, cookies),
+        )
     finally:
         for task in refreshing:
             task.cancel()
@@ -153,6 +173,23 @@ def _fetch_revocations_from(auth: Peer) -> FetchRevocations:
             request.since.FromNanoseconds(int(since * 1e9))
         answer = await auth.call(stub.ListRevocations, request)
         return [UUID(bytes=each) for each in answer.ids], answer.as_of.ToNanoseconds() / 1e9
+
+    return fetch
+
+
+def _fetch_sites_from(auth: Peer) -> FetchSites:
+    stub = auth.stub(site_pb2_grpc.SiteDirectoryServiceStub)
+
+    async def fetch(since: float | None) -> tuple[Sequence[Site], float]:
+        request = site_pb2.ListSitesRequest()
+        if since is not None:
+            request.since.FromNanoseconds(int(since * 1e9))
+        answer = await auth.call(stub.ListSites, request)
+        found = [
+            Site(UUID(bytes=each.organization_id), tuple(each.origins), tuple(each.domains))
+            for each in answer.sites
+        ]
+        return found, answer.as_of.ToNanoseconds() / 1e9
 
     return fetch
 

@@ -43,7 +43,7 @@ class Table(Generic[T]):
             if _VARIABLE.fullmatch(segment):
                 node.variable = node.variable or _Node()
                 node = node.variable
-            elif _LITERAL.fullmatch(segment):
+            elif _LITERAL.fullmatch(segment) or template == "/":
                 node = node.literals.setdefault(segment, _Node())
             else:
                 message = f"{template}: not supported in a path template"

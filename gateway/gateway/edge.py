@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway import metrics, problems
 from gateway.access_log import AccessLog
+from gateway.browsers import Browsers
 from gateway.dispatch import Table
 from gateway.errors import MethodNotAllowed
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
@@ -39,10 +40,16 @@ class Edge:
     """Serves HTTP. Nothing raises out of it, and no text of a defect leaves it."""
 
     def __init__(
-        self, table: Table[Target], *, trusted_proxies: int = 0, access_log: AccessLog | None = None
+        self,
+        table: Table[Target],
+        *,
+        trusted_proxies: int = 0,
+        access_log: AccessLog | None = None,
+        browsers: Browsers | None = None,
     ) -> None:
         self._table = table
         self._access_log = access_log
+        self._browsers = browsers
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
@@ -56,7 +63,10 @@ class Edge:
         request = Request.of(scope, receive, trusted_proxies=self._trusted_proxies)
         telemetry.bind(request_id=request.id)
         self._warn_of_proxy(request)
-        route, answer = await self._answer(request)
+        if self._browsers is None:
+            route, answer = await self._answer(request)
+        else:
+            route, answer = await self._browsers.serve(request, self._answer)
         status = answer.status if answer else _CLIENT_CLOSED
         if answer:
             await _send(request, answer, send)

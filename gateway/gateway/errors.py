@@ -47,6 +47,22 @@ class InvalidIdempotencyKey(AppError):
     detail = "Idempotency-Key must hold 1 to 255 visible ASCII characters, bare or in double quotes."
 
 
+class OriginNotAllowed(AppError):
+    """A page that is not of an allowed origin would change something by the session cookie."""
+
+    kind = Kind.DENIED
+    reason = "ORIGIN_NOT_ALLOWED"
+    detail = "Pages of this origin may not do that in the name of the session in the cookie."
+
+
+class CsrfTokenRequired(AppError):
+    """A change in the name of a session cookie came without the token of that session."""
+
+    kind = Kind.DENIED
+    reason = "CSRF_TOKEN_REQUIRED"
+    detail = "With a session cookie, changes need the X-CSRF-Token of that session; see GET /v1/auth/csrf."
+
+
 class TooManyWrongLinks(AppError):
     """Too many links from this address opened nothing; metadata and Retry-After say when to come again."""
 

@@ -9,6 +9,7 @@ import orjson
 from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
 from gateway.cache.keeping import Cache
+from gateway.cors import ORGANIZATION
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.limits import Limiter
@@ -92,6 +93,7 @@ class Endpoint:
         caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
         request.note.caller = caller
         await self._limiter.admit(request, caller)
+        request.scope[ORGANIZATION] = caller.organization
         authorize(route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)

@@ -12,7 +12,7 @@ from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.edge import Target
 from gateway.http import Answer, Request, safe
 from gateway.limits import Limiter
-from gateway.pages import Page, page, swagger_ui
+from gateway.pages import Page, page, page_headers, swagger_ui
 from gateway.settings import LimitSettings
 from gateway.signing_keys import SigningKeys
 from gateway.sso import add_sso
@@ -167,4 +167,5 @@ def _add_stripe(app: FastAPI, payment: Peer, limits: LimitSettings) -> None:
 
 
 def _html(shown: Page) -> Response:
-    return HTMLResponse(shown.html, headers={"content-security-policy": shown.policy})
+    headers = {name.decode(): value.decode() for name, value in page_headers(shown)}
+    return HTMLResponse(shown.html, headers=headers)

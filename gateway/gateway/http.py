@@ -27,6 +27,8 @@ _SAFE = {
     # Browsers heed it over https alone (RFC 6797 §8.1).
     b"strict-transport-security": b"max-age=31536000; includeSubDomains",
     b"cache-control": b"no-store",
+    # No page of another site loads it as an image or a script; reading it is what CORS is for.
+    b"cross-origin-resource-policy": b"same-origin",
 }
 JSON = b"application/json"
 

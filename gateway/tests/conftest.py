@@ -23,10 +23,11 @@ from comptoir.auth.v1 import (
     operator_access_pb2,
     operator_pb2,
     operator_pb2_grpc,
+    site_pb2,
     sso_pb2,
     sso_pb2_grpc,
 )
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, venue_pb2, venue_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.app import open_gateway
 from gateway.edge import Edge as HttpEdge
@@ -61,6 +62,8 @@ class Backend:
     """Organizations, and what auth was told that operators are about to do there."""
     acts_refusal: AppError | None = None
     """What auth answers to that."""
+    sites: list[site_pb2.Site] = field(default_factory=list)
+    """The origins and domains that auth tells of; they stay."""
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
 
@@ -122,6 +125,9 @@ class Accounts(account_pb2_grpc.AccountServiceServicer):
     async def LogIn(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self.backend.seen(request, context, account_pb2.LogInResponse())
 
+    async def RefreshSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, account_pb2.RefreshSessionResponse())
+
     async def LogOut(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self.backend.seen(request, context, account_pb2.LogOutResponse())
 
@@ -155,6 +161,14 @@ class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
         return self.backend.seen(
             request, context, sso_pb2.FinishSsoResponse(location="https://app.example/in")
         )
+
+
+class VenueDirectory(venue_pb2_grpc.VenueDirectoryServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ListSiteVenues(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, venue_pb2.ListSiteVenuesResponse())
 
 
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
@@ -269,6 +283,9 @@ async def settings(
                 lambda s: booking_pb2_grpc.add_BookingServiceServicer_to_server(Bookings(backends), s),
                 lambda s: booking_pb2_grpc.add_GuestBookingServiceServicer_to_server(
                     GuestBookings(backends), s
+                ),
+                lambda s: venue_pb2_grpc.add_VenueDirectoryServiceServicer_to_server(
+                    VenueDirectory(backends), s
                 ),
             ],
         ),

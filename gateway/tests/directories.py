@@ -14,6 +14,8 @@ from comptoir.auth.v1 import (
     operator_access_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
+    site_pb2,
+    site_pb2_grpc,
 )
 from servicekit import identity
 from servicekit.errors import Unauthenticated
@@ -58,6 +60,14 @@ class OperatorDirectory(operator_access_pb2_grpc.OperatorDirectoryServiceService
         return operator_access_pb2.RecordOperatorActResponse()
 
 
+class SiteDirectory(site_pb2_grpc.SiteDirectoryServiceServicer):
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+    async def ListSites(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return site_pb2.ListSitesResponse(sites=self.backend.sites)
+
+
 def directories(backend: Any, key: OKPKey) -> Sequence[Registration]:
     """All of them, on what a backend says."""
     return [
@@ -69,4 +79,5 @@ def directories(backend: Any, key: OKPKey) -> Sequence[Registration]:
         lambda s: operator_access_pb2_grpc.add_OperatorDirectoryServiceServicer_to_server(
             OperatorDirectory(backend), s
         ),
+        lambda s: site_pb2_grpc.add_SiteDirectoryServiceServicer_to_server(SiteDirectory(backend), s),
     ]

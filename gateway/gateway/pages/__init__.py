@@ -34,6 +34,16 @@ def page(name: str, *scripts: str) -> Page:
     return Page(html, policy.format(script=_hash(script), style=_hash(style)))
 
 
+def page_headers(shown: Page) -> list[tuple[bytes, bytes]]:
+    """What a page is served with: its policy, no window that can reach it, no device that it may use."""
+    return [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", shown.policy.encode()),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ]
+
+
 def swagger_ui(name: str) -> bytes:
     """A file of Swagger UI, as its package ships it: nothing is loaded from elsewhere."""
     return files("fastapi_offline").joinpath("static", name).read_bytes()

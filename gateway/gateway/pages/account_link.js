@@ -51,7 +51,7 @@ async function send(event) {
   part("fault").textContent = "";
   try {
     const answer = await fetch(call.path, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish())
+      method: "POST", credentials: "omit", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish())
     });
     if (answer.ok) {
       part("news").textContent = own.done;

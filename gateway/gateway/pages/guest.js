@@ -13,13 +13,27 @@ function translate(chosen) {
   for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text);
 }
 
+// The look of the organization: colours that look like some, and a name as text. Nothing else of it becomes style.
+function wear(theme) {
+  if (!theme) return;
+  at("brand").textContent = theme.name || at("brand").textContent;
+  const colours = [theme.background, theme.text, theme.accent];
+  if (!colours.every((each) => /^#[0-9a-f]{6}$/.test(each))) return;
+  const [background, ink, accent] = colours;
+  const { style } = document.documentElement;
+  const names = { paper: background, ground: background, ink, quiet: ink, line: ink, accent };
+  for (const [name, colour] of Object.entries(names)) style.setProperty("--" + name, colour);
+  style.colorScheme = parseInt(background.slice(3, 5), 16) < 128 ? "dark" : "light";
+}
+
 function money(value) {
   const format = new Intl.NumberFormat(language, { style: "currency", currency: value.currency });
   return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
 async function call(path, body) {
-  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+  // Whoever looks at the page has no session here, even where the browser holds one of staff.
+  const options = { credentials: "omit", ...(body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {}) };
   const answer = await fetch(path, options);
   const content = await answer.json();
   if (!answer.ok) throw Object.assign(new Error(content.reason), { status: answer.status });

@@ -49,6 +49,7 @@ function draw(managed) {
   booking = managed.booking;
   fee = managed.fee_if_cancelled || { amount: 0, currency: managed.venue.currency };
   translate(booking.guest ? booking.guest.language || "en" : language);
+  wear(managed.venue.theme);
   at("venue").textContent = managed.venue.name;
   at("address").textContent = managed.venue.address;
   at("status").textContent = text(booking.status);

@@ -21,7 +21,7 @@ async function verify() {
   const token = new URLSearchParams(location.search).get("token") || "";
   try {
     const answer = await fetch("/v1/auth/email/verify", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token })
+      method: "POST", credentials: "omit", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token })
     });
     if (answer.ok) {
       document.getElementById("news").textContent = text("done");

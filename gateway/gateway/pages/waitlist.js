@@ -68,6 +68,7 @@ function draw(seen) {
   entry = seen.entry;
   currency = seen.venue.currency;
   translate(entry.guest.language || "en");
+  wear(seen.venue.theme);
   at("venue").textContent = seen.venue.name;
   at("address").textContent = seen.venue.address;
   at("status").textContent = text(entry.status);

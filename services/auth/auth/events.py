@@ -4,6 +4,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from auth.domain.privacy import PrivacyRequest, RequestKind
+from auth.domain.sites import Theme
 from comptoir.auth.v1 import events_pb2
 from servicekit import ids, outbox
 from servicekit.database import Transaction
@@ -36,6 +37,14 @@ async def retention_changed(tx: Transaction, organization_id: UUID, retention: R
         organization_id=ids.show("org", organization_id),
         version=retention.version,
         **asdict(retention.periods),
+    )
+    await outbox.add(tx, message, key=organization_id, organization=organization_id)
+
+
+async def theme_updated(tx: Transaction, organization_id: UUID, theme: Theme) -> None:
+    """An organization looks otherwise to its guests."""
+    message = events_pb2.OrganizationThemeUpdated(
+        organization_id=ids.show("org", organization_id), version=theme.version, **asdict(theme.look)
     )
     await outbox.add(tx, message, key=organization_id, organization=organization_id)
 

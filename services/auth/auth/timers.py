@@ -17,6 +17,7 @@ from auth.usecases.operator_sessions import END_OPERATOR_ACCESS, end_access
 from auth.usecases.privacy import FORGET_EXPORT, PRIVACY_OVERDUE, find_overdue, forget_export
 from auth.usecases.purges import purge
 from auth.usecases.registration import FORGET_REGISTRATION
+from auth.usecases.web_domains import LOOK_FOR_WEB_DOMAIN, look_for_web_domain
 from servicekit import timers
 from servicekit.purging import PURGE
 from servicekit.timers import Timer
@@ -62,6 +63,7 @@ TIMERS = MappingProxyType(
         FORGET_ACCOUNT_MAIL: forget_account_mail,
         END_OPERATOR_ACCESS: end_operator_access,
         LOOK_FOR_DOMAIN: look_for_domain,
+        LOOK_FOR_WEB_DOMAIN: look_for_web_domain,
         PURGE: purge,
         PRIVACY_OVERDUE: find_overdue,
         FORGET_EXPORT: forget_export,

@@ -17,7 +17,7 @@ from auth.servicer import servicers
 from auth.store import identities as identity_store
 from auth.store import passkeys as passkey_store
 from auth.store import sso as sso_store
-from auth.usecases import privacy_wishes, second_steps
+from auth.usecases import privacy_wishes, second_steps, sites, web_domains
 from servicekit import ids
 from servicekit.identity import Caller
 from testkit.authenticator import Authenticator
@@ -42,8 +42,10 @@ VALID: dict[str, dict[str, Any]] = {
     "CreateApiKey": _ROLE,
     "CreateConnection": _SETTINGS | {"clientSecret": PASSWORD},
     "CreateInvitation": {"email": "stolen@guest.example", "role": "viewer"},
+    "CreateOrigin": {"origin": "https://www.stolen.example"},
     "CreatePrivacyRequest": {"kind": "PRIVACY_REQUEST_KIND_EXPORT", "email": "stolen@guest.example"},
     "CreateRole": _ROLE,
+    "CreateWebDomain": {"domain": "book.stolen.example"},
     "ListNamesOfNumber": {"phone": "+33612345678"},
     "RenamePasskey": {"name": "Phone"},
     "UpdateConnection": _SETTINGS,
@@ -51,7 +53,9 @@ VALID: dict[str, dict[str, Any]] = {
     "UpdateOrganization": {"name": "Stolen"},
     "UpdateRetention": dict.fromkeys(_PERIODS, 100),
     "UpdateRole": _ROLE,
+    "UpdateTheme": {"background": "#ffffff", "text": "#000000", "accent": "#000000"},
 }
+ORIGIN, DOMAIN = "https://www.corp.example", "book.corp.example"
 KNOWN_TO_OTHERS = frozenset({"venue_ids"})
 """Ids that auth looks up nowhere: booking alone knows venues."""
 
@@ -89,6 +93,8 @@ async def theirs(app: App, people: People, owner: Caller) -> dict[str, str]:
         "user_id": ("usr", colleague.user),
         "actor_id": ("usr", colleague.user),
         "connection_id": ("con", connection.id),
+        "origin_id": ("ori", (await sites.create_origin(app, organization, ORIGIN, by=by(owner))).id),
+        "domain_id": ("dom", (await web_domains.create_domain(app, organization, DOMAIN, by=by(owner))).id),
         "key_id": ("key", (await make_key(app, owner)).key.id),
         "role_id": ("rol", (await own_role(app, owner, "Cellar", "venues.read")).id),
         "invitation_id": ("inv", (await invite(app, owner, "later@example.org")).id),

@@ -4,7 +4,8 @@ from types import MappingProxyType
 
 from booking.app import App
 from booking.domain.bookings import BookingNotFound
-from booking.usecases import payments, privacy, purges, waitlist
+from booking.domain.themes import Theme
+from booking.usecases import payments, privacy, purges, themes, waitlist
 from comptoir.auth.v1 import events_pb2 as auth_events
 from comptoir.booking.v1 import events_pb2 as booking_events
 from comptoir.payment.v1 import events_pb2
@@ -44,10 +45,18 @@ async def on_export_requested(app: App, event: Event) -> None:
         await privacy.export_user(app, event, request_id, user)
 
 
+async def on_theme_updated(app: App, event: Event) -> None:
+    """An organization looks otherwise."""
+    told = event.message
+    theme = Theme(told.name, told.logo_url, told.background, told.text, told.accent)
+    await themes.note_theme(app, event, theme)
+
+
 HANDLERS: Handlers[App] = MappingProxyType(
     {
         auth_events.ErasureRequested: on_erasure_requested,
         auth_events.ExportRequested: on_export_requested,
+        auth_events.OrganizationThemeUpdated: on_theme_updated,
         auth_events.RetentionChanged: purges.note_retention,
         events_pb2.PaymentSucceeded: on_payment_succeeded,
         booking_events.BookingConfirmed: on_booking_confirmed,

@@ -25,6 +25,12 @@ from auth.servicer.roles import RoleServicer
 from auth.servicer.scim import ScimServicer
 from auth.servicer.scim_tokens import ScimTokenServicer
 from auth.servicer.sessions import SessionDirectoryServicer, SessionServicer
+from auth.servicer.sites import (
+    OriginServicer,
+    SiteDirectoryServicer,
+    ThemeServicer,
+    WebDomainServicer,
+)
 from auth.servicer.sso import SsoRedirectServicer, SsoServicer
 from comptoir.auth.v1 import (
     account_pb2_grpc,
@@ -42,6 +48,7 @@ from comptoir.auth.v1 import (
     role_pb2_grpc,
     scim_pb2_grpc,
     session_pb2_grpc,
+    site_pb2_grpc,
     sso_pb2_grpc,
 )
 from servicekit.rpc.server import Registration
@@ -90,6 +97,7 @@ def servicers(app: App) -> Sequence[Registration]:
             RetentionServicer(app), server
         ),
         *_of_operators(app),
+        *_of_sites(app),
         lambda server: privacy_pb2_grpc.add_PrivacyServiceServicer_to_server(PrivacyServicer(app), server),
         lambda server: privacy_pb2_grpc.add_MyDataServiceServicer_to_server(MyDataServicer(app), server),
         lambda server: privacy_pb2_grpc.add_PrivacyDirectoryServiceServicer_to_server(
@@ -121,5 +129,16 @@ def _of_operators(app: App) -> Sequence[Registration]:
         ),
         lambda server: operator_access_pb2_grpc.add_OperatorDirectoryServiceServicer_to_server(
             OperatorDirectoryServicer(app), server
+        ),
+    ]
+
+
+def _of_sites(app: App) -> Sequence[Registration]:
+    return [
+        lambda server: site_pb2_grpc.add_OriginServiceServicer_to_server(OriginServicer(app), server),
+        lambda server: site_pb2_grpc.add_WebDomainServiceServicer_to_server(WebDomainServicer(app), server),
+        lambda server: site_pb2_grpc.add_ThemeServiceServicer_to_server(ThemeServicer(app), server),
+        lambda server: site_pb2_grpc.add_SiteDirectoryServiceServicer_to_server(
+            SiteDirectoryServicer(app), server
         ),
     ]

@@ -38,6 +38,7 @@ from auth.tables.privacy import PRIVACY_IDENTIFIERS, PRIVACY_PARTS, PRIVACY_RECE
 from auth.tables.schema import METADATA, RETENTION_SETTINGS
 from auth.tables.scim import SCIM_GROUP_MEMBERS, SCIM_GROUPS, SCIM_TOKENS, SCIM_USERS
 from auth.tables.sessions import REVOCATIONS, SESSIONS
+from auth.tables.sites import ORIGINS, SITE_CHANGES, THEMES, WEB_DOMAINS
 from auth.tables.sso import CONNECTION_DOMAINS, CONNECTIONS, IDENTITIES, SSO_ARRIVALS, SSO_ATTEMPTS
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "OPERATOR_SESSIONS",
     "OPERATOR_TOTPS",
     "ORGANIZATIONS",
+    "ORIGINS",
     "PASSKEYS",
     "PLATFORM_ONLY",
     "PRIVACY_IDENTIFIERS",
@@ -84,10 +86,13 @@ __all__ = [
     "SCIM_TOKENS",
     "SCIM_USERS",
     "SESSIONS",
+    "SITE_CHANGES",
     "SSO_ARRIVALS",
     "SSO_ATTEMPTS",
+    "THEMES",
     "TOTP_FACTORS",
     "USERS",
+    "WEB_DOMAINS",
     "WISH_COUNTS",
 ]
 

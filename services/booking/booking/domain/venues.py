@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from booking.domain import texts
+from booking.domain.themes import Theme
 from servicekit.errors import AppError, Kind, Violation
 
 _NO_ZONES = frozenset({"localtime", "Factory"})
@@ -157,6 +158,8 @@ class Venue:
     """Rises with every change of the venue or of what belongs to it."""
     reseating: bool = True
     """Whether parties that are to come may be given other resources when that lets another one in."""
+    theme: Theme | None = field(default=None, compare=False)
+    """How its organization looks, where it was read for guests."""
 
     @classmethod
     def open(

@@ -1,6 +1,7 @@
 """Domain objects as messages of the contract, for events and answers alike. Decides nothing."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from booking.domain.floor import Channel
 from booking.domain.offerings import Offering
 from booking.domain.operations import Operation
 from booking.domain.overrides import Rule
+from booking.domain.themes import Theme
 from booking.domain.turns import TurnTime, WeekdayTurns
 from booking.domain.venues import (
     Area,
@@ -78,7 +80,13 @@ def venue_message(venue: Venue) -> venue_pb2.Venue:
         currency=venue.currency,
         address=venue.address,
         reseating=venue.reseating,
+        theme=theme_message(venue.theme),
     )
+
+
+def theme_message(theme: Theme | None) -> venue_pb2.VenueTheme | None:
+    """How an organization looks."""
+    return None if theme is None else venue_pb2.VenueTheme(**asdict(theme))
 
 
 def area_message(area: Area) -> venue_pb2.Area:

@@ -19,7 +19,8 @@ from servicekit.database import Transaction
 
 async def venue_changed(tx: Transaction, venue: Venue) -> None:
     """A venue was opened or changed."""
-    await outbox.add(tx, events_pb2.VenueChanged(venue=venue_message(venue)), key=venue.id)
+    message = venue_message(replace(venue, theme=None))  # auth tells of themes
+    await outbox.add(tx, events_pb2.VenueChanged(venue=message), key=venue.id)
 
 
 async def venue_capacity_changed(

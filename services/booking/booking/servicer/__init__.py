@@ -11,6 +11,7 @@ from booking.servicer.hours import HoursServicer
 from booking.servicer.links import BookingDirectoryServicer, GuestBookingServicer
 from booking.servicer.privacy import GuestDirectoryServicer
 from booking.servicer.series import SeriesServicer
+from booking.servicer.themes import VenueDirectoryServicer
 from booking.servicer.venues import VenueServicer
 from booking.servicer.waitlist import GuestWaitlistServicer, WaitlistDirectoryServicer, WaitlistServicer
 from comptoir.booking.v1 import (
@@ -33,6 +34,9 @@ def servicers(app: App) -> Sequence[Registration]:
         lambda server: capacity_pb2_grpc.add_CapacityServiceServicer_to_server(CapacityServicer(app), server),
         lambda server: hours_pb2_grpc.add_HoursServiceServicer_to_server(HoursServicer(app), server),
         lambda server: venue_pb2_grpc.add_VenueServiceServicer_to_server(VenueServicer(app), server),
+        lambda server: venue_pb2_grpc.add_VenueDirectoryServiceServicer_to_server(
+            VenueDirectoryServicer(app), server
+        ),
         lambda server: booking_pb2_grpc.add_AvailabilityServiceServicer_to_server(
             AvailabilityServicer(app), server
         ),

@@ -10,12 +10,14 @@ from booking.domain.offerings import (
     DepositRule,
     Offering,
 )
+from booking.domain.themes import Theme
 from booking.domain.venues import (
     Area,
     NameTaken,
     Venue,
     VenueSlugTaken,
 )
+from booking.store import themes
 from booking.store.hours import times_document, times_of
 from booking.store.refusals import refusing
 from booking.store.sweeps import venue_changed
@@ -25,6 +27,7 @@ from booking.store.visits import turns_document, turns_of, visit_document, visit
 from booking.tables import (
     AREAS,
     OFFERINGS,
+    THEMES,
     VENUES,
 )
 from servicekit.database import Transaction
@@ -47,7 +50,11 @@ _DIRECTORY_BY_ID = sa.select(VENUES.c.organization_id, VENUES.c.id).where(VENUES
 _DIRECTORY_BY_SLUG = sa.select(VENUES.c.organization_id, VENUES.c.id).where(
     VENUES.c.slug == sa.bindparam("slug", type_=sa.Text)
 )
-_GET = sa.select(*_VENUE).where(VENUES.c.id == _venue)
+_GET = (
+    sa.select(*_VENUE, *(THEMES.c[each].label(f"theme_{each}") for each in themes.COLUMNS))
+    .select_from(VENUES.outerjoin(THEMES, THEMES.c.organization_id == VENUES.c.organization_id))
+    .where(VENUES.c.id == _venue)
+)
 _FIND_SLUG = sa.select(VENUES.c.id).where(VENUES.c.slug == sa.bindparam("slug", type_=sa.Text))
 _SAVE = sa.update(VENUES).where(VENUES.c.id == sa.bindparam("key", type_=sa.Uuid))
 _BUMP = sa.update(VENUES).where(VENUES.c.id == _venue).values(version=VENUES.c.version + 1).returning(*_VENUE)
@@ -93,9 +100,13 @@ async def find_by_slug(tx: Transaction, slug: str) -> UUID | None:
 
 
 async def get_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
-    """The tenant's venue."""
+    """The tenant's venue, with how the tenant looks."""
     row = (await tx.execute(_GET, {"venue": venue_id})).mappings().one_or_none()
-    return None if row is None else Venue(**row)
+    if row is None:
+        return None
+    look = {each: row[f"theme_{each}"] for each in themes.COLUMNS}
+    theme = None if look["background"] is None else Theme(**look)
+    return Venue(**{each.name: row[each.name] for each in _VENUE}, theme=theme)
 
 
 async def bump_venue(tx: Transaction, venue_id: UUID) -> Venue | None:
@@ -141,6 +152,11 @@ async def list_others(tx: Transaction, venue_id: UUID, *, most: int) -> list[Ven
 async def lock_number_of_venues(tx: Transaction) -> None:
     """Whoever else opens a venue for the organization waits for the end of `tx`."""
     await tx.execute(_LOCK_NUMBER, {"organization": tx.organization})
+
+
+async def list_first(tx: Transaction, most: int) -> list[Venue]:
+    """The tenant's first venues by name."""
+    return [Venue(**row) for row in (await tx.execute(_LIST, {"size": most})).mappings()]
 
 
 async def count_venues(tx: Transaction) -> int:

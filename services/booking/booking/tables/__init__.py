@@ -19,6 +19,7 @@ from booking.tables.venues import (
     OFFERINGS,
     PACING_RULES,
     RESOURCES,
+    THEMES,
     VENUES,
 )
 from booking.tables.waitlist import WAITLIST_ENTRIES, WAITLIST_OFFERS, WAITLIST_TOKENS
@@ -44,6 +45,7 @@ __all__ = [
     "SERVICE_DAYS",
     "SHIFTS",
     "TENANT_TABLES",
+    "THEMES",
     "VENUES",
     "WAITLIST_ENTRIES",
     "WAITLIST_OFFERS",
@@ -73,4 +75,5 @@ TENANT_TABLES = (
     "waitlist_entries",
     "waitlist_offers",
     "waitlist_tokens",
+    "themes",
 )

@@ -179,3 +179,16 @@ PACING_RULES = sa.Table(
 )
 # The plan of a venue, and the list of its rules.
 sa.Index("pacing_rules_venue", PACING_RULES.c.organization_id, PACING_RULES.c.venue_id)
+
+# How organizations look, as auth told it last. A copy: auth owns it.
+THEMES = sa.Table(
+    "themes",
+    METADATA,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("logo_url", sa.Text, nullable=False),
+    sa.Column("background", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("accent", sa.Text, nullable=False),
+)

@@ -113,6 +113,7 @@ class Policy(_message.Message):
     RATE_SUBJECT_FIELD_NUMBER: _builtins.int
     CACHE_TAGS_FIELD_NUMBER: _builtins.int
     EDGE_SECONDS_FIELD_NUMBER: _builtins.int
+    ENDS_SESSION_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -157,6 +158,10 @@ class Policy(_message.Message):
     """How many seconds the edge may keep an answer that nothing touches, at most 60 and never past a whole minute; 0 means
     not at all. Only for what a PUBLIC call reads with GET and answers alike to everybody who shows no credentials.
     """
+    ends_session: _builtins.bool
+    """Whether the call ends the session that it is made in, so that a browser's session cookies go with it. Calls that
+    begin or go on with a session are known by the tokens in their answers.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -186,10 +191,11 @@ class Policy(_message.Message):
         rate_subject: _builtins.str = ...,
         cache_tags: _abc.Iterable[_builtins.str] | None = ...,
         edge_seconds: _builtins.int = ...,
+        ends_session: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "ends_session", b"ends_session", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from comptoir.api.v1 import policy_pb2 as comptoir_dot_api_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/events.proto\x12\x10\x63omptoir.auth.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\"4\n\x15VerificationRequested\x12\x0f\n\x07user_id\x18\x01 \x01(\t:\n\xb2\xbb\x18\x06\n\x04user\"g\n\x13OrganizationCreated\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rowner_user_id\x18\x03 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0corganization\";\n\x14\x41\x63\x63ountMailRequested\x12\x0f\n\x07mail_id\x18\x01 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0c\x61\x63\x63ount_mail\">\n\x13InvitationRequested\x12\x15\n\rinvitation_id\x18\x01 \x01(\t:\x10\xb2\xbb\x18\x0c\n\ninvitation\"\xb6\x01\n\x10RetentionChanged\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x12\n\nguest_days\x18\x03 \x01(\x05\x12\x11\n\twish_days\x18\x04 \x01(\x05\x12\x13\n\x0bticket_days\x18\x05 \x01(\x05\x12\x11\n\tmail_days\x18\x06 \x01(\x05\x12\x15\n\rdelivery_days\x18\x07 \x01(\x05:\x12\xb2\xbb\x18\x0e\n\x0corganization\"M\n\x0f\x45xportRequested\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t:\x15\xb2\xbb\x18\x11\n\x0fprivacy_request\"N\n\x10\x45rasureRequested\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t:\x15\xb2\xbb\x18\x11\n\x0fprivacy_requestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63omptoir/auth/v1/events.proto\x12\x10\x63omptoir.auth.v1\x1a\x1c\x63omptoir/api/v1/policy.proto\"4\n\x15VerificationRequested\x12\x0f\n\x07user_id\x18\x01 \x01(\t:\n\xb2\xbb\x18\x06\n\x04user\"g\n\x13OrganizationCreated\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rowner_user_id\x18\x03 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0corganization\";\n\x14\x41\x63\x63ountMailRequested\x12\x0f\n\x07mail_id\x18\x01 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0c\x61\x63\x63ount_mail\">\n\x13InvitationRequested\x12\x15\n\rinvitation_id\x18\x01 \x01(\t:\x10\xb2\xbb\x18\x0c\n\ninvitation\"\xb6\x01\n\x10RetentionChanged\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x12\n\nguest_days\x18\x03 \x01(\x05\x12\x11\n\twish_days\x18\x04 \x01(\x05\x12\x13\n\x0bticket_days\x18\x05 \x01(\x05\x12\x11\n\tmail_days\x18\x06 \x01(\x05\x12\x15\n\rdelivery_days\x18\x07 \x01(\x05:\x12\xb2\xbb\x18\x0e\n\x0corganization\"M\n\x0f\x45xportRequested\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t:\x15\xb2\xbb\x18\x11\n\x0fprivacy_request\"N\n\x10\x45rasureRequested\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t:\x15\xb2\xbb\x18\x11\n\x0fprivacy_request\"\xaa\x01\n\x18OrganizationThemeUpdated\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08logo_url\x18\x04 \x01(\t\x12\x12\n\nbackground\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65nt\x18\x07 \x01(\t:\x12\xb2\xbb\x18\x0e\n\x0corganizationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTREQUESTED']._serialized_options = b'\262\273\030\021\n\017privacy_request'
   _globals['_ERASUREREQUESTED']._loaded_options = None
   _globals['_ERASUREREQUESTED']._serialized_options = b'\262\273\030\021\n\017privacy_request'
+  _globals['_ORGANIZATIONTHEMEUPDATED']._loaded_options = None
+  _globals['_ORGANIZATIONTHEMEUPDATED']._serialized_options = b'\262\273\030\016\n\014organization'
   _globals['_VERIFICATIONREQUESTED']._serialized_start=81
   _globals['_VERIFICATIONREQUESTED']._serialized_end=133
   _globals['_ORGANIZATIONCREATED']._serialized_start=135
@@ -60,4 +62,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTREQUESTED']._serialized_end=627
   _globals['_ERASUREREQUESTED']._serialized_start=629
   _globals['_ERASUREREQUESTED']._serialized_end=707
+  _globals['_ORGANIZATIONTHEMEUPDATED']._serialized_start=710
+  _globals['_ORGANIZATIONTHEMEUPDATED']._serialized_end=880
 # @@protoc_insertion_point(module_scope)

@@ -209,3 +209,49 @@ class ErasureRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ErasureRequested: _TypeAlias = ErasureRequested  # noqa: Y015
+
+@_typing.final
+class OrganizationThemeUpdated(_message.Message):
+    """An organization looks otherwise to its guests. This is all of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LOGO_URL_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ACCENT_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization."""
+    version: _builtins.int
+    """Rises with every change: an older event changes nothing any more."""
+    name: _builtins.str
+    """The name over its pages."""
+    logo_url: _builtins.str
+    """Where its logo is."""
+    background: _builtins.str
+    """Behind texts, as "#rrggbb"."""
+    text: _builtins.str
+    """Texts, as "#rrggbb"."""
+    accent: _builtins.str
+    """Buttons and links, as "#rrggbb"."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        name: _builtins.str = ...,
+        logo_url: _builtins.str = ...,
+        background: _builtins.str = ...,
+        text: _builtins.str = ...,
+        accent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent", b"accent", "background", b"background", "logo_url", b"logo_url", "name", b"name", "organization_id", b"organization_id", "text", b"text", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganizationThemeUpdated: _TypeAlias = OrganizationThemeUpdated  # noqa: Y015

@@ -65,6 +65,7 @@ class Venue(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     RESEATING_FIELD_NUMBER: _builtins.int
+    THEME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "ven_…"."""
     name: _builtins.str
@@ -79,6 +80,10 @@ class Venue(_message.Message):
     """Postal address in one line."""
     reseating: _builtins.bool
     """Whether parties that are to come may be given other resources when that lets another one in."""
+    @_builtins.property
+    def theme(self) -> Global___VenueTheme:
+        """How its organization looks; absent for the platform's look, and in answers to changes."""
+
     def __init__(
         self,
         *,
@@ -89,14 +94,53 @@ class Venue(_message.Message):
         currency: _builtins.str = ...,
         address: _builtins.str = ...,
         reseating: _builtins.bool = ...,
+        theme: Global___VenueTheme | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["theme", b"theme"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "currency", b"currency", "id", b"id", "name", b"name", "reseating", b"reseating", "slug", b"slug", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "currency", b"currency", "id", b"id", "name", b"name", "reseating", b"reseating", "slug", b"slug", "theme", b"theme", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Venue: _TypeAlias = Venue  # noqa: Y015
+
+@_typing.final
+class VenueTheme(_message.Message):
+    """How the organization of a venue looks to guests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LOGO_URL_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ACCENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name over its pages; empty for none."""
+    logo_url: _builtins.str
+    """An https URL of its logo; empty for none."""
+    background: _builtins.str
+    """Behind texts, as "#rrggbb"."""
+    text: _builtins.str
+    """Texts, as "#rrggbb"."""
+    accent: _builtins.str
+    """Buttons and links, as "#rrggbb"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        logo_url: _builtins.str = ...,
+        background: _builtins.str = ...,
+        text: _builtins.str = ...,
+        accent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent", b"accent", "background", b"background", "logo_url", b"logo_url", "name", b"name", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueTheme: _TypeAlias = VenueTheme  # noqa: Y015
 
 @_typing.final
 class Area(_message.Message):
@@ -1713,3 +1757,50 @@ class ListShiftsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListShiftsResponse: _TypeAlias = ListShiftsResponse  # noqa: Y015
+
+@_typing.final
+class ListSiteVenuesRequest(_message.Message):
+    """A question for the venues of the organization that the call is for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSiteVenuesRequest: _TypeAlias = ListSiteVenuesRequest  # noqa: Y015
+
+@_typing.final
+class ListSiteVenuesResponse(_message.Message):
+    """The venues of one organization, as guests see them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    THEME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Venue]:
+        """By name."""
+
+    @_builtins.property
+    def theme(self) -> Global___VenueTheme:
+        """How the organization looks; absent for the platform's look."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___Venue] | None = ...,
+        theme: Global___VenueTheme | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["theme", b"theme"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "theme", b"theme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSiteVenuesResponse: _TypeAlias = ListSiteVenuesResponse  # noqa: Y015

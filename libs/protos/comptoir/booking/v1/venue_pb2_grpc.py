@@ -762,3 +762,79 @@ class VenueService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class VenueDirectoryServiceStub:
+    """What the gateway asks about venues.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListSiteVenues = channel.unary_unary(
+                '/comptoir.booking.v1.VenueDirectoryService/ListSiteVenues',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesResponse.FromString,
+                _registered_method=True)
+
+
+class VenueDirectoryServiceServicer:
+    """What the gateway asks about venues.
+    """
+
+    def ListSiteVenues(self, request, context):
+        """The venues of an organization, as guests see them, for the pages of its own domain. By name, fifty at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_VenueDirectoryServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListSiteVenues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSiteVenues,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'comptoir.booking.v1.VenueDirectoryService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('comptoir.booking.v1.VenueDirectoryService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class VenueDirectoryService:
+    """What the gateway asks about venues.
+    """
+
+    @staticmethod
+    def ListSiteVenues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.VenueDirectoryService/ListSiteVenues',
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.ListSiteVenuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -254,3 +254,34 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists a venue's shifts by weekday and opening time."""
 
 def add_VenueServiceServicer_to_server(servicer: VenueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class VenueDirectoryServiceStub:
+    """What the gateway asks about venues."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> VenueDirectoryServiceAsyncStub: ...
+    ListSiteVenues: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListSiteVenuesRequest, _venue_pb2.ListSiteVenuesResponse]
+    """The venues of an organization, as guests see them, for the pages of its own domain. By name, fifty at most."""
+
+@_typing.type_check_only
+class VenueDirectoryServiceAsyncStub(VenueDirectoryServiceStub):
+    """What the gateway asks about venues."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListSiteVenues: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListSiteVenuesRequest, _venue_pb2.ListSiteVenuesResponse]  # type: ignore[assignment]
+    """The venues of an organization, as guests see them, for the pages of its own domain. By name, fifty at most."""
+
+class VenueDirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What the gateway asks about venues."""
+
+    @_abc_1.abstractmethod
+    def ListSiteVenues(
+        self,
+        request: _venue_pb2.ListSiteVenuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_pb2.ListSiteVenuesResponse, _abc.Awaitable[_venue_pb2.ListSiteVenuesResponse]]:
+        """The venues of an organization, as guests see them, for the pages of its own domain. By name, fifty at most."""
+
+def add_VenueDirectoryServiceServicer_to_server(servicer: VenueDirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
