@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from google.protobuf.message import Message
 
 from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.operator_acts import OperatorActs
+from gateway.page_tokens import PageTokens
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
@@ -19,7 +21,7 @@ from gateway.transcoding import writer
 from gateway.versions import Versions, tagged
 from gateway.wrong_links import WrongLinks
 from servicekit.errors import AppError, Kind
-from servicekit.identity import CallerKind, Signer
+from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
 from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
@@ -48,6 +50,7 @@ class Endpoint:
         limits: LimitSettings,
         wrong_links: WrongLinks,
         acts: OperatorActs,
+        page_tokens: PageTokens,
     ) -> None:
         self.route = route
         self._peer = peer
@@ -57,10 +60,12 @@ class Endpoint:
         self._acts = acts
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
+        self._pages = page_tokens.of_route(route)
         self._versions = Versions(route)
         self._write = writer(route.response)
         for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
-        for_everybody &= not route.raw
+        # What is shown of a page depends on who asked, and for what.
+        for_everybody &= not route.raw and self._pages is None
         self._memo = Shown(self._json) if for_everybody and not tagged(route) else None
         self._method = peer.channel.unary_unary(
             route.rpc.path,
@@ -93,6 +98,8 @@ class Endpoint:
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         body = await self._body(request) if route.body else b""
         message = self._reader.read(variables, request.query, body)
+        if self._pages is not None:
+            self._pages.open(message, caller)
         self._versions.expect(message, request.headers.get(b"if-match"))
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
             await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)
@@ -108,7 +115,7 @@ class Endpoint:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)
             raise self._pointing_at_input(error) from None
-        return self._answer(response)
+        return self._answer(response, message, caller)
 
     async def _body(self, request: Request) -> bytes:
         limits = self._limits
@@ -121,12 +128,14 @@ class Endpoint:
                 raise UnsupportedMediaType
         return body
 
-    def _answer(self, response: bytes) -> Answer:
+    def _answer(self, response: bytes, asked: Message, caller: Caller) -> Answer:
         if self.route.status == NO_CONTENT:
             return Answer(NO_CONTENT, safe(()))
         if self._memo is not None:
             return Answer(self.route.status, self._headers, self._memo(response))
         shown = self._shown(response)
+        if self._pages is not None:
+            self._pages.seal(shown, asked, caller)
         if self.route.raw:
             said = safe([(b"content-type", shown.content_type.encode())])
             return Answer(self.route.status, said, shown.data)
