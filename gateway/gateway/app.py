@@ -35,6 +35,7 @@ from gateway.limits import Limiter
 from gateway.limits.buckets import Buckets
 from gateway.openapi import document
 from gateway.operator_acts import Act, OperatorActs, Record
+from gateway.page_tokens import PageTokens
 from gateway.quotas import DailyQuotas
 from gateway.revocations import Fetch as FetchRevocations
 from gateway.revocations import Revocations
@@ -117,6 +118,7 @@ def _table(
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
     acts = OperatorActs(_record_at(peers["auth"]))
+    page_tokens = PageTokens.of_key_file(settings.identity.signing_key_file)
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
@@ -130,6 +132,7 @@ def _table(
             acts=acts,
             limiter=limiter,
             cache=cache,
+            page_tokens=page_tokens,
         )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(

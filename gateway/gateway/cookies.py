@@ -16,11 +16,12 @@ from uuid import UUID
 
 import orjson
 
-from gateway.cors import CSRF_HEADER, ORGANIZATION, SAFE_METHODS, SESSION_HEADER, Cors, is_own
+from gateway.cors import CSRF_HEADER, SAFE_METHODS, SESSION_HEADER, Cors, is_own
 from gateway.errors import CsrfTokenRequired, OriginNotAllowed
 from gateway.http import JSON, Answer, Header, Request, safe
 from gateway.session_routes import SessionRoutes
 from servicekit.errors import Unauthenticated
+from servicekit.identity import Caller, CallerKind
 
 ACCESS = "__Host-comptoir-access"
 REFRESH = "__Host-comptoir-refresh"
@@ -120,7 +121,9 @@ class Cookies:
         named = self._named(_read(request.headers.get(b"cookie", b"")).get(SESSION, ""))
         if named is None:
             raise Unauthenticated
-        request.scope[ORGANIZATION] = named.organization
+        request.note.caller = Caller(
+            CallerKind.MEMBER, issuer="gateway", organization=named.organization, session=named.session
+        )
         body = orjson.dumps({"csrf_token": self.csrf_token(named.session)})
         return Answer(200, safe([(b"content-type", JSON)]), body)
 

@@ -6,8 +6,6 @@ from uuid import UUID
 from gateway.http import Answer, Header, Request, safe
 from gateway.sites import Sites
 
-ORGANIZATION = "comptoir.organization"
-"""In the scope of a request: the organization of its caller, once that is known."""
 CSRF_HEADER = b"x-csrf-token"
 SESSION_HEADER = b"comptoir-session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -63,7 +61,7 @@ class Cors:
         if origin is None:
             return vary(answer, b"Origin, Cookie") if _is_shared(answer) else answer
         answer = vary(answer, b"Origin, Cookie" if _is_shared(answer) else b"Origin")
-        if not self.allows(origin, request.scope.get(ORGANIZATION)):
+        if not self.allows(origin, request.note.organization):
             return answer
         leave = (*_allowing(origin), (b"access-control-expose-headers", _EXPOSED))
         return replace(answer, headers=(*answer.headers, *leave))

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from google.protobuf.message import Message
 
 from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
 from gateway.cache.keeping import Cache
-from gateway.cors import ORGANIZATION
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.limits import Limiter
 from gateway.operator_acts import OperatorActs
+from gateway.page_tokens import PageTokens
 from gateway.requests import RequestReader
 from gateway.routes import NO_CONTENT, Route
 from gateway.settings import LimitSettings
@@ -22,7 +23,7 @@ from gateway.transcoding import writer
 from gateway.versions import Versions, tagged
 from gateway.wrong_links import WrongLinks
 from servicekit.errors import AppError, Kind
-from servicekit.identity import CallerKind, Signer
+from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
 from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
@@ -52,6 +53,7 @@ class Endpoint:
         wrong_links: WrongLinks,
         acts: OperatorActs,
         limiter: Limiter,
+        page_tokens: PageTokens,
         cache: Cache | None = None,
     ) -> None:
         self.route = route
@@ -65,10 +67,12 @@ class Endpoint:
         self._kept = cache.of(route) if cache is not None else None
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
+        self._pages = page_tokens.of_route(route)
         self._versions = Versions(route)
         self._write = writer(route.response)
         for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
-        for_everybody &= not route.raw
+        # What is shown of a page depends on who asked, and for what.
+        for_everybody &= not route.raw and self._pages is None
         self._memo = Shown(self._json) if for_everybody and not tagged(route) else None
         self._method = peer.channel.unary_unary(
             route.rpc.path,
@@ -89,26 +93,16 @@ class Endpoint:
             AppError: the gateway refuses, or the service did.
             Disconnected: the client went away before its body was complete.
         """
-        route = self.route
         caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
         request.note.caller = caller
         await self._limiter.admit(request, caller)
-        request.scope[ORGANIZATION] = caller.organization
-        authorize(route.policy, caller)
+        authorize(self.route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)
-        metadata = [(REQUEST_ID, request.id)]
-        if route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
-            metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
-        if route.policy.idempotency_key and b"idempotency-key" in request.headers:
-            metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
-        body = await self._body(request) if route.body else b""
-        message = self._reader.read(variables, request.query, body)
-        if self._admit_subject is not None:
-            await self._admit_subject(request, message)
-        self._versions.expect(message, request.headers.get(b"if-match"))
+        metadata = self._metadata(request)
+        message = await self._read(request, variables, caller)
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
-            await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)
+            await self._acts.tell(caller, self.route.operation_id, variables, request_id=request.id)
 
         async def call() -> bytes:
             response: bytes = await self._peer.call_as(
@@ -123,13 +117,33 @@ class Endpoint:
         try:
             if self._kept is not None:
                 response, said = await self._kept.answer(caller, message, call)
-                return self._answer(response).having(said)
+                return self._answer(response, message, caller).having(said)
             response = await call()
         except AppError as error:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)
             raise self._pointing_at_input(error) from None
-        return self._answer(response)
+        return self._answer(response, message, caller)
+
+    def _metadata(self, request: Request) -> list[tuple[str, str]]:
+        """What of the headers the service hears."""
+        policy = self.route.policy
+        metadata = [(REQUEST_ID, request.id)]
+        if policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
+            metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
+        if policy.idempotency_key and b"idempotency-key" in request.headers:
+            metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
+        return metadata
+
+    async def _read(self, request: Request, variables: Sequence[str], caller: Caller) -> Message:
+        body = await self._body(request) if self.route.body else b""
+        message = self._reader.read(variables, request.query, body)
+        if self._admit_subject is not None:
+            await self._admit_subject(request, message)
+        if self._pages is not None:
+            self._pages.open(message, caller)
+        self._versions.expect(message, request.headers.get(b"if-match"))
+        return message
 
     async def _body(self, request: Request) -> bytes:
         limits = self._limits
@@ -142,12 +156,14 @@ class Endpoint:
                 raise UnsupportedMediaType
         return body
 
-    def _answer(self, response: bytes) -> Answer:
+    def _answer(self, response: bytes, asked: Message, caller: Caller) -> Answer:
         if self.route.status == NO_CONTENT:
             return Answer(NO_CONTENT, safe(()))
         if self._memo is not None:
             return Answer(self.route.status, self._headers, self._memo(response))
         shown = self._shown(response)
+        if self._pages is not None:
+            self._pages.seal(shown, asked, caller)
         if self.route.raw:
             said = safe([(b"content-type", shown.content_type.encode())])
             return Answer(self.route.status, said, shown.data)

@@ -1,6 +1,7 @@
 """What the parts of the gateway tell the edge of one request while they answer it."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from gateway.limits.headers import Standing
 from servicekit.identity import Caller
@@ -15,3 +16,8 @@ class Note:
     standings: list[Standing] = field(default_factory=list)
     """With every policy that it was counted against."""
     trace_id: str = ""
+
+    @property
+    def organization(self) -> UUID | None:
+        """The caller's."""
+        return self.caller.organization if self.caller else None

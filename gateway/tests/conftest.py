@@ -109,6 +109,12 @@ class Bookings(booking_pb2_grpc.BookingServiceServicer):
         booking = booking_pb2.Booking(id=request.booking_id)
         return self.backend.seen(request, context, booking_pb2.CancelBookingResponse(booking=booking))
 
+    async def ListBookings(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, booking_pb2.ListBookingsResponse())
+
+    async def ListBookingChanges(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, booking_pb2.ListBookingChangesResponse())
+
 
 class GuestBookings(booking_pb2_grpc.GuestBookingServiceServicer):
     def __init__(self, backend: Backend) -> None:

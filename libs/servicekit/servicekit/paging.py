@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from servicekit.errors import InvalidPageToken
+
+T = TypeVar("T")
 
 _DEFAULT = 50
 _MOST = 200
@@ -38,8 +41,21 @@ class Page:
 
     def next_token(self, last: Sequence[str]) -> str:
         """The token of the page after the row whose sort key is `last`."""
-        raw = json.dumps([self.scope, *last], separators=(",", ":")).encode()
+        raw = json.dumps([self.scope, *last], separators=(",", ":"), ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def cut(
+        self, whole: Iterable[T], key: Callable[[T], tuple[str, ...]], *, newest_first: bool = False
+    ) -> tuple[list[T], str]:
+        """This page of a list short enough to be read whole, in the order of `key`, and the next token.
+
+        `key` has as many parts as the page was read with, and is unique.
+        """
+        rest = sorted(whole, key=key, reverse=newest_first)
+        if (after := self.after) is not None:
+            rest = [each for each in rest if (key(each) < after if newest_first else key(each) > after)]
+        shown = rest[: self.size]
+        return shown, self.next_token(key(shown[-1])) if len(rest) > self.size else ""
 
 
 def page(size: int, token: str, *filters: str, keys: int) -> Page:

@@ -23,6 +23,7 @@ from servicekit.identity import Caller
 from testkit.authenticator import Authenticator
 from testkit.edge import Edge
 from testkit.foreign_ids import ask, compare, request_of, rpcs_with_ids
+from testkit.paging import WHOLE
 from testkit.plugin import StartEdge
 
 from .conftest import PASSWORD, People
@@ -114,7 +115,7 @@ async def _of_person(app: App, user: UUID) -> dict[str, tuple[str, UUID]]:
     pending = await holder.challenge()
     answer = device.use(await second_steps.begin_passkey_use(app))
     await holder.answer(pending, Factor.PASSKEY, answer, remember=True)
-    (remembered,) = await second_steps.list_remembered_devices(app, user)
+    (remembered,) = (await second_steps.list_remembered_devices(app, user, WHOLE))[0]
     assertion = Assertion("https://login.example", "somebody", THEIR_OWNER, "Somebody")
     async with app.db.begin_platform(reason="link an account in a test") as tx:
         await sso_store.insert_identity(tx, SOCIAL, assertion, user)

@@ -29,6 +29,7 @@ from comptoir.auth.v1 import events_pb2
 from servicekit import ids
 from servicekit.paging import Page
 from testkit import timers
+from testkit.paging import WHOLE
 from testkit.privacy import traces
 
 from .conftest import PLACE, People
@@ -219,7 +220,7 @@ async def test_a_person_gets_everything_about_their_account_and_no_secret(
     assert not {"password_hash", "salt", "token_hash"} & {
         name for rows in told.values() for row in rows for name in row
     }
-    listed = await privacy_wishes.list_own_exports(office.app, user)
+    listed = (await privacy_wishes.list_own_exports(office.app, user, WHOLE))[0]
     assert [each.id for each in listed] == [request.id]
     await people.own("marcel@example.org")
     stranger = (await log_in(people, "marcel@example.org")).user
@@ -228,7 +229,7 @@ async def test_a_person_gets_everything_about_their_account_and_no_secret(
             await privacy_wishes.download(
                 office.app, request.id, organization=organization, user_id=caller, by=by(office.owner)
             )
-    assert await privacy_wishes.list_own_exports(office.app, stranger or ids.new()) == []
+    assert (await privacy_wishes.list_own_exports(office.app, stranger or ids.new(), WHOLE))[0] == []
     (told_others,) = await announced(office.app)
     assert told_others.user_id == ids.show("usr", user)
 

@@ -26,6 +26,7 @@ from auth.tables import CHALLENGES, PASSKEYS, USERS
 from auth.usecases import factors, passkeys, second_steps
 from servicekit import ids
 from testkit.authenticator import Authenticator, decode
+from testkit.paging import WHOLE
 
 from .conftest import BROWSER, People
 from .holders import Holder
@@ -74,7 +75,7 @@ async def test_a_passkey_opens_a_session_without_a_user_name_and_a_second_step(
         session = await people.session(await enter(paulette, await use(paulette, device)))
         assert (session.user_id, session.methods) == (paulette.user, (method,))
         assert session.authenticated_at == session.created_at
-    (kept,) = await passkeys.list_passkeys(paulette.app, paulette.user)
+    (kept,) = (await passkeys.list_passkeys(paulette.app, paulette.user, WHOLE))[0]
     assert (kept.name, kept.transports) == ("My phone", ("hybrid", "internal"))
     assert kept.sign_count == (2 if device.counts else 0)
     assert kept.backup_eligible is kept.backed_up is device.synchronized
@@ -89,7 +90,7 @@ async def test_the_first_passkey_comes_with_recovery_codes_and_further_ones_with
     assert len(codes) == 10
     await paulette.add_passkey(Authenticator(), name="My key")
     assert paulette.recovery_codes is codes
-    names = [each.name for each in await passkeys.list_passkeys(app, paulette.user)]
+    names = [each.name for each in (await passkeys.list_passkeys(app, paulette.user, WHOLE))[0]]
     assert names == ["My phone", "My key"]
     asked = json.loads(await passkeys.begin_passkey(app, paulette.user, by=paulette.by))
     assert len(asked["excludeCredentials"]) == 2
@@ -176,7 +177,7 @@ async def test_a_challenge_serves_the_person_and_the_purpose_it_was_made_for(
     asserted["challenge"] = registration["challenge"]
     with pytest.raises(PasskeyUnknown):
         await enter(paulette, device.use(json.dumps(asserted)))
-    assert len(await passkeys.list_passkeys(app, paulette.user)) == 1
+    assert len((await passkeys.list_passkeys(app, paulette.user, WHOLE))[0]) == 1
 
 
 async def test_a_creation_is_taken_once(app: App, paulette: Holder, people: People) -> None:
@@ -209,7 +210,7 @@ async def test_twenty_passkeys_are_enough(app: App, paulette: Holder) -> None:
 async def test_names_and_removals_are_for_the_owner_alone(app: App, paulette: Holder, people: People) -> None:
     device = Authenticator()
     await paulette.add_passkey(device)
-    (mine,) = await passkeys.list_passkeys(app, paulette.user)
+    (mine,) = (await passkeys.list_passkeys(app, paulette.user, WHOLE))[0]
     renamed = await passkeys.rename_passkey(app, paulette.user, mine.id, " Kitchen tablet ")
     assert renamed.name == "Kitchen tablet"
     marcel = await Holder.register(app, people, "marcel@example.org")
@@ -229,7 +230,7 @@ async def test_the_last_way_in_stays_also_when_two_are_removed_at_once(app: App,
     for _ in range(2):
         await paulette.add_passkey(Authenticator())
     await forget_password(app)
-    present = await passkeys.list_passkeys(app, paulette.user)
+    present = (await passkeys.list_passkeys(app, paulette.user, WHOLE))[0]
     outcomes = await asyncio.gather(*(outcome(paulette, each) for each in present))
     assert Counter(outcomes) == {"REMOVED": 1, "LAST_WAY_IN": 1}
-    assert len(await passkeys.list_passkeys(app, paulette.user)) == 1
+    assert len((await passkeys.list_passkeys(app, paulette.user, WHOLE))[0]) == 1

@@ -28,6 +28,7 @@ from comptoir.auth.v1 import account_pb2
 from servicekit import contract, ids
 from servicekit.errors import Unauthenticated
 from testkit.authenticator import Authenticator
+from testkit.paging import WHOLE
 
 from .conftest import PASSWORD, People
 from .holders import Holder
@@ -110,14 +111,14 @@ async def test_a_device_is_remembered_for_its_own_person_and_thirty_days(
     assert isinstance(await paulette.knock(device_token="A" * 43), PendingLogIn)
     await people.age(REMEMBERED_DEVICES, timedelta(days=30))
     assert isinstance(await paulette.knock(device_token=device_token), PendingLogIn)
-    assert await second_steps.list_remembered_devices(app, paulette.user) == []
+    assert (await second_steps.list_remembered_devices(app, paulette.user, WHOLE))[0] == []
 
 
 async def test_remembered_devices_are_listed_and_forgotten_by_their_owner(
     app: App, paulette: Holder, people: People
 ) -> None:
     _, device_token = await remember(paulette)
-    (device,) = await second_steps.list_remembered_devices(app, paulette.user)
+    (device,) = (await second_steps.list_remembered_devices(app, paulette.user, WHOLE))[0]
     assert (device.device, device.address) == ("Firefox on Linux", "192.0.2.7")
     marcel = await Holder.register(app, people, "marcel@example.org")
     for owner, device_id in ((marcel.user, device.id), (paulette.user, ids.new())):
@@ -129,14 +130,14 @@ async def test_remembered_devices_are_listed_and_forgotten_by_their_owner(
 
 async def test_at_most_twenty_devices_are_remembered(app: App, paulette: Holder) -> None:
     await remember(paulette)
-    (oldest,) = await second_steps.list_remembered_devices(app, paulette.user)
+    (oldest,) = (await second_steps.list_remembered_devices(app, paulette.user, WHOLE))[0]
     async with app.db.begin_platform(reason="make many rows in a test") as tx:
         for number in range(MOST_DEVICES - 1):
             values = {name: getattr(oldest, name) for name in REMEMBERED_DEVICES.c.keys()}  # noqa: SIM118
             more = values | {"id": ids.new(), "token_hash": bytes([number]) * 32}
             await tx.execute(sa.insert(REMEMBERED_DEVICES).values(more))
     await remember(paulette)
-    left = await second_steps.list_remembered_devices(app, paulette.user)
+    left = (await second_steps.list_remembered_devices(app, paulette.user, WHOLE))[0]
     assert len(left) == MOST_DEVICES
     assert oldest.id not in {each.id for each in left}
 

@@ -20,6 +20,7 @@ from auth.settings import SocialSettings
 from auth.tables import PASSKEYS
 from auth.usecases import addresses, credentials, identities, second_steps, sessions
 from testkit.authenticator import Authenticator
+from testkit.paging import WHOLE
 
 from .conftest import BROWSER, LOOPBACK_SSO, PLACE, People
 from .forger import Forger, running_forger
@@ -143,13 +144,13 @@ async def test_a_linked_account_is_told_listed_and_unlinked_by_its_owner_alone(
     stranger = await Holder.register(app, people, "stranger@example.org")
     await by_google(app, forger, subject="mine", email=OLD)
     assert (await the_only(app, MailKind.IDENTITY_LINKED)).email == OLD
-    (linked,) = await identities.list_identities(app, victim.user)
+    (linked,) = (await identities.list_identities(app, victim.user, WHOLE))[0]
     assert (linked.issuer, linked.organization_id) == (forger.issuer, None)
-    assert await identities.list_identities(app, stranger.user) == []
+    assert (await identities.list_identities(app, stranger.user, WHOLE))[0] == []
     with pytest.raises(IdentityNotFound):
         await identities.unlink_identity(app, stranger.user, linked.id, by=stranger.by)
     await identities.unlink_identity(app, victim.user, linked.id, by=victim.by)
-    assert await identities.list_identities(app, victim.user) == []
+    assert (await identities.list_identities(app, victim.user, WHOLE))[0] == []
     with pytest.raises(IdentityNotFound):
         await identities.unlink_identity(app, victim.user, linked.id, by=victim.by)
     elsewhere = await by_google(app, forger, subject="mine", email="another@example.org")
@@ -161,7 +162,7 @@ async def test_the_only_way_into_an_account_is_not_unlinked_and_making_one_mails
 ) -> None:
     made = await people.session(await by_google(app, forger, subject="swann", email="swann@example.org"))
     assert await written(app, MailKind.IDENTITY_LINKED) == []
-    (linked,) = await identities.list_identities(app, made.user_id)
+    (linked,) = (await identities.list_identities(app, made.user_id, WHOLE))[0]
     by = Author(ActorKind.USER, made.user_id, address=PLACE)
     with pytest.raises(LastWayIn):
         await identities.unlink_identity(app, made.user_id, linked.id, by=by)

@@ -27,6 +27,7 @@ from booking.usecases.floor import Furnishing, VisitChange
 from servicekit import ids
 from servicekit.identity import Caller
 from testkit.callers import anonymous
+from testkit.paging import WHOLE
 
 from .conftest import House
 
@@ -98,7 +99,7 @@ async def add(house: House, name: str, kind: ResourceKind, *attributes: str) -> 
 async def occupied_by(house: House, booking_id: UUID) -> list[tuple[str, int, int]]:
     """Who does what when for a booking, in minutes after 19:00."""
     query = sa.select(ALLOCATIONS).where(ALLOCATIONS.c.booking_id == booking_id)
-    listed = await venues.list_resources(house.app, house.organization, house.ref)
+    listed = (await venues.list_resources(house.app, house.organization, house.ref, WHOLE))[0]
     names = {each.id: each.name for each in listed}
     async with house.app.db.begin(house.organization) as tx:
         rows = (await tx.execute(query)).all()

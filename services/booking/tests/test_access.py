@@ -23,6 +23,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.identity import Caller
 from testkit.callers import anonymous, member, service
 from testkit.edge import Edge
+from testkit.paging import WHOLE
 from testkit.statements import costs_the_same
 
 from .conftest import House, call, refusal, start_of
@@ -231,7 +232,7 @@ async def part_of_hours(name: str, house: House) -> str:
     if name.endswith("Closure"):
         closure = Closure(ids.new(), (), house.day(), house.day())
         return ids.show("clo", (await closures.create_closure(app, organization, ref, closure)).made.id)
-    (shift,) = await venues.list_shifts(app, organization, ref)
+    (shift,) = (await venues.list_shifts(app, organization, ref, WHOLE))[0]
     return ids.show("shi", shift.id)
 
 

@@ -25,6 +25,7 @@ from booking.usecases.changes import Move
 from comptoir.booking.v1 import events_pb2
 from servicekit import idempotency, ids
 from testkit import outbox
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 
@@ -216,14 +217,20 @@ async def test_holds_that_ran_out_are_in_no_blocks_way(house: House) -> None:
 
 async def test_blocks_are_listed_by_local_days(house: House) -> None:
     early, late = await block(house, "T1"), await block(house, "T1", days=9)
-    listed = await blocks.list_blocks(house.app, house.organization, house.ref, house.day(), house.day(9))
+    listed = (
+        await blocks.list_blocks(
+            house.app, house.organization, house.ref, house.day(), house.day(9), page=WHOLE
+        )
+    )[0]
     assert [each.block for each in listed] == [early.block, late.block]
     assert (
-        await blocks.list_blocks(house.app, house.organization, house.ref, house.day(8), house.day(8)) == []
-    )
+        await blocks.list_blocks(
+            house.app, house.organization, house.ref, house.day(8), house.day(8), page=WHOLE
+        )
+    )[0] == []
     for first, last in ((house.day(8), house.day(7)), (house.day(7), house.day(100))):
         with pytest.raises(Inconsistent):
-            await blocks.list_blocks(house.app, house.organization, house.ref, first, last)
+            await blocks.list_blocks(house.app, house.organization, house.ref, first, last, page=WHOLE)
 
 
 async def test_a_repeated_key_blocks_once(house: House) -> None:

@@ -20,6 +20,7 @@ from booking.tables import BOOKINGS
 from booking.usecases import assignments, changes, floor, stranded, venues
 from booking.usecases.assignments import Assignment
 from servicekit import ids
+from testkit.paging import WHOLE
 
 from .conftest import House
 from .rooms import STAFF, book, furnish
@@ -53,13 +54,13 @@ async def test_a_resource_that_somebody_counts_on_stays(house: House) -> None:
     await floor.delete_resource(house.app, house.organization, house.ref, house.tables["T1"].id)
     with pytest.raises(ResourceNotFound):
         await floor.delete_resource(house.app, house.organization, house.ref, house.tables["T1"].id)
-    listed = await venues.list_resources(house.app, house.organization, house.ref)
+    listed = (await venues.list_resources(house.app, house.organization, house.ref, WHOLE))[0]
     assert {each.name for each in listed} == {"T2", "T3", "T4"}
 
 
 async def reasons(house: House) -> dict[UUID, Stranding]:
     day = house.day(7)
-    _, found = await stranded.list_stranded(house.app, house.organization, house.ref, day, day)
+    _, found, _ = await stranded.list_stranded(house.app, house.organization, house.ref, day, day, page=WHOLE)
     return {each.commitment.booking_id: each.reason for each in found}
 
 

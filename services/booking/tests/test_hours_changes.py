@@ -29,6 +29,7 @@ from servicekit import idempotency, ids
 from servicekit.errors import AppError
 from testkit import outbox
 from testkit.callers import member
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 
@@ -57,15 +58,15 @@ async def except_(house: House, *windows: Window, day: date | None = None) -> Ch
 
 
 async def update_shift(house: House, **fields: Any) -> Changed[Any]:
-    (shift,) = await venues.list_shifts(house.app, house.organization, house.ref)
+    (shift,) = (await venues.list_shifts(house.app, house.organization, house.ref, WHOLE))[0]
     told = {"weekdays": range(1, 8), "opens": "19:00", "last_start": "22:00", "closes": "23:30", **fields}
     told.setdefault("must_finish", False)
     return await hours.update_shift(house.app, house.organization, house.ref, shift.id, **told)
 
 
 async def reasons(house: House, first: int = 0, last: int = 30) -> list[tuple[UUID, Stranding]]:
-    _, found = await stranded.list_stranded(
-        house.app, house.organization, house.ref, house.day(first), house.day(last)
+    _, found, _ = await stranded.list_stranded(
+        house.app, house.organization, house.ref, house.day(first), house.day(last), page=WHOLE
     )
     return [(each.commitment.booking_id, each.reason) for each in found]
 
@@ -109,7 +110,7 @@ async def test_a_date_has_its_own_hours_until_they_are_deleted(house: House) -> 
     again = await hours.update_exception(app, organization, ref, made.made.id, windows=(), reason="", note="")
     assert len(again.stranded) == 1
     assert set((await shown(house))[0].values()) == {"closed"}
-    (kept,) = await hours.list_exceptions(app, organization, ref, house.day(), house.day())
+    (kept,) = (await hours.list_exceptions(app, organization, ref, house.day(), house.day(), page=WHOLE))[0]
     assert (kept, kept.windows) == (again.made, ())
     await hours.delete_exception(app, organization, ref, made.made.id)
     assert set((await shown(house))[0].values()) == {None}
@@ -121,11 +122,17 @@ async def test_a_closure_is_listed_by_the_days_it_touches_and_replaced(house: Ho
     made = (await close(house, house.day(10), last=house.day(12))).made
     app, organization, ref = house.app, house.organization, house.ref
     for first, last, found in ((0, 9, []), (9, 10, [made]), (12, 40, [made]), (13, 40, [])):
-        listed = await closures.list_closures(app, organization, ref, house.day(first), house.day(last))
+        listed = (
+            await closures.list_closures(
+                app, organization, ref, house.day(first), house.day(last), page=WHOLE
+            )
+        )[0]
         assert listed == found
     moved = Closure(made.id, (house.offering.id,), house.day(20), house.day(20), begins=600, ends=1440)
     await closures.update_closure(app, organization, ref, moved)
-    assert await closures.list_closures(app, organization, ref, house.day(), house.day(40)) == [moved]
+    assert (await closures.list_closures(app, organization, ref, house.day(), house.day(40), page=WHOLE))[
+        0
+    ] == [moved]
     for wrong in (
         Closure(made.id, (ids.new(),), moved.first, moved.last),
         Closure(ids.new(), (), moved.first, moved.last),
@@ -133,7 +140,7 @@ async def test_a_closure_is_listed_by_the_days_it_touches_and_replaced(house: Ho
         with pytest.raises(OfferingNotFound if wrong.offering_ids else ClosureNotFound):
             await closures.update_closure(app, organization, ref, wrong)
     with pytest.raises(Inconsistent):
-        await closures.list_closures(app, organization, ref, house.day(), house.day(400))
+        await closures.list_closures(app, organization, ref, house.day(), house.day(400), page=WHOLE)
 
 
 async def test_a_closure_names_who_is_stranded_and_staff_act_on_it(house: House) -> None:
@@ -163,7 +170,7 @@ async def test_every_change_of_hours_strands_who_does_not_fit_any_more(house: Ho
     assert (await update_shift(house, last_start="21:45")).stranded == [late.id]
     assert await reasons(house) == [(late.id, Stranding.CLOSED)]
     assert (await update_shift(house, opens="18:50")).stranded == []  # another grid, and open all the same
-    (shift,) = await venues.list_shifts(app, organization, ref)
+    (shift,) = (await venues.list_shifts(app, organization, ref, WHOLE))[0]
     assert (await hours.delete_shift(app, organization, ref, shift.id)).stranded == [late.id]
     with pytest.raises(ShiftNotFound):
         await hours.delete_shift(app, organization, ref, shift.id)
@@ -255,7 +262,10 @@ async def test_a_repeated_request_makes_one_closure_and_one_exception(house: Hou
         made.append((await except_(house, MORNING)).made)
     idempotency.bind(None)
     assert made[:2] == made[2:]
-    assert len(await closures.list_closures(app, organization, ref, house.day(), house.day())) == 1
+    assert (
+        len((await closures.list_closures(app, organization, ref, house.day(), house.day(), page=WHOLE))[0])
+        == 1
+    )
     await closures.delete_closure(app, organization, ref, made[0].id)
     idempotency.bind(idempotency.Key("close", b""))
     with pytest.raises(PartDeleted):
@@ -346,7 +356,7 @@ async def test_the_times_of_an_offering_are_kept_and_obeyed(
 ) -> None:
     app, organization, ref = house.app, house.organization, house.ref
     offering = await hours.update_times(app, organization, ref, house.offering.id, kept)
-    assert await venues.list_public_offerings(app, ref) == [offering]
+    assert (await venues.list_public_offerings(app, ref, WHOLE))[0] == [offering]
     assert (offering.notice_until, offering.release) == (kept.notice_until, kept.release)
     assert offering.buffer_before_minutes == kept.buffer_before_minutes
     if refusal:
@@ -363,7 +373,7 @@ async def test_who_must_finish_cannot_start_late(house: House) -> None:
     await house.book(start=house.start(21, 45))
     with pytest.raises(SlotEndsTooLate):
         await house.book(start=house.start(22))
-    (shift,) = await venues.list_shifts(house.app, house.organization, house.ref)
+    (shift,) = (await venues.list_shifts(house.app, house.organization, house.ref, WHOLE))[0]
     assert (shift.must_finish, shift.closes) == (True, 23 * 60 + 15)
 
 

@@ -43,6 +43,7 @@ from servicekit.money import Money
 from testkit import outbox
 from testkit.callers import member
 from testkit.edge import Edge
+from testkit.paging import WHOLE
 from testkit.waiting import eventually, waiting_for_locks
 
 from .conftest import House, Payments, call, refusal
@@ -136,7 +137,7 @@ async def test_terms_are_replaced_on_the_version_that_was_read(house: House) -> 
         await retire(house, 1)
     await set_times(house, house.offering)
     assert (await change_visit(house, turn_times=house.offering.turn_times)).offering.version == 4
-    (listed,) = await venues.list_public_offerings(house.app, house.ref)
+    (listed,) = (await venues.list_public_offerings(house.app, house.ref, WHOLE))[0]
     assert (listed.name, listed.version) == ("Supper", 4)
 
 
@@ -196,9 +197,9 @@ async def test_what_is_off_sale_is_sold_in_no_way_and_its_name_is_free(house: Ho
     await pacing.create_rule(app, organization, ref, Limits(sold, 60, 10, None, None, None))
     await house.book(2, house.start(days=8))
     await retire_after_cancelling(house)
-    assert await venues.list_public_offerings(app, ref) == []
-    assert await venues.list_shifts(app, organization, ref) == []
-    assert await pacing.list_rules(app, organization, ref) == []
+    assert (await venues.list_public_offerings(app, ref, WHOLE))[0] == []
+    assert (await venues.list_shifts(app, organization, ref, WHOLE))[0] == []
+    assert (await pacing.list_rules(app, organization, ref, WHOLE))[0] == []
     anyhow = Override(frozenset(Rule), "the owner's birthday")
     with pytest.raises(OfferingNotFound):
         await house.book(2)
@@ -228,7 +229,7 @@ async def test_what_is_off_sale_is_sold_in_no_way_and_its_name_is_free(house: Ho
         min_notice_minutes=0,
         max_advance_days=90,
     )
-    assert [each.id for each in await venues.list_public_offerings(app, ref)] == [again.id]
+    assert [each.id for each in (await venues.list_public_offerings(app, ref, WHOLE))[0]] == [again.id]
 
 
 async def retire_after_cancelling(house: House) -> None:

@@ -20,6 +20,7 @@ from booking.usecases import (
 from booking.usecases.floor import Joining
 from booking.usecases.pacing import Limits
 from testkit.callers import member
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 from .rooms import HALF_HOUR, book, change_visit, furnish, search, seated
@@ -57,7 +58,7 @@ async def test_neighbours_in_a_row_are_joined_as_far_as_it_takes(app: App, payme
     six = await house.book(6)
     assert seated(house, six) == {"T3", "T4", "T5"}
     assert seated(house, await house.book(1)) == {"T6"}
-    (listed,) = await venues.list_combinations(app, house.organization, house.ref)
+    (listed,) = (await venues.list_combinations(app, house.organization, house.ref, WHOLE))[0]
     assert listed.adjacency == Adjacency(3, 0, 0)
     assert listed.resource_ids == tuple(house.tables[name].id for name in ("T3", "T4", "T5", "T6"))
 

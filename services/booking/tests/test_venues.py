@@ -25,6 +25,7 @@ from comptoir.booking.v1 import events_pb2
 from servicekit import idempotency, ids, paging
 from servicekit.errors import IdempotencyKeyReused
 from testkit import outbox
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 
@@ -60,19 +61,21 @@ async def test_everything_that_was_set_up_is_read_back(house: House) -> None:
         max_party=1,
         area_id=terrace.id,
     )
-    assert await venues.list_areas(app, organization, house.ref) == [terrace]
-    resources = await venues.list_resources(app, organization, house.ref)
+    assert (await venues.list_areas(app, organization, house.ref, WHOLE))[0] == [terrace]
+    resources = (await venues.list_resources(app, organization, house.ref, WHOLE))[0]
     assert [(each.name, each.area_id) for each in resources][:2] == [("Bay 1", terrace.id), ("T1", None)]
-    assert await venues.list_combinations(app, organization, house.ref) == list(house.combinations.values())
-    assert await venues.list_public_offerings(app, house.ref) == [house.offering]
-    (shift,) = await venues.list_shifts(app, organization, house.ref)
+    assert (await venues.list_combinations(app, organization, house.ref, WHOLE))[0] == list(
+        house.combinations.values()
+    )
+    assert (await venues.list_public_offerings(app, house.ref, WHOLE))[0] == [house.offering]
+    (shift,) = (await venues.list_shifts(app, organization, house.ref, WHOLE))[0]
     assert (shift.weekdays, shift.opens) == ((1, 2, 3, 4, 5, 6, 7), 1140)
 
 
 async def test_a_venue_is_found_by_id_and_by_slug_by_anybody(house: House) -> None:
     venue = await venues.get_venue(house.app, house.ref)
     assert await venues.get_venue(house.app, VenueRef.by_slug(venue.slug)) == venue
-    own = await venues.list_resources(house.app, house.organization, VenueRef.by_slug(venue.slug))
+    own = (await venues.list_resources(house.app, house.organization, VenueRef.by_slug(venue.slug), WHOLE))[0]
     assert len(own) == 4
 
 
@@ -144,7 +147,7 @@ async def test_another_tenants_venue_is_not_there_for_members(house: House) -> N
         with pytest.raises(VenueNotFound):
             await venues.add_area(house.app, stranger, ref, name="Mine")
         with pytest.raises(VenueNotFound):
-            await venues.list_resources(house.app, stranger, ref)
+            await venues.list_resources(house.app, stranger, ref, WHOLE)
         with pytest.raises(VenueNotFound):
             await venues.add_offering(
                 house.app,

@@ -21,6 +21,7 @@ from booking.usecases import (
 )
 from booking.usecases.blocks import Blocking
 from booking.usecases.changes import Move
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 from .rooms import STAFF, add, change_visit, occupied_by, search, set_times
@@ -123,7 +124,7 @@ async def test_a_block_strands_only_whom_it_takes_something_from_while_they_have
     made = (await garage.book(1)).booking
     named = {
         each.name: each.id
-        for each in await venues.list_resources(garage.app, garage.organization, garage.ref)
+        for each in (await venues.list_resources(garage.app, garage.organization, garage.ref, WHOLE))[0]
     }
     for hours, way in (((20, 21), []), ((19, 21), [made.id])):
         start, end = (garage.start(hour) for hour in hours)
@@ -131,8 +132,8 @@ async def test_a_block_strands_only_whom_it_takes_something_from_while_they_have
         blocked = await blocks.create_block(
             garage.app, garage.organization, garage.ref, blocking, actor=STAFF
         )
-        _, found = await stranded.list_stranded(
-            garage.app, garage.organization, garage.ref, garage.day(), garage.day()
+        _, found, _ = await stranded.list_stranded(
+            garage.app, garage.organization, garage.ref, garage.day(), garage.day(), page=WHOLE
         )
         assert list(blocked.stranded) == way
         assert [each.commitment.booking_id for each in found] == way
@@ -144,7 +145,7 @@ async def test_a_block_in_the_buffer_of_a_visit_strands_it(app: App, payments: P
     made = (await house.book(2)).booking
     blocking = Blocking((), None, house.start(20, 45), house.start(21), "", strand=True)
     blocked = await blocks.create_block(house.app, house.organization, house.ref, blocking, actor=STAFF)
-    _, found = await stranded.list_stranded(
-        house.app, house.organization, house.ref, house.day(), house.day()
+    _, found, _ = await stranded.list_stranded(
+        house.app, house.organization, house.ref, house.day(), house.day(), page=WHOLE
     )
     assert list(blocked.stranded) == [each.commitment.booking_id for each in found] == [made.id]

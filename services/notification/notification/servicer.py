@@ -45,8 +45,11 @@ class NotificationServicer(rpc.NotificationServiceServicer):
     ) -> pb.ListNotificationsResponse:
         """The mails about a booking."""
         booking = ids.parse("bkg", request.booking_id, BookingNotFound)
-        found = await mails.list_mails(self._app, identity.caller().tenant, booking)
-        return pb.ListNotificationsResponse(items=[_notification(mail) for mail in found])
+        page = paging.page(request.page_size, request.page_token, "mails", request.booking_id, keys=1)
+        found, token = await mails.list_mails(self._app, identity.caller().tenant, booking, page)
+        return pb.ListNotificationsResponse(
+            items=[_notification(mail) for mail in found], next_page_token=token
+        )
 
 
 class GuestCalendarServicer(rpc.GuestCalendarServiceServicer):
@@ -79,11 +82,14 @@ class WebhookServicer(rpc.WebhookServiceServicer):
         return pb.CreateWebhookEndpointResponse(endpoint=_endpoint(endpoint), secret=secret)
 
     async def ListWebhookEndpoints(
-        self, _request: pb.ListWebhookEndpointsRequest, _: _Context
+        self, request: pb.ListWebhookEndpointsRequest, _: _Context
     ) -> pb.ListWebhookEndpointsResponse:
-        """All endpoints."""
-        found = await webhooks.list_endpoints(self._app, identity.caller().tenant)
-        return pb.ListWebhookEndpointsResponse(items=[_endpoint(endpoint) for endpoint in found])
+        """A page of the endpoints."""
+        page = paging.page(request.page_size, request.page_token, "endpoints", keys=1)
+        found, token = await webhooks.list_endpoints(self._app, identity.caller().tenant, page)
+        return pb.ListWebhookEndpointsResponse(
+            items=[_endpoint(endpoint) for endpoint in found], next_page_token=token
+        )
 
     async def DeleteWebhookEndpoint(
         self, request: pb.DeleteWebhookEndpointRequest, _: _Context

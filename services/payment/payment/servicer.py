@@ -1,7 +1,6 @@
 """gRPC messages to use cases and back. Decides nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from payment.domain.errors import PaymentNotFound
 from payment.domain.payments import Payment, PaymentStatus
 from payment.usecases import deposits, payments, privacy, provider_events
 from servicekit import identity, ids, paging
-from servicekit.errors import InvalidPageToken, InvalidRequest, Violation
+from servicekit.errors import InvalidRequest, Violation
 from servicekit.money import Money
 from servicekit.rpc.server import Registration
 
@@ -47,17 +46,10 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         """Reads a page."""
         booking_id = _booking_id(request.booking_id) if request.booking_id else None
         page = paging.page(request.page_size, request.page_token, request.booking_id, keys=2)
-        found = await payments.list_payments(
-            self._app,
-            identity.caller().tenant,
-            booking_id=booking_id,
-            size=page.size + 1,
-            after=_sort_key(page.after) if page.after else None,
+        found, token = await payments.list_payments(
+            self._app, identity.caller().tenant, page, booking_id=booking_id
         )
-        shown = found[: page.size]
-        more = len(found) > page.size
-        token = page.next_token((shown[-1].created_at.isoformat(), str(shown[-1].id))) if more else ""
-        return pb.ListPaymentsResponse(items=[_payment(each) for each in shown], next_page_token=token)
+        return pb.ListPaymentsResponse(items=[_payment(each) for each in found], next_page_token=token)
 
 
 class DepositServicer(payment_pb2_grpc.DepositServiceServicer):
@@ -134,13 +126,6 @@ def _booking_id(text: str) -> UUID:
         return ids.parse("bkg", text, InvalidRequest)
     except InvalidRequest:
         raise InvalidRequest(violations=[Violation("/booking_id", "must be the id of a booking")]) from None
-
-
-def _sort_key(after: tuple[str, ...]) -> tuple[datetime, UUID]:
-    try:
-        return paging.moment(after[0]), UUID(after[1])
-    except ValueError as error:
-        raise InvalidPageToken from error
 
 
 def _payment(payment: Payment) -> pb.Payment:

@@ -49,8 +49,9 @@ class TicketServicer(ticket_pb2_grpc.TicketServiceServicer):
         self, request: ticket_pb2.ListManagedTicketsRequest, _context: _Context
     ) -> ticket_pb2.ListManagedTicketsResponse:
         """What the guest sees."""
-        tickets = await usecases.list_managed_tickets(self._app, request.token)
-        return ticket_pb2.ListManagedTicketsResponse(items=map(_ticket, tickets))
+        page = paging.page(request.page_size, request.page_token, "managed", keys=_LIST_KEYS)
+        tickets, token = await usecases.list_managed_tickets(self._app, request.token, page)
+        return ticket_pb2.ListManagedTicketsResponse(items=map(_ticket, tickets), next_page_token=token)
 
     async def ListTickets(
         self, request: ticket_pb2.ListTicketsRequest, _context: _Context

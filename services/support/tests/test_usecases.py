@@ -15,6 +15,7 @@ from support.store import tickets as store
 from support.tables import MESSAGES, TICKETS
 from support.usecases import tickets as usecases
 from testkit.outbox import published
+from testkit.paging import WHOLE
 
 from .conftest import Desk
 
@@ -46,7 +47,7 @@ async def test_a_token_that_booking_refuses_opens_nothing(desk: Desk) -> None:
         await desk.open("somebody-else-s-token")
     assert refusal.value.reason == "MANAGE_TOKEN_INVALID"
     with pytest.raises(AppError) as refusal:
-        await usecases.list_managed_tickets(desk.app, "somebody-else-s-token")
+        await usecases.list_managed_tickets(desk.app, "somebody-else-s-token", WHOLE)
     assert refusal.value.reason == "MANAGE_TOKEN_INVALID"
     assert await _count(desk.app, TICKETS) == 0
 
@@ -192,8 +193,8 @@ async def test_a_booking_s_tickets_are_found_by_staff_and_by_its_guest(desk: Des
     page = paging.page(0, "", keys=2)
     listed, _ = await usecases.list_tickets(desk.app, desk.organization, page, booking_id=booking)
     assert [ticket.id for ticket in listed] == [second.id, first.id]
-    assert await usecases.list_managed_tickets(desk.app, link) == [first, second]
-    assert await usecases.list_managed_tickets(desk.app, desk.link()) == []
+    assert (await usecases.list_managed_tickets(desk.app, link, WHOLE))[0] == [first, second]
+    assert (await usecases.list_managed_tickets(desk.app, desk.link(), WHOLE))[0] == []
 
 
 async def test_a_message_is_described_with_what_its_mail_needs(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from auth.domain.identities import Identity, IdentityNotFound
 from auth.servicer.callers import author, person
 from auth.usecases import factors, identities, second_steps
 from comptoir.auth.v1 import factor_pb2, factor_pb2_grpc
-from servicekit import ids
+from servicekit import ids, paging
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -64,12 +64,15 @@ class FactorServicer(factor_pb2_grpc.FactorServiceServicer):
         return factor_pb2.RenewRecoveryCodesResponse(recovery_codes=codes)
 
     async def ListRememberedDevices(
-        self, _request: factor_pb2.ListRememberedDevicesRequest, _context: _Context
+        self, request: factor_pb2.ListRememberedDevicesRequest, _context: _Context
     ) -> factor_pb2.ListRememberedDevicesResponse:
         """Lists the devices that need no second factor."""
         user_id, _ = person()
-        found = await second_steps.list_remembered_devices(self._app, user_id)
-        return factor_pb2.ListRememberedDevicesResponse(items=[_shown(each) for each in found])
+        page = paging.page(request.page_size, request.page_token, "devices", str(user_id), keys=1)
+        found, token = await second_steps.list_remembered_devices(self._app, user_id, page)
+        return factor_pb2.ListRememberedDevicesResponse(
+            items=[_shown(each) for each in found], next_page_token=token
+        )
 
     async def ForgetRememberedDevice(
         self, request: factor_pb2.ForgetRememberedDeviceRequest, _context: _Context
@@ -81,12 +84,15 @@ class FactorServicer(factor_pb2_grpc.FactorServiceServicer):
         return factor_pb2.ForgetRememberedDeviceResponse()
 
     async def ListIdentities(
-        self, _request: factor_pb2.ListIdentitiesRequest, _context: _Context
+        self, request: factor_pb2.ListIdentitiesRequest, _context: _Context
     ) -> factor_pb2.ListIdentitiesResponse:
         """Lists accounts at providers."""
         user_id, _ = person()
-        found = await identities.list_identities(self._app, user_id)
-        return factor_pb2.ListIdentitiesResponse(items=[_shown_identity(each) for each in found])
+        page = paging.page(request.page_size, request.page_token, "identities", str(user_id), keys=2)
+        found, token = await identities.list_identities(self._app, user_id, page)
+        return factor_pb2.ListIdentitiesResponse(
+            items=[_shown_identity(each) for each in found], next_page_token=token
+        )
 
     async def UnlinkIdentity(
         self, request: factor_pb2.UnlinkIdentityRequest, _context: _Context

@@ -11,7 +11,7 @@ from auth.servicer.callers import author, person
 from auth.servicer.tokens import shown_tokens
 from auth.usecases import passkeys, second_steps
 from comptoir.auth.v1 import factor_pb2, factor_pb2_grpc
-from servicekit import identity, ids
+from servicekit import identity, ids, paging
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -41,12 +41,13 @@ class PasskeyServicer(factor_pb2_grpc.PasskeyServiceServicer):
         return factor_pb2.AddPasskeyResponse(passkey=_shown(passkey), recovery_codes=codes)
 
     async def ListPasskeys(
-        self, _request: factor_pb2.ListPasskeysRequest, _context: _Context
+        self, request: factor_pb2.ListPasskeysRequest, _context: _Context
     ) -> factor_pb2.ListPasskeysResponse:
         """Lists the caller's passkeys."""
         user_id, _ = person()
-        found = await passkeys.list_passkeys(self._app, user_id)
-        return factor_pb2.ListPasskeysResponse(items=[_shown(each) for each in found])
+        page = paging.page(request.page_size, request.page_token, "passkeys", str(user_id), keys=1)
+        found, token = await passkeys.list_passkeys(self._app, user_id, page)
+        return factor_pb2.ListPasskeysResponse(items=[_shown(each) for each in found], next_page_token=token)
 
     async def RenamePasskey(
         self, request: factor_pb2.RenamePasskeyRequest, _context: _Context

@@ -115,12 +115,13 @@ class MyDataServicer(rpc.MyDataServiceServicer):
         return pb.ExportMyDataResponse(request=_shown(made))
 
     async def ListMyDataExports(
-        self, _request: pb.ListMyDataExportsRequest, _context: _Context
+        self, request: pb.ListMyDataExportsRequest, _context: _Context
     ) -> pb.ListMyDataExportsResponse:
-        """All there are."""
+        """A page of them."""
         user_id, _ = person()
-        found = await privacy_wishes.list_own_exports(self._app, user_id)
-        return pb.ListMyDataExportsResponse(items=map(_shown, found))
+        page = paging.page(request.page_size, request.page_token, "data exports", str(user_id), keys=1)
+        found, token = await privacy_wishes.list_own_exports(self._app, user_id, page)
+        return pb.ListMyDataExportsResponse(items=map(_shown, found), next_page_token=token)
 
     async def DownloadMyData(
         self, request: pb.DownloadMyDataRequest, _context: _Context

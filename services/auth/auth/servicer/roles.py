@@ -10,7 +10,7 @@ from auth.servicer.callers import author
 from auth.servicer.organizations import own
 from auth.usecases import roles
 from comptoir.auth.v1 import role_pb2, role_pb2_grpc
-from servicekit import identity, ids, permissions
+from servicekit import identity, ids, paging, permissions
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -25,13 +25,17 @@ class RoleServicer(role_pb2_grpc.RoleServiceServicer):
         self, request: role_pb2.ListRolesRequest, _context: _Context
     ) -> role_pb2.ListRolesResponse:
         """Lists the built-in ones and the organization's own."""
-        found = await roles.list_roles(self._app, own(request.organization_id))
+        organization_id = own(request.organization_id)
+        page = paging.page(request.page_size, request.page_token, "roles", str(organization_id), keys=3)
+        names, found, token = await roles.list_roles(self._app, organization_id, page)
         built_in = [
-            role_pb2.Role(id=name, name=name, permissions=sorted(granted), built_in=True)
-            for name, granted in permissions.ROLES.items()
+            role_pb2.Role(id=name, name=name, permissions=sorted(permissions.ROLES[name]), built_in=True)
+            for name in names
         ]
         return role_pb2.ListRolesResponse(
-            items=[*built_in, *map(_shown, found)], permissions=sorted(permissions.ALL)
+            items=[*built_in, *map(_shown, found)],
+            permissions=sorted(permissions.ALL),
+            next_page_token=token,
         )
 
     async def CreateRole(

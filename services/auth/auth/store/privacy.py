@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from auth.domain.privacy import PrivacyRequest, Receipt, RequestKind, RequestStatus
 from auth.tables import PRIVACY_IDENTIFIERS, PRIVACY_PARTS, PRIVACY_RECEIPTS, PRIVACY_REQUESTS
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _R = PRIVACY_REQUESTS.c
 _request = sa.bindparam("request", type_=sa.Uuid)
@@ -79,11 +81,12 @@ _LIST = (
     .order_by(_newest_first)
     .limit(_most)
 )
-_EXPORTS_OF = (
-    sa.select(PRIVACY_REQUESTS)
-    .where(_R.user_id == sa.bindparam("user", type_=sa.Uuid), _R.kind == RequestKind.EXPORT.value)
-    .order_by(_newest_first)
-    .limit(_most)
+_EXPORTS_OF = Keyset(
+    sa.select(PRIVACY_REQUESTS).where(
+        _R.user_id == sa.bindparam("user", type_=sa.Uuid), _R.kind == RequestKind.EXPORT.value
+    ),
+    _R.id,
+    newest_first=True,
 )
 _SAVE = (
     sa.update(PRIVACY_REQUESTS)
@@ -181,9 +184,10 @@ async def list_requests(
     return await _all(tx, _LIST, {"organization": organization, "before": before, "most": most})
 
 
-async def list_exports_of(tx: Transaction, user_id: UUID, *, most: int) -> list[PrivacyRequest]:
-    """Exports of an account, the newest first."""
-    return await _all(tx, _EXPORTS_OF, {"user": user_id, "most": most})
+async def page_of_exports_of(tx: Transaction, user_id: UUID, page: Page) -> tuple[list[PrivacyRequest], str]:
+    """A page of the exports of an account, the newest first, and the token of the next."""
+    rows, token = await _EXPORTS_OF.read(tx, page, {"user": user_id})
+    return await _with_receipts(tx, rows), token
 
 
 async def save_request(tx: Transaction, request: PrivacyRequest) -> None:
@@ -254,7 +258,10 @@ async def _one(tx: Transaction, query: sa.Executable, values: Mapping[str, Any])
 
 
 async def _all(tx: Transaction, query: sa.Executable, values: Mapping[str, Any]) -> list[PrivacyRequest]:
-    rows = (await tx.execute(query, values)).mappings().all()
+    return await _with_receipts(tx, (await tx.execute(query, values)).mappings().all())
+
+
+async def _with_receipts(tx: Transaction, rows: Sequence[sa.RowMapping]) -> list[PrivacyRequest]:
     if not rows:
         return []
     receipts: dict[UUID, list[Receipt]] = {row["id"]: [] for row in rows}

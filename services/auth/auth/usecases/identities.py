@@ -11,12 +11,14 @@ from auth.store import identities as store
 from auth.store import passkeys as passkey_store
 from auth.usecases.factors import lock_user
 from servicekit import ids
+from servicekit.paging import Page
 
 
-async def list_identities(app: App, user_id: UUID) -> list[Identity]:
-    """Those that are linked to the user's account, the oldest first."""
+async def list_identities(app: App, user_id: UUID, page: Page) -> tuple[list[Identity], str]:
+    """A page of those linked to the user's account, the oldest first, and the token of the next."""
     async with app.db.begin_platform(reason="list the caller's identities") as tx:
-        return await store.list_identities(tx, user_id)
+        found = await store.list_identities(tx, user_id)
+    return page.cut(found, lambda each: (each.created_at.isoformat(), each.id.hex))
 
 
 async def unlink_identity(app: App, user_id: UUID, identity_id: UUID, *, by: Author) -> None:

@@ -21,6 +21,7 @@ from auth.usecases.account_mails import write_to
 from auth.usecases.factors import first_recovery_codes, forget_what_stood_in, lock_user, record
 from servicekit import ids
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 
 async def begin_passkey(app: App, user_id: UUID, *, by: Author) -> str:
@@ -86,10 +87,11 @@ async def add_passkey(
     return added
 
 
-async def list_passkeys(app: App, user_id: UUID) -> list[Passkey]:
-    """The user's passkeys, the oldest first."""
+async def list_passkeys(app: App, user_id: UUID, page: Page) -> tuple[list[Passkey], str]:
+    """A page of the user's passkeys, the oldest first, and the token of the next."""
     async with app.db.begin_platform(reason="list the caller's passkeys") as tx:
-        return await store.list_passkeys(tx, user_id)
+        found = await store.list_passkeys(tx, user_id)
+    return page.cut(found, lambda each: (each.id.hex,))
 
 
 async def rename_passkey(app: App, user_id: UUID, passkey_id: UUID, name: str) -> Passkey:

@@ -19,7 +19,6 @@ from servicekit.errors import Busy, InvalidPageToken
 from servicekit.paging import Page
 
 _AFTER_ALL = UUID(int=2**128 - 1)
-_MOST_OWN = 100
 
 
 async def create_request(
@@ -144,10 +143,10 @@ async def forget_account(app: App, tx: Transaction, user_id: UUID, rows: Mapping
     await progress.begin(tx, request, rows)
 
 
-async def list_own_exports(app: App, user_id: UUID) -> list[PrivacyRequest]:
-    """The exports of a person's account, the newest first; a hundred at most."""
+async def list_own_exports(app: App, user_id: UUID, page: Page) -> tuple[list[PrivacyRequest], str]:
+    """A page of the exports of a person's account, the newest first, and the token of the next."""
     async with app.db.begin_platform(reason="list the exports of an account") as tx:
-        return await store.list_exports_of(tx, user_id, most=_MOST_OWN)
+        return await store.page_of_exports_of(tx, user_id, page)
 
 
 async def download(

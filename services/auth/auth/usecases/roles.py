@@ -9,15 +9,26 @@ from auth.domain.roles import MOST_ROLES, Giver, Grant, Role, RoleNotFound, TooM
 from auth.store import audit
 from auth.store import roles as store
 from auth.usecases.givers import enter
-from servicekit import ids
+from servicekit import ids, permissions
 from servicekit.database import Transaction
 from servicekit.identity import Caller
+from servicekit.paging import Page
 
 
-async def list_roles(app: App, organization_id: UUID) -> list[Role]:
-    """The organization's own roles, by name."""
+async def list_roles(app: App, organization_id: UUID, page: Page) -> tuple[list[str], list[Role], str]:
+    """A page of the names of the built-in roles and of the organization's own by name, and the next token."""
     async with app.db.begin(organization_id) as tx:
-        return await store.list_roles(tx, organization_id)
+        found = await store.list_roles(tx, organization_id)
+    built_in = {name: number for number, name in enumerate(permissions.ROLES)}
+    whole: list[str | Role] = [*built_in, *found]
+    shown, token = page.cut(
+        whole,
+        lambda each: (
+            ("", f"{built_in[each]:02}", each) if isinstance(each, str) else ("own", each.name, each.id.hex)
+        ),
+    )
+    names = [each for each in shown if isinstance(each, str)]
+    return names, [each for each in shown if isinstance(each, Role)], token
 
 
 async def create_role(app: App, caller: Caller, *, name: str, allowed: Iterable[str], by: Author) -> Role:

@@ -27,6 +27,7 @@ from auth.usecases.sessions import open_session
 from auth.usecases.ways_in import refuse_other_ways
 from servicekit import ids
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 
 async def answer_challenge(
@@ -107,10 +108,11 @@ async def log_in_with_passkey(app: App, answer: str, *, by: Author, user_agent: 
     return tokens
 
 
-async def list_remembered_devices(app: App, user_id: UUID) -> list[RememberedDevice]:
-    """The devices of the user that need not give the second factor, the newest first."""
+async def list_remembered_devices(app: App, user_id: UUID, page: Page) -> tuple[list[RememberedDevice], str]:
+    """A page of the devices that need not give the second factor, newest first, and the next token."""
     async with app.db.begin_platform(reason="list the caller's devices") as tx:
-        return await store.list_devices(tx, user_id)
+        found = await store.list_devices(tx, user_id)
+    return page.cut(found, lambda each: (each.id.hex,), newest_first=True)
 
 
 async def forget_remembered_device(app: App, user_id: UUID, device_id: UUID) -> None:

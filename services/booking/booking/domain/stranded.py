@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -37,6 +37,8 @@ class Commitment:
     booking_id: UUID
     offering_id: UUID
     service_date: date
+    start_at: datetime
+    """The start as it was written, fractions of a second included."""
     start: int
     end: int
     party_size: int

@@ -8,7 +8,7 @@ from booking.app import App
 from booking.domain.blocks import BlockNotFound
 from booking.domain.venues import AreaNotFound
 from booking.events.messages import moment
-from booking.servicer.reading import calendar_day, resource_ids, venue_ref
+from booking.servicer.reading import calendar_day, page, resource_ids, venue_ref
 from booking.usecases import blocks
 from booking.usecases.blocks import Blocked, Blocking
 from booking.usecases.directory import staff
@@ -48,14 +48,16 @@ class BlockServicer(blocks_pb2_grpc.BlockServiceServicer):
         self, request: blocks_pb2.ListBlocksRequest, _context: _Context
     ) -> blocks_pb2.ListBlocksResponse:
         """Lists what is blocked on some days."""
-        found = await blocks.list_blocks(
+        first: str = getattr(request, "from")  # a keyword of Python
+        found, token = await blocks.list_blocks(
             self._app,
             identity.caller().tenant,
             venue_ref(request.venue_id),
-            calendar_day(getattr(request, "from"), "/from"),  # a keyword of Python
+            calendar_day(first, "/from"),
             calendar_day(request.to, "/to"),
+            page=page(request, "blocks", request.venue_id, first, request.to, keys=2),
         )
-        return blocks_pb2.ListBlocksResponse(items=map(_message, found))
+        return blocks_pb2.ListBlocksResponse(items=map(_message, found), next_page_token=token)
 
     async def DeleteBlock(
         self, request: blocks_pb2.DeleteBlockRequest, _context: _Context

@@ -17,7 +17,7 @@ from booking.servicer.reading import (
     calendar_day,
     guest,
     override,
-    page_by_start,
+    page,
     reason,
     start_of,
     starts_elsewhere,
@@ -77,7 +77,7 @@ class BookingServicer(VisitRpcs, FloorRpcs):
             identity.caller().tenant,
             venue_ref(request.venue_id),
             day=calendar_day(request.date),
-            page=page_by_start(request.page_size, request.page_token, request.venue_id, request.date),
+            page=page(request, "bookings", request.venue_id, request.date, keys=2),
         )
         return booking_pb2.ListBookingsResponse(items=map(booking_message, found), next_page_token=token)
 
@@ -85,11 +85,16 @@ class BookingServicer(VisitRpcs, FloorRpcs):
         self, request: booking_pb2.ListBookingChangesRequest, _context: _Context
     ) -> booking_pb2.ListBookingChangesResponse:
         """Lists a booking's history."""
-        booking, changed = await bookings.list_history(
-            self._app, identity.caller().tenant, booking_id(request.booking_id)
+        booking, changed, token = await bookings.list_history(
+            self._app,
+            identity.caller().tenant,
+            booking_id(request.booking_id),
+            page(request, "history", request.booking_id, keys=1),
         )
         zone = ZoneInfo(booking.time_zone)
-        return booking_pb2.ListBookingChangesResponse(items=[change_message(zone, each) for each in changed])
+        return booking_pb2.ListBookingChangesResponse(
+            items=[change_message(zone, each) for each in changed], next_page_token=token
+        )
 
     async def CancelBooking(
         self, request: booking_pb2.CancelBookingRequest, _context: _Context

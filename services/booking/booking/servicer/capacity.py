@@ -14,7 +14,7 @@ from booking.domain.pacing import PacingRule, PacingRuleNotFound
 from booking.domain.turns import Turns, TurnTime, WeekdayTurns
 from booking.domain.venues import Adjacency, AreaNotFound, CombinationNotFound, ResourceNotFound
 from booking.events.messages import KINDS, combination_message, offering_message, resource_message
-from booking.servicer.reading import venue_ref
+from booking.servicer.reading import page, venue_ref
 from booking.usecases import floor, pacing
 from booking.usecases.floor import Furnishing, Joining, VisitChange
 from booking.usecases.pacing import Limits
@@ -139,8 +139,13 @@ class CapacityServicer(capacity_pb2_grpc.CapacityServiceServicer):
         self, request: capacity_pb2.ListPacingRulesRequest, _context: _Context
     ) -> capacity_pb2.ListPacingRulesResponse:
         """Lists a venue's rules."""
-        found = await pacing.list_rules(self._app, identity.caller().tenant, venue_ref(request.venue_id))
-        return capacity_pb2.ListPacingRulesResponse(items=map(_rule, found))
+        found, token = await pacing.list_rules(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            page(request, "pacing rules", request.venue_id, keys=1),
+        )
+        return capacity_pb2.ListPacingRulesResponse(items=map(_rule, found), next_page_token=token)
 
     async def UpdatePacingRule(
         self, request: capacity_pb2.UpdatePacingRuleRequest, _context: _Context

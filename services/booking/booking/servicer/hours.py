@@ -16,12 +16,13 @@ from booking.domain.stranded import Stranding
 from booking.domain.windows import DateExceptionNotFound, Window
 from booking.events.hours import closure_message, exception_message, shift_message
 from booking.events.messages import moment, offering_message
-from booking.servicer.reading import calendar_day, lead, venue_ref
+from booking.servicer.reading import calendar_day, lead, page, venue_ref
 from booking.usecases import closures, hours, stranded
 from booking.usecases.hours import Times
 from booking.usecases.stranded import Stranded
 from comptoir.booking.v1 import hours_pb2, hours_pb2_grpc
 from servicekit import identity, ids
+from servicekit.paging import Page
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _REASONS = {
@@ -93,10 +94,16 @@ class HoursServicer(hours_pb2_grpc.HoursServiceServicer):
         self, request: hours_pb2.ListDateExceptionsRequest, _context: _Context
     ) -> hours_pb2.ListDateExceptionsResponse:
         """Lists the exceptions of some dates."""
-        found = await hours.list_exceptions(
-            self._app, identity.caller().tenant, venue_ref(request.venue_id), *_days(request)
+        found, token = await hours.list_exceptions(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            *_days(request),
+            page=_page(request, "exceptions"),
         )
-        return hours_pb2.ListDateExceptionsResponse(items=map(exception_message, found))
+        return hours_pb2.ListDateExceptionsResponse(
+            items=map(exception_message, found), next_page_token=token
+        )
 
     async def UpdateDateException(
         self, request: hours_pb2.UpdateDateExceptionRequest, _context: _Context
@@ -142,10 +149,14 @@ class HoursServicer(hours_pb2_grpc.HoursServiceServicer):
         self, request: hours_pb2.ListClosuresRequest, _context: _Context
     ) -> hours_pb2.ListClosuresResponse:
         """Lists the closures of some days."""
-        found = await closures.list_closures(
-            self._app, identity.caller().tenant, venue_ref(request.venue_id), *_days(request)
+        found, token = await closures.list_closures(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            *_days(request),
+            page=_page(request, "closures"),
         )
-        return hours_pb2.ListClosuresResponse(items=map(closure_message, found))
+        return hours_pb2.ListClosuresResponse(items=map(closure_message, found), next_page_token=token)
 
     async def UpdateClosure(
         self, request: hours_pb2.UpdateClosureRequest, _context: _Context
@@ -198,10 +209,15 @@ class HoursServicer(hours_pb2_grpc.HoursServiceServicer):
         self, request: hours_pb2.ListStrandedBookingsRequest, _context: _Context
     ) -> hours_pb2.ListStrandedBookingsResponse:
         """Lists what is stranded on some days."""
-        zone, found = await stranded.list_stranded(
-            self._app, identity.caller().tenant, venue_ref(request.venue_id), *_days(request)
+        zone, found, token = await stranded.list_stranded(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            *_days(request),
+            page=_page(request, "stranded"),
         )
-        return hours_pb2.ListStrandedBookingsResponse(items=[_stranded(zone, each) for each in found])
+        items = [_stranded(zone, each) for each in found]
+        return hours_pb2.ListStrandedBookingsResponse(items=items, next_page_token=token)
 
 
 def _windows(request: Any) -> list[Window]:
@@ -234,6 +250,11 @@ def _closure(closure_id: UUID, request: Any) -> Closure:
 def _days(request: Any) -> tuple[date, date]:
     # A keyword of Python.
     return calendar_day(getattr(request, "from"), "/from"), calendar_day(request.to, "/to")
+
+
+def _page(request: Any, name: str) -> Page:
+    """Each of these lists is sorted by a day or a start, and by id."""
+    return page(request, name, request.venue_id, getattr(request, "from"), request.to, keys=2)
 
 
 def _bookings(booking_ids: Iterable[UUID]) -> list[str]:

@@ -9,7 +9,7 @@ from booking.domain.offerings import DepositRule, OfferingNotFound
 from booking.domain.terms import RequestRule, Terms
 from booking.events.messages import offering_message
 from booking.servicer.capacity import filling, operations, turn_times, weekday_turns
-from booking.servicer.reading import lead, venue_ref
+from booking.servicer.reading import lead, page, venue_ref
 from booking.usecases import offerings, venues
 from booking.usecases.offerings import Pricing
 from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
@@ -54,8 +54,12 @@ class OfferingRpcs(venue_pb2_grpc.VenueServiceServicer):
         self, request: venue_pb2.ListOfferingsRequest, _context: _Context
     ) -> venue_pb2.ListOfferingsResponse:
         """Lists any venue's offerings."""
-        found = await venues.list_public_offerings(self._app, venue_ref(request.venue_id))
-        return venue_pb2.ListOfferingsResponse(items=map(offering_message, found))
+        found, token = await venues.list_public_offerings(
+            self._app,
+            venue_ref(request.venue_id),
+            page(request, "offerings", request.venue_id, keys=2),
+        )
+        return venue_pb2.ListOfferingsResponse(items=map(offering_message, found), next_page_token=token)
 
     async def UpdateOfferingTerms(
         self, request: venue_pb2.UpdateOfferingTermsRequest, _context: _Context

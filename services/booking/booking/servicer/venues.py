@@ -18,7 +18,7 @@ from booking.events.messages import (
 )
 from booking.servicer.capacity import adjacency, area_id
 from booking.servicer.offerings import OfferingRpcs
-from booking.servicer.reading import page_by_name, venue_ref
+from booking.servicer.reading import page, venue_ref
 from booking.usecases import venues
 from comptoir.booking.v1 import venue_pb2
 from servicekit import identity, ids
@@ -71,8 +71,9 @@ class VenueServicer(OfferingRpcs):
         self, request: venue_pb2.ListVenuesRequest, _context: _Context
     ) -> venue_pb2.ListVenuesResponse:
         """Lists the caller's venues."""
-        page = page_by_name(request.page_size, request.page_token)
-        found, token = await venues.list_venues(self._app, identity.caller().tenant, page)
+        found, token = await venues.list_venues(
+            self._app, identity.caller().tenant, page(request, "venues", keys=2)
+        )
         return venue_pb2.ListVenuesResponse(items=map(venue_message, found), next_page_token=token)
 
     async def CreateArea(
@@ -88,8 +89,13 @@ class VenueServicer(OfferingRpcs):
         self, request: venue_pb2.ListAreasRequest, _context: _Context
     ) -> venue_pb2.ListAreasResponse:
         """Lists a venue's areas."""
-        found = await venues.list_areas(self._app, identity.caller().tenant, venue_ref(request.venue_id))
-        return venue_pb2.ListAreasResponse(items=map(area_message, found))
+        found, token = await venues.list_areas(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            page(request, "areas", request.venue_id, keys=2),
+        )
+        return venue_pb2.ListAreasResponse(items=map(area_message, found), next_page_token=token)
 
     async def CreateResource(
         self, request: venue_pb2.CreateResourceRequest, _context: _Context
@@ -115,8 +121,13 @@ class VenueServicer(OfferingRpcs):
         self, request: venue_pb2.ListResourcesRequest, _context: _Context
     ) -> venue_pb2.ListResourcesResponse:
         """Lists a venue's resources."""
-        found = await venues.list_resources(self._app, identity.caller().tenant, venue_ref(request.venue_id))
-        return venue_pb2.ListResourcesResponse(items=map(resource_message, found))
+        found, token = await venues.list_resources(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            page(request, "resources", request.venue_id, keys=2),
+        )
+        return venue_pb2.ListResourcesResponse(items=map(resource_message, found), next_page_token=token)
 
     async def CreateCombination(
         self, request: venue_pb2.CreateCombinationRequest, _context: _Context
@@ -138,10 +149,15 @@ class VenueServicer(OfferingRpcs):
         self, request: venue_pb2.ListCombinationsRequest, _context: _Context
     ) -> venue_pb2.ListCombinationsResponse:
         """Lists a venue's combinations."""
-        found = await venues.list_combinations(
-            self._app, identity.caller().tenant, venue_ref(request.venue_id)
+        found, token = await venues.list_combinations(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            page(request, "combinations", request.venue_id, keys=2),
         )
-        return venue_pb2.ListCombinationsResponse(items=map(combination_message, found))
+        return venue_pb2.ListCombinationsResponse(
+            items=map(combination_message, found), next_page_token=token
+        )
 
     async def CreateShift(
         self, request: venue_pb2.CreateShiftRequest, _context: _Context
@@ -164,5 +180,10 @@ class VenueServicer(OfferingRpcs):
         self, request: venue_pb2.ListShiftsRequest, _context: _Context
     ) -> venue_pb2.ListShiftsResponse:
         """Lists a venue's shifts."""
-        found = await venues.list_shifts(self._app, identity.caller().tenant, venue_ref(request.venue_id))
-        return venue_pb2.ListShiftsResponse(items=map(shift_message, found))
+        found, token = await venues.list_shifts(
+            self._app,
+            identity.caller().tenant,
+            venue_ref(request.venue_id),
+            page(request, "shifts", request.venue_id, keys=3),
+        )
+        return venue_pb2.ListShiftsResponse(items=map(shift_message, found), next_page_token=token)

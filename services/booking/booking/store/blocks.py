@@ -12,6 +12,8 @@ from booking.domain.blocks import LONGEST, Block, Span, fillings
 from booking.store.sweeps import room_appeared
 from booking.tables import ALLOCATIONS, BLOCKS, BOOKINGS
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _MOMENT = sa.DateTime(timezone=True)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
@@ -28,6 +30,7 @@ _TOUCHING = (
     )
     .order_by(BLOCKS.c.start_at, BLOCKS.c.id)
 )
+_PAGES = Keyset(_TOUCHING, BLOCKS.c.start_at, BLOCKS.c.id)
 _GET = sa.select(BLOCKS).where(BLOCKS.c.venue_id == _venue, BLOCKS.c.id == _block)
 _OCCUPY = insert(ALLOCATIONS).on_conflict_do_nothing()
 _RELEASE = (
@@ -88,6 +91,15 @@ async def list_touching(tx: Transaction, venue_id: UUID, start: datetime, end: d
     """The blocks of a venue that have some of [start, end), by start."""
     values = {"venue": venue_id, "start": start, "end": end, "earliest": start - LONGEST}
     return [_of(row) for row in (await tx.execute(_TOUCHING, values)).mappings()]
+
+
+async def page_of_touching(
+    tx: Transaction, venue_id: UUID, start: datetime, end: datetime, page: Page
+) -> tuple[list[Block], str]:
+    """A page of the same by start and id, and the token of the next."""
+    values = {"venue": venue_id, "start": start, "end": end, "earliest": start - LONGEST}
+    rows, token = await _PAGES.read(tx, page, values)
+    return [_of(row) for row in rows], token
 
 
 async def list_taken(tx: Transaction, block: Block) -> list[tuple[Span, UUID | None, bool]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,10 +29,10 @@ from booking.store.guests import GUEST_COLUMNS, guest_of
 from booking.store.sweeps import room_appeared
 from booking.tables import ALLOCATIONS, BOOKING_CHANGES, BOOKINGS, GUESTS, MANAGE_TOKENS, VENUES
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
 from servicekit.money import Money
 from servicekit.paging import Page
 
-_MOMENT = sa.DateTime(timezone=True)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _id = sa.bindparam("id", type_=sa.Uuid)
 _booking = sa.bindparam("booking", type_=sa.Uuid)
@@ -49,17 +48,13 @@ _SELECT = (
 )
 _GET = _SELECT.where(BOOKINGS.c.id == _id)
 _LOCK = _GET.with_for_update(of=BOOKINGS)
-_LIST = (
+_PAGES = Keyset(
     _SELECT.where(
         BOOKINGS.c.venue_id == sa.bindparam("venue", type_=sa.Uuid),
         BOOKINGS.c.service_date == sa.bindparam("day", type_=sa.Date),
-    )
-    .order_by(BOOKINGS.c.start_at, BOOKINGS.c.id)
-    .limit(sa.bindparam("size", type_=sa.Integer))
-)
-_LIST_AFTER = _LIST.where(
-    sa.tuple_(BOOKINGS.c.start_at, BOOKINGS.c.id)
-    > sa.tuple_(sa.bindparam("start", type_=_MOMENT), sa.bindparam("id", type_=sa.Uuid))
+    ),
+    BOOKINGS.c.start_at,
+    BOOKINGS.c.id,
 )
 _OF_SERIES = _SELECT.where(BOOKINGS.c.series_id == sa.bindparam("series", type_=sa.Uuid)).order_by(
     BOOKINGS.c.series_date
@@ -85,6 +80,7 @@ _CHANGES = (
     .where(BOOKING_CHANGES.c.booking_id == _booking)
     .order_by(BOOKING_CHANGES.c.version)
 )
+_CHANGE_PAGES = Keyset(_CHANGES, BOOKING_CHANGES.c.version)
 _FIND_TOKEN = sa.select(MANAGE_TOKENS.c.organization_id, MANAGE_TOKENS.c.booking_id).where(
     MANAGE_TOKENS.c.token_hash == sa.bindparam("hash", type_=sa.LargeBinary)
 )
@@ -111,15 +107,12 @@ async def lock_booking(tx: Transaction, booking_id: UUID) -> Booking | None:
     return _one((await tx.execute(_LOCK, {"id": booking_id})).mappings().one_or_none())
 
 
-async def list_bookings(tx: Transaction, venue_id: UUID, day: date, page: Page) -> list[Booking]:
-    """One more than a page of a service day, by start. The page's keys are start and id."""
-    query = _LIST
-    values: dict[str, Any] = {"venue": venue_id, "day": day, "size": page.size + 1}
-    if page.after:
-        start, booking_id = page.after
-        query = _LIST_AFTER
-        values |= {"start": datetime.fromisoformat(start), "id": UUID(booking_id)}
-    return [_of(row) for row in (await tx.execute(query, values)).mappings()]
+async def page_of_bookings(
+    tx: Transaction, venue_id: UUID, day: date, page: Page
+) -> tuple[list[Booking], str]:
+    """A page of a service day by start and id, and the token of the next."""
+    rows, token = await _PAGES.read(tx, page, {"venue": venue_id, "day": day})
+    return [_of(row) for row in rows], token
 
 
 async def list_of_series(tx: Transaction, series_id: UUID) -> list[Booking]:
@@ -243,17 +236,13 @@ async def keep_for_good(tx: Transaction, booking_id: UUID) -> None:
 
 async def list_changes(tx: Transaction, booking_id: UUID) -> list[Change]:
     """Everything that happened to a booking, oldest first."""
-    return [
-        Change(
-            version=row.version,
-            kind=ChangeKind(row.kind),
-            actor=Actor(ActorKind(row.actor), row.user_id),
-            at=row.changed_at,
-            reason=Reason(row.reason_code, row.reason),
-            differences=row.differences,
-        )
-        for row in await tx.execute(_CHANGES, {"booking": booking_id})
-    ]
+    return [_change(row) for row in (await tx.execute(_CHANGES, {"booking": booking_id})).mappings()]
+
+
+async def page_of_changes(tx: Transaction, booking_id: UUID, page: Page) -> tuple[list[Change], str]:
+    """A page of the same, and the token of the next."""
+    rows, token = await _CHANGE_PAGES.read(tx, page, {"booking": booking_id})
+    return [_change(row) for row in rows], token
 
 
 async def insert_token(tx: Transaction, booking_id: UUID, token_hash: bytes) -> None:
@@ -273,6 +262,17 @@ async def find_token(tx: Transaction, token_hash: bytes) -> tuple[UUID, UUID] | 
     """Organization and booking of any link of the platform. For platform transactions."""
     row = (await tx.execute(_FIND_TOKEN, {"hash": token_hash})).one_or_none()
     return None if row is None else (row.organization_id, row.booking_id)
+
+
+def _change(row: sa.RowMapping) -> Change:
+    return Change(
+        version=row["version"],
+        kind=ChangeKind(row["kind"]),
+        actor=Actor(ActorKind(row["actor"]), row["user_id"]),
+        at=row["changed_at"],
+        reason=Reason(row["reason_code"], row["reason"]),
+        differences=row["differences"],
+    )
 
 
 def _price_per_person(row: sa.RowMapping) -> Money | None:

@@ -19,6 +19,8 @@ from booking.store.refusals import refusing
 from booking.tables import ALLOCATIONS, BLOCKS, COMBINATION_MEMBERS, COMBINATIONS, RESOURCES
 from servicekit.database import Transaction
 from servicekit.errors import AppError
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _REFUSALS: dict[str, type[AppError]] = {
     "resources_name_taken": NameTaken,
@@ -50,6 +52,8 @@ _COMBINATIONS = (
     .where(COMBINATIONS.c.venue_id == _venue)
     .order_by(COMBINATIONS.c.name)
 )
+_RESOURCE_PAGES = Keyset(_RESOURCES, RESOURCES.c.name, RESOURCES.c.id)
+_COMBINATION_PAGES = Keyset(_COMBINATIONS, COMBINATIONS.c.name, COMBINATIONS.c.id)
 _SAVE_RESOURCE = sa.update(RESOURCES).where(RESOURCES.c.id == _key)
 _SAVE_COMBINATION = sa.update(COMBINATIONS).where(COMBINATIONS.c.id == _key)
 _DELETE_COMBINATION = sa.delete(COMBINATIONS).where(COMBINATIONS.c.id == _key)
@@ -73,36 +77,24 @@ _BLOCKING = sa.select(BLOCKS.c.id).where(
 
 async def list_resources(tx: Transaction, venue_id: UUID) -> list[Resource]:
     """All resources by name, also those out of service."""
-    return [
-        Resource(
-            id=row.id,
-            name=row.name,
-            kind=ResourceKind(row.kind),
-            min_party=row.min_party,
-            max_party=row.max_party,
-            area_id=row.area_id,
-            attributes=frozenset(row.attributes),
-            priority=row.priority,
-            online=row.online,
-            in_service=row.in_service,
-        )
-        for row in await tx.execute(_RESOURCES, {"venue": venue_id})
-    ]
+    return [_resource(row) for row in (await tx.execute(_RESOURCES, {"venue": venue_id})).mappings()]
+
+
+async def page_of_resources(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[Resource], str]:
+    """A page by name and id, also of those out of service, and the token of the next."""
+    rows, token = await _RESOURCE_PAGES.read(tx, page, {"venue": venue_id})
+    return [_resource(row) for row in rows], token
 
 
 async def list_combinations(tx: Transaction, venue_id: UUID) -> list[Combination]:
     """All combinations by name."""
-    return [
-        Combination(
-            row.id,
-            row.name,
-            tuple(row.members),
-            row.min_party,
-            row.max_party,
-            adjacency_of(row.max_joined, row.seats_lost_per_joint, row.run_min_party),
-        )
-        for row in await tx.execute(_COMBINATIONS, {"venue": venue_id})
-    ]
+    return [_combination(row) for row in (await tx.execute(_COMBINATIONS, {"venue": venue_id})).mappings()]
+
+
+async def page_of_combinations(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[Combination], str]:
+    """A page by name and id, and the token of the next."""
+    rows, token = await _COMBINATION_PAGES.read(tx, page, {"venue": venue_id})
+    return [_combination(row) for row in rows], token
 
 
 async def insert_resource(tx: Transaction, venue_id: UUID, resource: Resource) -> None:
@@ -163,6 +155,32 @@ def adjacency_of(
     if max_joined is None or seats_lost_per_joint is None or min_party is None:
         return None
     return Adjacency(max_joined, seats_lost_per_joint, min_party)
+
+
+def _resource(row: sa.RowMapping) -> Resource:
+    return Resource(
+        id=row["id"],
+        name=row["name"],
+        kind=ResourceKind(row["kind"]),
+        min_party=row["min_party"],
+        max_party=row["max_party"],
+        area_id=row["area_id"],
+        attributes=frozenset(row["attributes"]),
+        priority=row["priority"],
+        online=row["online"],
+        in_service=row["in_service"],
+    )
+
+
+def _combination(row: sa.RowMapping) -> Combination:
+    return Combination(
+        row["id"],
+        row["name"],
+        tuple(row["members"]),
+        row["min_party"],
+        row["max_party"],
+        adjacency_of(row["max_joined"], row["seats_lost_per_joint"], row["run_min_party"]),
+    )
 
 
 def _resource_row(resource: Resource) -> dict[str, Any]:

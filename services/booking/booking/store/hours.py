@@ -18,6 +18,8 @@ from booking.store.refusals import refusing
 from booking.tables import CLOSURES, DATE_EXCEPTIONS, OFFERINGS, SHIFTS
 from servicekit.database import Transaction
 from servicekit.errors import AppError
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _REFUSALS: dict[str, type[AppError]] = {
     "shifts_of_offering": OfferingNotFound,
@@ -43,6 +45,9 @@ _CLOSURES = (
     .where(CLOSURES.c.venue_id == _venue, CLOSURES.c.last_date >= _first, CLOSURES.c.first_date <= _last)
     .order_by(CLOSURES.c.first_date, CLOSURES.c.id)
 )
+_SHIFT_PAGES = Keyset(_SHIFTS, SHIFTS.c.weekdays, SHIFTS.c.opens, SHIFTS.c.id)
+_EXCEPTION_PAGES = Keyset(_EXCEPTIONS, DATE_EXCEPTIONS.c.service_date, DATE_EXCEPTIONS.c.id)
+_CLOSURE_PAGES = Keyset(_CLOSURES, CLOSURES.c.first_date, CLOSURES.c.id)
 _EXCEPTION = sa.select(DATE_EXCEPTIONS).where(
     DATE_EXCEPTIONS.c.venue_id == _venue, DATE_EXCEPTIONS.c.id == _key
 )
@@ -52,18 +57,13 @@ _TIMES = sa.update(OFFERINGS).where(OFFERINGS.c.venue_id == _venue, OFFERINGS.c.
 
 async def list_shifts(tx: Transaction, venue_id: UUID) -> list[Shift]:
     """All shifts by weekday and opening time."""
-    return [
-        Shift(
-            id=row.id,
-            offering_id=row.offering_id,
-            weekdays=tuple(row.weekdays),
-            opens=row.opens,
-            last_start=row.last_start,
-            closes=row.closes,
-            must_finish=row.must_finish,
-        )
-        for row in await tx.execute(_SHIFTS, {"venue": venue_id})
-    ]
+    return [_shift(row) for row in (await tx.execute(_SHIFTS, {"venue": venue_id})).mappings()]
+
+
+async def page_of_shifts(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[Shift], str]:
+    """A page by weekdays, opening time and id, and the token of the next."""
+    rows, token = await _SHIFT_PAGES.read(tx, page, {"venue": venue_id})
+    return [_shift(row) for row in rows], token
 
 
 async def list_exceptions(tx: Transaction, venue_id: UUID, first: date, last: date) -> list[DateException]:
@@ -72,10 +72,28 @@ async def list_exceptions(tx: Transaction, venue_id: UUID, first: date, last: da
     return [_exception(row) for row in (await tx.execute(_EXCEPTIONS, values)).mappings()]
 
 
+async def page_of_exceptions(
+    tx: Transaction, venue_id: UUID, first: date, last: date, page: Page
+) -> tuple[list[DateException], str]:
+    """A page of the same by date and id, and the token of the next."""
+    values = {"venue": venue_id, "first": first, "last": last}
+    rows, token = await _EXCEPTION_PAGES.read(tx, page, values)
+    return [_exception(row) for row in rows], token
+
+
 async def list_closures(tx: Transaction, venue_id: UUID, first: date, last: date) -> list[Closure]:
     """The closures of which some day lies between two dates, by their first day."""
     values = {"venue": venue_id, "first": first, "last": last}
     return [_closure(row) for row in (await tx.execute(_CLOSURES, values)).mappings()]
+
+
+async def page_of_closures(
+    tx: Transaction, venue_id: UUID, first: date, last: date, page: Page
+) -> tuple[list[Closure], str]:
+    """A page of the same by first day and id, and the token of the next."""
+    values = {"venue": venue_id, "first": first, "last": last}
+    rows, token = await _CLOSURE_PAGES.read(tx, page, values)
+    return [_closure(row) for row in rows], token
 
 
 async def get_exception(tx: Transaction, venue_id: UUID, exception_id: UUID) -> DateException | None:
@@ -211,6 +229,18 @@ async def _insert(tx: Transaction, table: sa.Table, venue_id: UUID, row: Mapping
 async def _save(tx: Transaction, table: sa.Table, key: UUID, row: Mapping[str, Any]) -> None:
     with refusing(_REFUSALS):
         await tx.execute(sa.update(table).where(table.c.id == _key), {"key": key, **row})
+
+
+def _shift(row: sa.RowMapping) -> Shift:
+    return Shift(
+        id=row["id"],
+        offering_id=row["offering_id"],
+        weekdays=tuple(row["weekdays"]),
+        opens=row["opens"],
+        last_start=row["last_start"],
+        closes=row["closes"],
+        must_finish=row["must_finish"],
+    )
 
 
 def _shift_row(shift: Shift) -> dict[str, Any]:

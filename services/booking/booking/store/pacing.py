@@ -15,12 +15,15 @@ from booking.store.offerings import refuse_unless_on_sale
 from booking.store.refusals import refusing
 from booking.tables import BOOKINGS, PACING_RULES
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _REFUSALS = {"pacing_rules_of_offering": OfferingNotFound}
 
 _key = sa.bindparam("key", type_=sa.Uuid)
 _venue = sa.bindparam("venue", type_=sa.Uuid)
 _LIST = sa.select(PACING_RULES).where(PACING_RULES.c.venue_id == _venue).order_by(PACING_RULES.c.id)
+_PAGES = Keyset(_LIST, PACING_RULES.c.id)
 _B = BOOKINGS.c
 _BEGINNINGS = (
     sa.select(
@@ -69,18 +72,13 @@ async def list_beginnings(tx: Transaction, venue_id: UUID, first: date) -> list[
 
 async def list_rules(tx: Transaction, venue_id: UUID) -> list[PacingRule]:
     """All rules of a venue, oldest first."""
-    return [
-        PacingRule(
-            id=row.id,
-            offering_id=row.offering_id,
-            interval_minutes=row.interval_minutes,
-            max_covers=row.max_covers,
-            max_parties=row.max_parties,
-            online_covers=row.online_covers,
-            online_parties=row.online_parties,
-        )
-        for row in await tx.execute(_LIST, {"venue": venue_id})
-    ]
+    return [_rule(row) for row in (await tx.execute(_LIST, {"venue": venue_id})).mappings()]
+
+
+async def page_of_rules(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[PacingRule], str]:
+    """A page, oldest first, and the token of the next."""
+    rows, token = await _PAGES.read(tx, page, {"venue": venue_id})
+    return [_rule(row) for row in rows], token
 
 
 async def insert_rule(tx: Transaction, venue_id: UUID, rule: PacingRule) -> None:
@@ -106,6 +104,18 @@ async def delete_rule(tx: Transaction, rule_id: UUID) -> None:
 async def _write(tx: Transaction, statement: sa.Insert | sa.Update, values: dict[str, Any]) -> None:
     with refusing(_REFUSALS):
         await tx.execute(statement, values)
+
+
+def _rule(row: sa.RowMapping) -> PacingRule:
+    return PacingRule(
+        id=row["id"],
+        offering_id=row["offering_id"],
+        interval_minutes=row["interval_minutes"],
+        max_covers=row["max_covers"],
+        max_parties=row["max_parties"],
+        online_covers=row["online_covers"],
+        online_parties=row["online_parties"],
+    )
 
 
 def _limits(rule: PacingRule) -> dict[str, Any]:

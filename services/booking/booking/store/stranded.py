@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,14 +94,23 @@ _BEHIND = sa.tuple_(BOOKINGS.c.start_at, BOOKINGS.c.id) > sa.tuple_(
 )
 
 
-async def list_commitments(tx: Transaction, venue_id: UUID, scope: Scope) -> AsyncIterator[list[Commitment]]:
-    """What the future live bookings of a venue count on, by start, some hundred at a time."""
+async def list_commitments(
+    tx: Transaction, venue_id: UUID, scope: Scope, *, after: tuple[datetime, UUID] | None = None
+) -> AsyncIterator[list[Commitment]]:
+    """What the future live bookings of a venue count on, by start and id, some hundred at a time.
+
+    `after`: only those behind this start and id.
+    """
     query, values = _COMMITMENTS, {"venue": venue_id, "first": scope.first, "last": scope.last}
     if scope.offering_ids:
         query, values = query.where(_OF_OFFERINGS), values | {"offerings": list(scope.offering_ids)}
     if scope.resource_ids:
         query, values = query.where(_AT_RESOURCES), values | {"resources": list(scope.resource_ids)}
-    rows = (await tx.execute(query, values)).all()
+    if after is None:
+        rows = (await tx.execute(query, values)).all()
+    else:
+        behind = {"start": after[0], "booking": after[1]}
+        rows = (await tx.execute(query.where(_BEHIND), values | behind)).all()
     while rows:
         yield [_commitment(row) for row in rows]
         if len(rows) < _CHUNK:
@@ -115,6 +124,7 @@ def _commitment(row: sa.Row[Any]) -> Commitment:
         booking_id=row.id,
         offering_id=row.offering_id,
         service_date=row.service_date,
+        start_at=row.start_at,
         start=int(row.starts),
         end=int(row.ends),
         party_size=row.party_size,

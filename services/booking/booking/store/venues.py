@@ -32,6 +32,7 @@ from booking.tables import (
 )
 from servicekit.database import Transaction
 from servicekit.errors import AppError
+from servicekit.keyset import Keyset
 from servicekit.money import Money
 from servicekit.paging import Page
 
@@ -58,11 +59,15 @@ _GET = (
 _FIND_SLUG = sa.select(VENUES.c.id).where(VENUES.c.slug == sa.bindparam("slug", type_=sa.Text))
 _SAVE = sa.update(VENUES).where(VENUES.c.id == sa.bindparam("key", type_=sa.Uuid))
 _BUMP = sa.update(VENUES).where(VENUES.c.id == _venue).values(version=VENUES.c.version + 1).returning(*_VENUE)
-_LIST = sa.select(*_VENUE).order_by(VENUES.c.name, VENUES.c.id).limit(sa.bindparam("size", type_=sa.Integer))
-_LIST_OTHERS = _LIST.where(VENUES.c.id != _venue)
-_LIST_AFTER = _LIST.where(
-    sa.tuple_(VENUES.c.name, VENUES.c.id)
-    > sa.tuple_(sa.bindparam("name", type_=sa.Text), sa.bindparam("id", type_=sa.Uuid))
+_PAGES = Keyset(sa.select(*_VENUE), VENUES.c.name, VENUES.c.id)
+_LIST_OTHERS = (
+    sa.select(*_VENUE)
+    .where(VENUES.c.id != _venue)
+    .order_by(VENUES.c.name, VENUES.c.id)
+    .limit(sa.bindparam("size", type_=sa.Integer))
+)
+_LIST_FIRST = (
+    sa.select(*_VENUE).order_by(VENUES.c.name, VENUES.c.id).limit(sa.bindparam("size", type_=sa.Integer))
 )
 _COUNT = sa.select(sa.func.count()).select_from(VENUES)
 _organization = sa.cast(sa.bindparam("organization", type_=sa.Uuid), sa.Text)
@@ -76,6 +81,8 @@ _OFFERINGS = (
     .where(OFFERINGS.c.venue_id == _venue, OFFERINGS.c.retired_at.is_(None))
     .order_by(OFFERINGS.c.name)
 )
+_AREA_PAGES = Keyset(_AREAS, AREAS.c.name, AREAS.c.id)
+_OFFERING_PAGES = Keyset(_OFFERINGS, OFFERINGS.c.name, OFFERINGS.c.id)
 _NAME_OF_OFFERING = sa.select(OFFERINGS.c.name).where(
     OFFERINGS.c.venue_id == _venue, OFFERINGS.c.id == sa.bindparam("key", type_=sa.Uuid)
 )
@@ -133,14 +140,10 @@ async def save_venue(tx: Transaction, venue: Venue) -> None:
     )
 
 
-async def list_venues(tx: Transaction, page: Page) -> list[Venue]:
-    """One more than a page, by name. The page's keys are name and id."""
-    query = _LIST
-    values: dict[str, Any] = {"size": page.size + 1}
-    if page.after:
-        name, venue_id = page.after
-        query, values = _LIST_AFTER, values | {"name": name, "id": UUID(venue_id)}
-    return [Venue(**row) for row in (await tx.execute(query, values)).mappings()]
+async def page_of_venues(tx: Transaction, page: Page) -> tuple[list[Venue], str]:
+    """A page by name and id, and the token of the next."""
+    rows, token = await _PAGES.read(tx, page, {})
+    return [Venue(**row) for row in rows], token
 
 
 async def list_others(tx: Transaction, venue_id: UUID, *, most: int) -> list[Venue]:
@@ -156,7 +159,7 @@ async def lock_number_of_venues(tx: Transaction) -> None:
 
 async def list_first(tx: Transaction, most: int) -> list[Venue]:
     """The tenant's first venues by name."""
-    return [Venue(**row) for row in (await tx.execute(_LIST, {"size": most})).mappings()]
+    return [Venue(**row) for row in (await tx.execute(_LIST_FIRST, {"size": most})).mappings()]
 
 
 async def count_venues(tx: Transaction) -> int:
@@ -212,6 +215,12 @@ async def list_areas(tx: Transaction, venue_id: UUID) -> list[Area]:
     return [Area(row.id, row.name) for row in await tx.execute(_AREAS, {"venue": venue_id})]
 
 
+async def page_of_areas(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[Area], str]:
+    """A page by name and id, and the token of the next."""
+    rows, token = await _AREA_PAGES.read(tx, page, {"venue": venue_id})
+    return [Area(row["id"], row["name"]) for row in rows], token
+
+
 async def save_visit(tx: Transaction, venue_id: UUID, offering: Offering) -> None:
     """Keeps what a visit of an offering consists of and needs."""
     await tx.execute(
@@ -247,23 +256,13 @@ async def name_of_offering(tx: Transaction, venue_id: UUID, offering_id: UUID) -
 
 async def list_offerings(tx: Transaction, venue_id: UUID) -> list[Offering]:
     """All offerings that are on sale, by name."""
-    return [
-        offering_of(
-            row.id,
-            row.name,
-            turn_times=row.turn_times,
-            slot_minutes=row.slot_minutes,
-            min_notice_minutes=row.min_notice_minutes,
-            max_advance_days=row.max_advance_days,
-            deposit=(row.deposit_from_party, row.deposit_per_person, row.free_cancellation_hours),
-            currency=row.currency,
-            terms=row.terms,
-            times=row.times,
-            visit=row.visit,
-            version=row.version,
-        )
-        for row in await tx.execute(_OFFERINGS, {"venue": venue_id})
-    ]
+    return [_offering(row) for row in (await tx.execute(_OFFERINGS, {"venue": venue_id})).mappings()]
+
+
+async def page_of_offerings(tx: Transaction, venue_id: UUID, page: Page) -> tuple[list[Offering], str]:
+    """A page of those on sale by name and id, and the token of the next."""
+    rows, token = await _OFFERING_PAGES.read(tx, page, {"venue": venue_id})
+    return [_offering(row) for row in rows], token
 
 
 def offering_of(
@@ -303,6 +302,23 @@ def offering_of(
         retired=retired,
         **times_of(times),
         **visit_of(visit),
+    )
+
+
+def _offering(row: sa.RowMapping) -> Offering:
+    return offering_of(
+        row["id"],
+        row["name"],
+        turn_times=row["turn_times"],
+        slot_minutes=row["slot_minutes"],
+        min_notice_minutes=row["min_notice_minutes"],
+        max_advance_days=row["max_advance_days"],
+        deposit=(row["deposit_from_party"], row["deposit_per_person"], row["free_cancellation_hours"]),
+        currency=row["currency"],
+        terms=row["terms"],
+        times=row["times"],
+        visit=row["visit"],
+        version=row["version"],
     )
 
 

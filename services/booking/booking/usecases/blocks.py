@@ -22,6 +22,7 @@ from booking.usecases.directory import find_own_venue
 from booking.usecases.retries import until_first
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 _MOST_DAYS = 92
 _MOST_NAMED = 50
@@ -64,8 +65,14 @@ async def create_block(
     return await until_first(lambda: _create(app, organization, ref, blocking, actor))
 
 
-async def list_blocks(app: App, organization: UUID, ref: VenueRef, first: date, last: date) -> list[Blocked]:
-    """The blocks that touch some local days, by start. Raises VenueNotFound, Inconsistent."""
+async def list_blocks(
+    app: App, organization: UUID, ref: VenueRef, first: date, last: date, *, page: Page
+) -> tuple[list[Blocked], str]:
+    """A page of the blocks that touch some local days, by start, and the token of the next.
+
+    Raises:
+        VenueNotFound, Inconsistent
+    """
     if not first <= last <= first + timedelta(days=_MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {_MOST_DAYS} days later")
     async with app.db.begin(organization) as tx:
@@ -73,7 +80,8 @@ async def list_blocks(app: App, organization: UUID, ref: VenueRef, first: date, 
         zone = ZoneInfo(venue.time_zone)
         start = datetime.combine(first, datetime.min.time(), zone)
         end = datetime.combine(last + timedelta(days=1), datetime.min.time(), zone)
-        return [Blocked(each, zone) for each in await store.list_touching(tx, venue.id, start, end)]
+        found, token = await store.page_of_touching(tx, venue.id, start, end, page)
+    return [Blocked(each, zone) for each in found], token
 
 
 async def delete_block(app: App, organization: UUID, ref: VenueRef, block_id: UUID) -> None:

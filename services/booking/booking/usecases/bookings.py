@@ -105,16 +105,17 @@ async def list_bookings(
     """A page of a service day's bookings by start, and the token of the next one. Raises VenueNotFound."""
     async with app.db.begin(organization) as tx:
         venue = await find_own_venue(tx, ref)
-        found = await store.list_bookings(tx, venue.id, day, page)
-    more = len(found) > page.size
-    found = [booking.as_of(tx.now) for booking in found[: page.size]]
-    return found, page.next_token((found[-1].start.isoformat(), str(found[-1].id))) if more else ""
+        found, token = await store.page_of_bookings(tx, venue.id, day, page)
+    return [booking.as_of(tx.now) for booking in found], token
 
 
-async def list_history(app: App, organization: UUID, booking_id: UUID) -> tuple[Booking, list[Change]]:
-    """A booking and everything that happened to it, oldest first. Raises BookingNotFound."""
+async def list_history(
+    app: App, organization: UUID, booking_id: UUID, page: Page
+) -> tuple[Booking, list[Change], str]:
+    """A booking, a page of what happened to it, oldest first, and the next token. Raises BookingNotFound."""
     async with app.db.begin(organization) as tx:
-        return await holds.see_booking(tx, booking_id), await store.list_changes(tx, booking_id)
+        booking = await holds.see_booking(tx, booking_id)
+        return booking, *await store.page_of_changes(tx, booking_id, page)
 
 
 async def _book(app: App, place: Place, wish: Wish, actor: Actor) -> tuple[Booking, str]:

@@ -14,6 +14,7 @@ from booking.usecases.directory import find_own_venue
 from booking.usecases.hours import Changed, refuse_long
 from servicekit import idempotency
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 
 async def create_closure(app: App, organization: UUID, ref: VenueRef, closure: Closure) -> Changed[Closure]:
@@ -56,12 +57,16 @@ async def delete_closure(app: App, organization: UUID, ref: VenueRef, closure_id
 
 
 async def list_closures(
-    app: App, organization: UUID, ref: VenueRef, first: date, last: date
-) -> list[Closure]:
-    """The closures of which some day lies in between, by first day. Raises VenueNotFound, Inconsistent."""
+    app: App, organization: UUID, ref: VenueRef, first: date, last: date, *, page: Page
+) -> tuple[list[Closure], str]:
+    """A page of the closures of which some day lies in between, by first day, and the token of the next.
+
+    Raises:
+        VenueNotFound, Inconsistent
+    """
     refuse_long(first, last)
     async with app.db.begin(organization) as tx:
-        return await store.list_closures(tx, (await find_own_venue(tx, ref)).id, first, last)
+        return await store.page_of_closures(tx, (await find_own_venue(tx, ref)).id, first, last, page)
 
 
 async def _refuse_unknown(tx: Transaction, venue: Venue, closure: Closure) -> None:

@@ -23,6 +23,7 @@ from booking.usecases.directory import find_own_venue
 from booking.usecases.offerings import find_offering
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 _MOST_DAYS = 366
 
@@ -178,12 +179,16 @@ async def delete_exception(
 
 
 async def list_exceptions(
-    app: App, organization: UUID, ref: VenueRef, first: date, last: date
-) -> list[DateException]:
-    """The exceptions of some service dates, by date. Raises VenueNotFound, Inconsistent."""
+    app: App, organization: UUID, ref: VenueRef, first: date, last: date, *, page: Page
+) -> tuple[list[DateException], str]:
+    """A page of the exceptions of some service dates, by date, and the token of the next.
+
+    Raises:
+        VenueNotFound, Inconsistent
+    """
     refuse_long(first, last)
     async with app.db.begin(organization) as tx:
-        return await store.list_exceptions(tx, (await find_own_venue(tx, ref)).id, first, last)
+        return await store.page_of_exceptions(tx, (await find_own_venue(tx, ref)).id, first, last, page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from booking.usecases.hours import Changed
 from booking.usecases.venues import list_parts
 from servicekit import idempotency, ids
 from servicekit.database import Transaction
+from servicekit.paging import Page
 
 _MOST_NAMED = 500
 
@@ -60,9 +61,9 @@ async def create_rule(app: App, organization: UUID, ref: VenueRef, limits: Limit
         return Changed(rule, await _over_limit(tx, venue, rule))
 
 
-async def list_rules(app: App, organization: UUID, ref: VenueRef) -> list[PacingRule]:
-    """All rules of a venue, oldest first. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, store.list_rules)
+async def list_rules(app: App, organization: UUID, ref: VenueRef, page: Page) -> tuple[list[PacingRule], str]:
+    """A page of a venue's rules, oldest first, and the token of the next. Raises VenueNotFound."""
+    return await list_parts(app, organization, ref, store.page_of_rules, page=page)
 
 
 async def update_rule(

@@ -21,7 +21,10 @@ from booking.store.days import Plans, Window
 from booking.store.stranded import Scope
 from booking.usecases import capacity
 from booking.usecases.directory import find_own_venue
+from servicekit import paging
 from servicekit.database import Transaction
+from servicekit.errors import InvalidPageToken
+from servicekit.paging import Page
 
 MOST_DAYS = 366
 _MOST_NAMED = 500
@@ -40,20 +43,24 @@ class Stranded:
 
 
 async def list_stranded(
-    app: App, organization: UUID, ref: VenueRef, first: date, last: date
-) -> tuple[ZoneInfo, list[Stranded]]:
-    """The stranded bookings of some service days, by start, and the venue's zone. At most 500.
+    app: App, organization: UUID, ref: VenueRef, first: date, last: date, *, page: Page
+) -> tuple[ZoneInfo, list[Stranded], str]:
+    """The venue's zone, a page of the stranded bookings of some service days by start, and the next token.
 
     Raises:
-        VenueNotFound
+        VenueNotFound, InvalidPageToken
         Inconsistent: the days are upside down, or more than 366.
     """
     if not first <= last <= first + timedelta(days=MOST_DAYS):
         texts.refuse("/to", f"must not be before from, and at most {MOST_DAYS} days later")
     async with app.db.begin(organization) as tx:
         venue = await find_own_venue(tx, ref)
-        found = await find_stranded(tx, venue.id, Scope(first, last))
-    return ZoneInfo(venue.time_zone), found
+        found = await find_stranded(tx, venue.id, Scope(first, last), most=page.size + 1, after=_after(page))
+    shown, token = found[: page.size], ""
+    if len(found) > page.size:
+        end = shown[-1].commitment
+        token = page.next_token((end.start_at.isoformat(), str(end.booking_id)))
+    return ZoneInfo(venue.time_zone), shown, token
 
 
 async def after_change(
@@ -82,14 +89,21 @@ async def list_live(tx: Transaction, venue_id: UUID) -> list[UUID]:
     return [each.booking_id async for chunk in chunks for each in chunk]
 
 
-async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[Stranded]:
-    """The stranded bookings of a scope as things stand in `tx`, by start. At most 500.
+async def find_stranded(
+    tx: Transaction,
+    venue_id: UUID,
+    scope: Scope,
+    *,
+    most: int = _MOST_NAMED,
+    after: tuple[datetime, UUID] | None = None,
+) -> list[Stranded]:
+    """The stranded bookings of a scope as things stand in `tx`, by start: at most `most` behind `after`.
 
     Looks at some of them at a time: in between, others have their turn.
     """
     found: list[Stranded] = []
     plan: Plan | None = None
-    async for chunk in store.list_commitments(tx, venue_id, scope):
+    async for chunk in store.list_commitments(tx, venue_id, scope, after=after):
         plan = plan or await _plan(tx, venue_id)
         blocks = await block_store.list_touching(
             tx,
@@ -98,9 +112,9 @@ async def find_stranded(tx: Transaction, venue_id: UUID, scope: Scope) -> list[S
             datetime.fromtimestamp(max(each.end for each in chunk), UTC) + _BUFFER,
         )
         found += await judge(plan, chunk, blocks)
-        if len(found) >= _MOST_NAMED:
+        if len(found) >= most:
             break
-    return found[:_MOST_NAMED]
+    return found[:most]
 
 
 async def judge(plan: Plan, commitments: Sequence[Commitment], blocks: Sequence[Block]) -> list[Stranded]:
@@ -113,6 +127,15 @@ async def judge(plan: Plan, commitments: Sequence[Commitment], blocks: Sequence[
         if reason is not None:
             found.append(Stranded(commitment, reason))
     return found
+
+
+def _after(page: Page) -> tuple[datetime, UUID] | None:
+    if page.after is None:
+        return None
+    try:
+        return paging.moment(page.after[0]), UUID(page.after[1])
+    except ValueError as error:
+        raise InvalidPageToken from error
 
 
 async def _plan(tx: Transaction, venue_id: UUID) -> Plan:

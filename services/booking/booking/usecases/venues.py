@@ -265,48 +265,56 @@ async def get_venue(app: App, ref: VenueRef) -> Venue:
         return await find_own_venue(tx, VenueRef(place.venue_id))
 
 
-async def list_public_offerings(app: App, ref: VenueRef) -> list[Offering]:
-    """A venue's offerings as anybody sees them. Raises VenueNotFound."""
+async def list_public_offerings(app: App, ref: VenueRef, page: Page) -> tuple[list[Offering], str]:
+    """A page of a venue's offerings as anybody sees them, and the next token. Raises VenueNotFound."""
     place = await find_place(app, ref)
-    return await list_parts(app, place.organization, VenueRef(place.venue_id), store.list_offerings)
+    return await list_parts(
+        app, place.organization, VenueRef(place.venue_id), store.page_of_offerings, page=page
+    )
 
 
 async def list_venues(app: App, organization: UUID, page: Page) -> tuple[list[Venue], str]:
     """A page of the tenant's venues by name, and the token of the next one."""
     async with app.db.begin(organization) as tx:
-        venues = await store.list_venues(tx, page)
-    more = len(venues) > page.size
-    venues = venues[: page.size]
-    return venues, page.next_token((venues[-1].name, str(venues[-1].id))) if more else ""
+        return await store.page_of_venues(tx, page)
 
 
-async def list_areas(app: App, organization: UUID, ref: VenueRef) -> list[Area]:
-    """All areas of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, store.list_areas)
+async def list_areas(app: App, organization: UUID, ref: VenueRef, page: Page) -> tuple[list[Area], str]:
+    """A page of a venue's areas, and the token of the next. Raises VenueNotFound."""
+    return await list_parts(app, organization, ref, store.page_of_areas, page=page)
 
 
-async def list_resources(app: App, organization: UUID, ref: VenueRef) -> list[Resource]:
-    """All resources of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, floor.list_resources)
+async def list_resources(
+    app: App, organization: UUID, ref: VenueRef, page: Page
+) -> tuple[list[Resource], str]:
+    """A page of a venue's resources, and the token of the next. Raises VenueNotFound."""
+    return await list_parts(app, organization, ref, floor.page_of_resources, page=page)
 
 
-async def list_combinations(app: App, organization: UUID, ref: VenueRef) -> list[Combination]:
-    """All combinations of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, floor.list_combinations)
+async def list_combinations(
+    app: App, organization: UUID, ref: VenueRef, page: Page
+) -> tuple[list[Combination], str]:
+    """A page of a venue's combinations, and the token of the next. Raises VenueNotFound."""
+    return await list_parts(app, organization, ref, floor.page_of_combinations, page=page)
 
 
-async def list_shifts(app: App, organization: UUID, ref: VenueRef) -> list[Shift]:
-    """All shifts of a venue. Raises VenueNotFound."""
-    return await list_parts(app, organization, ref, hours_store.list_shifts)
+async def list_shifts(app: App, organization: UUID, ref: VenueRef, page: Page) -> tuple[list[Shift], str]:
+    """A page of a venue's shifts, and the token of the next. Raises VenueNotFound."""
+    return await list_parts(app, organization, ref, hours_store.page_of_shifts, page=page)
 
 
 async def list_parts(
-    app: App, organization: UUID, ref: VenueRef, listed: Callable[[Transaction, UUID], Awaitable[list[P]]]
-) -> list[P]:
-    """All parts of one kind of a venue. Raises VenueNotFound."""
+    app: App,
+    organization: UUID,
+    ref: VenueRef,
+    listed: Callable[[Transaction, UUID, Page], Awaitable[tuple[list[P], str]]],
+    *,
+    page: Page,
+) -> tuple[list[P], str]:
+    """A page of the parts of one kind of a venue, and the token of the next. Raises VenueNotFound."""
     async with app.db.begin(organization) as tx:
         venue = await find_own_venue(tx, ref)
-        return await listed(tx, venue.id)
+        return await listed(tx, venue.id, page)
 
 
 async def add_part(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +10,8 @@ from notification.domain.errors import WebhookEndpointNotFound
 from notification.domain.webhooks import Endpoint
 from notification.tables import WEBHOOK_ENDPOINTS
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _e = WEBHOOK_ENDPOINTS.c
 _id = sa.bindparam("endpoint", type_=sa.Uuid)
@@ -28,7 +29,7 @@ _INSERT = sa.insert(WEBHOOK_ENDPOINTS)
 _GET = sa.select(WEBHOOK_ENDPOINTS).where(_e.id == _id)
 # NO KEY: deliveries may be added meanwhile.
 _LOCK = _GET.with_for_update(key_share=True)
-_LIST = sa.select(WEBHOOK_ENDPOINTS).order_by(_e.id)
+_PAGES = Keyset(sa.select(WEBHOOK_ENDPOINTS), _e.id)
 _LISTENING = sa.select(_e.id).where(
     sa.not_(_e.disabled),
     sa.or_(
@@ -74,7 +75,7 @@ async def get_endpoint(tx: Transaction, endpoint: UUID) -> Endpoint:
     Raises:
         WebhookEndpointNotFound: there is none in this organization.
     """
-    row = (await tx.execute(_GET, {"endpoint": endpoint})).one_or_none()
+    row = (await tx.execute(_GET, {"endpoint": endpoint})).mappings().one_or_none()
     if row is None:
         raise WebhookEndpointNotFound
     return _endpoint(row)
@@ -82,13 +83,14 @@ async def get_endpoint(tx: Transaction, endpoint: UUID) -> Endpoint:
 
 async def lock_endpoint(tx: Transaction, endpoint: UUID) -> Endpoint | None:
     """An endpoint that nobody else changes until `tx` ends, if it still exists."""
-    row = (await tx.execute(_LOCK, {"endpoint": endpoint})).one_or_none()
+    row = (await tx.execute(_LOCK, {"endpoint": endpoint})).mappings().one_or_none()
     return _endpoint(row) if row else None
 
 
-async def list_endpoints(tx: Transaction) -> Sequence[Endpoint]:
-    """All of the organization, oldest first."""
-    return [_endpoint(row) for row in await tx.execute(_LIST)]
+async def page_of_endpoints(tx: Transaction, page: Page) -> tuple[Sequence[Endpoint], str]:
+    """A page of the organization's, oldest first, and the token of the next."""
+    rows, token = await _PAGES.read(tx, page, {})
+    return [_endpoint(row) for row in rows], token
 
 
 async def list_listening(tx: Transaction, event_type: str) -> Sequence[UUID]:
@@ -113,14 +115,14 @@ async def save_endpoint(
     await tx.execute(_SAVE, {"endpoint": endpoint, "off": disabled, "since": failing_since})
 
 
-def _endpoint(row: sa.Row[Any]) -> Endpoint:
+def _endpoint(row: sa.RowMapping) -> Endpoint:
     return Endpoint(
-        id=row.id,
-        organization=row.organization_id,
-        url=row.url,
-        event_types=tuple(row.event_types),
-        sealed_secret=row.sealed_secret,
-        created_at=row.created_at,
-        disabled=row.disabled,
-        failing_since=row.failing_since,
+        id=row["id"],
+        organization=row["organization_id"],
+        url=row["url"],
+        event_types=tuple(row["event_types"]),
+        sealed_secret=row["sealed_secret"],
+        created_at=row["created_at"],
+        disabled=row["disabled"],
+        failing_since=row["failing_since"],
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,8 +11,8 @@ from notification.domain.bookings import BookingChange
 from notification.domain.mails import Mail, MailKind, MailStatus
 from notification.tables import BOOKING_VERSIONS, NOTIFICATIONS
 from servicekit.database import Transaction
-
-_MOST_LISTED = 200
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 
 _n = NOTIFICATIONS.c
 _id = sa.bindparam("mail", type_=sa.Uuid)
@@ -29,7 +28,7 @@ _KNOWS = sa.select(BOOKING_VERSIONS.c.version).where(BOOKING_VERSIONS.c.booking_
 _INSERT = insert(NOTIFICATIONS).on_conflict_do_nothing(constraint="notifications_once")
 _GET = sa.select(NOTIFICATIONS).where(_n.id == _id)
 _LOCK = _GET.with_for_update()
-_LIST = sa.select(NOTIFICATIONS).where(_n.booking_id == _booking).order_by(_n.id.desc()).limit(_MOST_LISTED)
+_PAGES = Keyset(sa.select(NOTIFICATIONS).where(_n.booking_id == _booking), _n.id, newest_first=True)
 _kind = sa.bindparam("mail_kind", type_=sa.Text)
 _HAS = sa.select(_n.id).where(_n.booking_id == _booking, _n.kind == _kind).limit(1)
 _CANCEL = (
@@ -80,19 +79,20 @@ async def insert_mail(tx: Transaction, mail: Mail) -> bool:
 
 async def get_mail(tx: Transaction, mail: UUID) -> Mail | None:
     """A mail, if there is one."""
-    row = (await tx.execute(_GET, {"mail": mail})).one_or_none()
+    row = (await tx.execute(_GET, {"mail": mail})).mappings().one_or_none()
     return _mail(row) if row else None
 
 
 async def lock_mail(tx: Transaction, mail: UUID) -> Mail | None:
     """A mail that nobody else changes until `tx` ends."""
-    row = (await tx.execute(_LOCK, {"mail": mail})).one_or_none()
+    row = (await tx.execute(_LOCK, {"mail": mail})).mappings().one_or_none()
     return _mail(row) if row else None
 
 
-async def list_mails(tx: Transaction, booking: UUID) -> Sequence[Mail]:
-    """The mails about a booking, newest first; the latest 200."""
-    return [_mail(row) for row in await tx.execute(_LIST, {"booking": booking})]
+async def page_of_mails(tx: Transaction, booking: UUID, page: Page) -> tuple[Sequence[Mail], str]:
+    """A page of the mails about a booking, newest first, and the token of the next."""
+    rows, token = await _PAGES.read(tx, page, {"booking": booking})
+    return [_mail(row) for row in rows], token
 
 
 async def has_mail(tx: Transaction, booking: UUID, kind: MailKind) -> bool:
@@ -121,17 +121,17 @@ async def save_mail(tx: Transaction, mail: Mail, *, due_at: datetime | None = No
     )
 
 
-def _mail(row: sa.Row[Any]) -> Mail:
+def _mail(row: sa.RowMapping) -> Mail:
     return Mail(
-        id=row.id,
-        organization=row.organization_id,
-        kind=MailKind(row.kind),
-        subject=row.subject_id,
-        version=row.version,
-        due_at=row.due_at,
-        booking=row.booking_id,
-        starts_at=row.starts_at,
-        status=MailStatus(row.status),
-        attempts=row.attempts,
-        sent_at=row.sent_at,
+        id=row["id"],
+        organization=row["organization_id"],
+        kind=MailKind(row["kind"]),
+        subject=row["subject_id"],
+        version=row["version"],
+        due_at=row["due_at"],
+        booking=row["booking_id"],
+        starts_at=row["starts_at"],
+        status=MailStatus(row["status"]),
+        attempts=row["attempts"],
+        sent_at=row["sent_at"],
     )

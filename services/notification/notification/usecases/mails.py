@@ -22,6 +22,7 @@ from notification.store import mails as store
 from servicekit import ids, timers
 from servicekit.database import Transaction
 from servicekit.errors import AppError, Kind
+from servicekit.paging import Page
 from servicekit.timers import Timer
 
 _ENDED = Counter("comptoir_mails_ended_total", "Mails by kind and how they ended.", ["kind", "outcome"])
@@ -43,8 +44,8 @@ class _Content:
     message: bytes
 
 
-async def list_mails(app: App, organization: UUID, booking: UUID) -> Sequence[Mail]:
-    """The mails about a booking, newest first.
+async def list_mails(app: App, organization: UUID, booking: UUID, page: Page) -> tuple[Sequence[Mail], str]:
+    """A page of the mails about a booking, newest first, and the token of the next.
 
     Raises:
         BookingNotFound: nothing was ever heard of such a booking of this organization.
@@ -52,7 +53,7 @@ async def list_mails(app: App, organization: UUID, booking: UUID) -> Sequence[Ma
     async with app.db.begin(organization) as tx:
         if not await store.knows_booking(tx, booking):
             raise BookingNotFound
-        return await store.list_mails(tx, booking)
+        return await store.page_of_mails(tx, booking, page)
 
 
 async def send_mail(app: App, timer: Timer, mail_id: UUID) -> None:

@@ -43,10 +43,10 @@ async def create_endpoint(
     return endpoint, secret
 
 
-async def list_endpoints(app: App, organization: UUID) -> Sequence[Endpoint]:
-    """All endpoints, oldest first."""
+async def list_endpoints(app: App, organization: UUID, page: Page) -> tuple[Sequence[Endpoint], str]:
+    """A page of the endpoints, oldest first, and the token of the next."""
     async with app.db.begin(organization) as tx:
-        return await store.list_endpoints(tx)
+        return await store.page_of_endpoints(tx, page)
 
 
 async def delete_endpoint(app: App, organization: UUID, endpoint: UUID) -> None:

@@ -1,6 +1,5 @@
 """Payments as rows. Each is found within its organization, in platform transactions too."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +10,15 @@ from payment.domain.errors import PaymentNotFound
 from payment.domain.payments import Payment, PaymentStatus
 from payment.tables import PAYMENTS
 from servicekit.database import Transaction
+from servicekit.keyset import Keyset
 from servicekit.money import Money
+from servicekit.paging import Page
 
 _P = PAYMENTS.c
+_OWN = sa.select(PAYMENTS).where(_P.organization_id == sa.bindparam("organization", type_=sa.Uuid))
+_OF_BOOKING = _OWN.where(_P.booking_id == sa.bindparam("booking", type_=sa.Uuid))
+_PAGES = Keyset(_OWN, _P.created_at, _P.id, newest_first=True)
+_PAGES_OF_BOOKING = Keyset(_OF_BOOKING, _P.created_at, _P.id, newest_first=True)
 _INSERT = insert(PAYMENTS).on_conflict_do_nothing(constraint="payments_one_per_booking")
 _OF_ID = sa.select(PAYMENTS).where(
     _P.organization_id == sa.bindparam("organization", type_=sa.Uuid),
@@ -104,22 +109,16 @@ async def save_payment(tx: Transaction, payment: Payment) -> None:
     )
 
 
-async def list_payments(
-    tx: Transaction,
-    organization_id: UUID,
-    *,
-    booking_id: UUID | None,
-    size: int,
-    after: tuple[datetime, UUID] | None,
-) -> list[Payment]:
-    """At most `size` payments, newest first, older than `after`; of one booking if given."""
-    query = sa.select(PAYMENTS).where(_P.organization_id == organization_id)
-    if booking_id is not None:
-        query = query.where(_P.booking_id == booking_id)
-    if after is not None:
-        query = query.where(sa.tuple_(_P.created_at, _P.id) < after)
-    query = query.order_by(_P.created_at.desc(), _P.id.desc()).limit(size)
-    return [_payment(row) for row in (await tx.execute(query)).mappings()]
+async def page_of_payments(
+    tx: Transaction, organization_id: UUID, page: Page, *, booking_id: UUID | None
+) -> tuple[list[Payment], str]:
+    """A page, newest first, and the token of the next; of one booking if given."""
+    values = {"organization": organization_id}
+    if booking_id is None:
+        rows, token = await _PAGES.read(tx, page, values)
+    else:
+        rows, token = await _PAGES_OF_BOOKING.read(tx, page, values | {"booking": booking_id})
+    return [_payment(row) for row in rows], token
 
 
 def _one(result: sa.CursorResult[Any]) -> Payment:

@@ -1,11 +1,11 @@
 """Payments as staff read them."""
 
-from datetime import datetime
 from uuid import UUID
 
 from payment.app import App
 from payment.domain.payments import Payment
 from payment.store import payments as store
+from servicekit.paging import Page
 
 
 async def get_payment(app: App, organization_id: UUID, payment_id: UUID) -> Payment:
@@ -19,13 +19,8 @@ async def get_payment(app: App, organization_id: UUID, payment_id: UUID) -> Paym
 
 
 async def list_payments(
-    app: App,
-    organization_id: UUID,
-    *,
-    booking_id: UUID | None,
-    size: int,
-    after: tuple[datetime, UUID] | None,
-) -> list[Payment]:
-    """At most `size` payments, newest first, older than `after` (time and id); of one booking if given."""
+    app: App, organization_id: UUID, page: Page, *, booking_id: UUID | None
+) -> tuple[list[Payment], str]:
+    """A page, newest first, and the token of the next; of one booking if given. Raises InvalidPageToken."""
     async with app.db.begin(organization_id) as tx:
-        return await store.list_payments(tx, organization_id, booking_id=booking_id, size=size, after=after)
+        return await store.page_of_payments(tx, organization_id, page, booking_id=booking_id)

@@ -7,9 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from servicekit import paging
 from servicekit.database import Transaction
-from servicekit.errors import InvalidPageToken
+from servicekit.keyset import Keyset
 from servicekit.paging import Page
 from support.domain import (
     Message,
@@ -53,21 +52,11 @@ _MESSAGES = (
     )
     .order_by(MESSAGES.c.created_at, MESSAGES.c.id)
 )
-_LIST = (
-    sa.select(TICKETS)
-    .where(TICKETS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid))
-    .order_by(TICKETS.c.created_at.desc(), TICKETS.c.id.desc())
-    .limit(sa.bindparam("size", type_=sa.Integer))
-)
+_OWN = sa.select(TICKETS).where(TICKETS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid))
 _OF_BOOKING = TICKETS.c.booking_id == sa.bindparam("booking", type_=sa.Uuid)
-_AFTER = sa.tuple_(TICKETS.c.created_at, TICKETS.c.id).op("<", is_comparison=True)(
-    sa.tuple_(sa.bindparam("after_time", type_=_MOMENT), sa.bindparam("after_id", type_=sa.Uuid))
-)
-_LIST_OF_BOOKING = (
-    sa.select(TICKETS)
-    .where(TICKETS.c.organization_id == sa.bindparam("organization", type_=sa.Uuid), _OF_BOOKING)
-    .order_by(TICKETS.c.created_at, TICKETS.c.id)
-)
+_LIST = Keyset(_OWN, TICKETS.c.created_at, TICKETS.c.id, newest_first=True)
+_LIST_ABOUT = Keyset(_OWN.where(_OF_BOOKING), TICKETS.c.created_at, TICKETS.c.id, newest_first=True)
+_LIST_OF_BOOKING = Keyset(_OWN.where(_OF_BOOKING), TICKETS.c.created_at, TICKETS.c.id)
 
 
 async def insert_ticket(tx: Transaction, ticket: Ticket) -> None:
@@ -112,22 +101,25 @@ async def list_tickets(tx: Transaction, page: Page, *, booking_id: UUID | None) 
     Raises:
         InvalidPageToken: the token's position is not one of this list.
     """
-    query, values = _LIST, {"organization": tx.organization, "size": page.size + 1}
-    if booking_id is not None:
-        query, values = query.where(_OF_BOOKING), values | {"booking": booking_id}
-    if page.after is not None:
-        query, values = query.where(_AFTER), values | _position(page.after)
-    tickets = [_ticket(row) for row in (await tx.execute(query, values)).mappings()]
-    shown = tickets[: page.size]
-    more = len(tickets) > page.size
-    return shown, page.next_token((shown[-1].created_at.isoformat(), shown[-1].id.hex)) if more else ""
+    values = {"organization": tx.organization}
+    if booking_id is None:
+        rows, token = await _LIST.read(tx, page, values)
+    else:
+        rows, token = await _LIST_ABOUT.read(tx, page, values | {"booking": booking_id})
+    return [_ticket(row) for row in rows], token
 
 
-async def list_tickets_of_booking(tx: Transaction, booking_id: UUID) -> list[Ticket]:
-    """All tickets about a booking with their messages, oldest first."""
+async def page_of_tickets_of_booking(
+    tx: Transaction, booking_id: UUID, page: Page
+) -> tuple[list[Ticket], str]:
+    """A page of the tickets about a booking with their messages, oldest first, and the token of the next.
+
+    Raises:
+        InvalidPageToken: the token's position is not one of this list.
+    """
     values = {"organization": tx.organization, "booking": booking_id}
-    rows = (await tx.execute(_LIST_OF_BOOKING, values)).mappings().all()
-    return await _with_messages(tx, rows)
+    rows, token = await _LIST_OF_BOOKING.read(tx, page, values)
+    return await _with_messages(tx, rows), token
 
 
 async def get_message(tx: Transaction, message_id: UUID) -> MessageInContext:
@@ -160,13 +152,6 @@ async def _with_messages(tx: Transaction, rows: Sequence[Any]) -> list[Ticket]:
     for row in (await tx.execute(_MESSAGES, values)).mappings():
         messages[row["ticket_id"]].append(_message(row))
     return [_ticket(row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-def _position(after: Sequence[str]) -> dict[str, Any]:
-    try:
-        return {"after_time": paging.moment(after[0]), "after_id": UUID(after[1])}
-    except ValueError as error:
-        raise InvalidPageToken from error
 
 
 def _ticket(row: Any, *, messages: tuple[Message, ...] = ()) -> Ticket:

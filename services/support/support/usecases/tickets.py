@@ -43,11 +43,14 @@ async def open_ticket(
     return ticket
 
 
-async def list_managed_tickets(app: App, manage_token: str) -> list[Ticket]:
-    """The tickets about the link's booking, with messages, oldest first. Raises what booking refuses with."""
+async def list_managed_tickets(app: App, manage_token: str, page: Page) -> tuple[list[Ticket], str]:
+    """A page of the tickets about the link's booking, with messages, oldest first, and the next token.
+
+    Raises what booking refuses with, and InvalidPageToken.
+    """
     booking = await app.bookings.resolve(manage_token)
     async with app.db.begin(booking.organization_id) as tx:
-        return await store.list_tickets_of_booking(tx, booking.booking_id)
+        return await store.page_of_tickets_of_booking(tx, booking.booking_id, page)
 
 
 async def list_tickets(

@@ -57,7 +57,7 @@ class AuditServiceServicer:
     """
 
     def ListAuditEntries(self, request, context):
-        """Lists entries, the newest first.
+        """Lists entries, the newest first: of an actor, an action, a target and a time, if asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

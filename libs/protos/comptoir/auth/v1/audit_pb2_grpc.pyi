@@ -34,7 +34,7 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
-    """Lists entries, the newest first."""
+    """Lists entries, the newest first: of an actor, an action, a target and a time, if asked."""
     ExportAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ExportAuditEntriesRequest, _audit_pb2.ExportAuditEntriesResponse]
     """Answers the whole log in its order, a thousand entries at a time, with the hashes that chain it: everything that is
     needed to check it elsewhere.
@@ -48,7 +48,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """Lists entries, the newest first."""
+    """Lists entries, the newest first: of an actor, an action, a target and a time, if asked."""
     ExportAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ExportAuditEntriesRequest, _audit_pb2.ExportAuditEntriesResponse]  # type: ignore[assignment]
     """Answers the whole log in its order, a thousand entries at a time, with the hashes that chain it: everything that is
     needed to check it elsewhere.
@@ -65,7 +65,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListAuditEntriesResponse, _abc.Awaitable[_audit_pb2.ListAuditEntriesResponse]]:
-        """Lists entries, the newest first."""
+        """Lists entries, the newest first: of an actor, an action, a target and a time, if asked."""
 
     @_abc_1.abstractmethod
     def ExportAuditEntries(

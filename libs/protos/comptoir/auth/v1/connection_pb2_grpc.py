@@ -74,7 +74,7 @@ class ConnectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListConnections(self, request, context):
-        """Lists the connections with their domains.
+        """Lists the connections with their domains, oldest first. There are ten at most, so that they have no pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class ConnectionServiceStub:
     CreateConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.CreateConnectionRequest, _connection_pb2.CreateConnectionResponse]
     """Makes a connection. It lets nobody in before a domain of it is verified."""
     ListConnections: _grpc.UnaryUnaryMultiCallable[_connection_pb2.ListConnectionsRequest, _connection_pb2.ListConnectionsResponse]
-    """Lists the connections with their domains."""
+    """Lists the connections with their domains, oldest first. There are ten at most, so that they have no pages."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.UpdateConnectionRequest, _connection_pb2.UpdateConnectionResponse]
     """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
     Another issuer or client_id ends the sessions that the connection has opened.
@@ -54,7 +54,7 @@ class ConnectionServiceAsyncStub(ConnectionServiceStub):
     CreateConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.CreateConnectionRequest, _connection_pb2.CreateConnectionResponse]  # type: ignore[assignment]
     """Makes a connection. It lets nobody in before a domain of it is verified."""
     ListConnections: _aio.UnaryUnaryMultiCallable[_connection_pb2.ListConnectionsRequest, _connection_pb2.ListConnectionsResponse]  # type: ignore[assignment]
-    """Lists the connections with their domains."""
+    """Lists the connections with their domains, oldest first. There are ten at most, so that they have no pages."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.UpdateConnectionRequest, _connection_pb2.UpdateConnectionResponse]  # type: ignore[assignment]
     """Changes a connection. A domain that stays, stays verified; an empty client_secret keeps the old one.
     Another issuer or client_id ends the sessions that the connection has opened.
@@ -81,7 +81,7 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connection_pb2.ListConnectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_connection_pb2.ListConnectionsResponse, _abc.Awaitable[_connection_pb2.ListConnectionsResponse]]:
-        """Lists the connections with their domains."""
+        """Lists the connections with their domains, oldest first. There are ten at most, so that they have no pages."""
 
     @_abc_1.abstractmethod
     def UpdateConnection(

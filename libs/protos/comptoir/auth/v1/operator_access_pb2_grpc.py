@@ -67,7 +67,8 @@ class OperatorAccessServiceServicer:
     """
 
     def SearchOrganizations(self, request, context):
-        """Finds organizations by a part of their name, or by their id. Nothing of their guests or people is in it.
+        """Finds organizations by a part of their name, or by their id, oldest first. Nothing of
+        their guests or people is in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,7 @@ class OperatorAccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAllOperatorAccess(self, request, context):
-        """Lists every access that there ever was, of all operators, the newest first.
+        """Lists every access that there ever was, of all operators, the newest first: to one organization, if asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class OperatorAccessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperatorAccessServiceAsyncStub: ...
     SearchOrganizations: _grpc.UnaryUnaryMultiCallable[_operator_access_pb2.SearchOrganizationsRequest, _operator_access_pb2.SearchOrganizationsResponse]
-    """Finds organizations by a part of their name, or by their id. Nothing of their guests or people is in it."""
+    """Finds organizations by a part of their name, or by their id, oldest first. Nothing of
+    their guests or people is in it.
+    """
     BeginOperatorAccess: _grpc.UnaryUnaryMultiCallable[_operator_access_pb2.BeginOperatorAccessRequest, _operator_access_pb2.BeginOperatorAccessResponse]
     """Begins access to an organization. Needs a code of the authenticator app of the last ten minutes, and the role admin
     for access that writes. The owners are mailed at once, and both audit logs say it.
@@ -46,7 +48,7 @@ class OperatorAccessServiceStub:
     EndOwnOperatorAccess: _grpc.UnaryUnaryMultiCallable[_operator_access_pb2.EndOwnOperatorAccessRequest, _operator_access_pb2.EndOwnOperatorAccessResponse]
     """Ends the caller's access before its time."""
     ListAllOperatorAccess: _grpc.UnaryUnaryMultiCallable[_operator_access_pb2.ListAllOperatorAccessRequest, _operator_access_pb2.ListAllOperatorAccessResponse]
-    """Lists every access that there ever was, of all operators, the newest first."""
+    """Lists every access that there ever was, of all operators, the newest first: to one organization, if asked."""
 
 @_typing.type_check_only
 class OperatorAccessServiceAsyncStub(OperatorAccessServiceStub):
@@ -54,7 +56,9 @@ class OperatorAccessServiceAsyncStub(OperatorAccessServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchOrganizations: _aio.UnaryUnaryMultiCallable[_operator_access_pb2.SearchOrganizationsRequest, _operator_access_pb2.SearchOrganizationsResponse]  # type: ignore[assignment]
-    """Finds organizations by a part of their name, or by their id. Nothing of their guests or people is in it."""
+    """Finds organizations by a part of their name, or by their id, oldest first. Nothing of
+    their guests or people is in it.
+    """
     BeginOperatorAccess: _aio.UnaryUnaryMultiCallable[_operator_access_pb2.BeginOperatorAccessRequest, _operator_access_pb2.BeginOperatorAccessResponse]  # type: ignore[assignment]
     """Begins access to an organization. Needs a code of the authenticator app of the last ten minutes, and the role admin
     for access that writes. The owners are mailed at once, and both audit logs say it.
@@ -64,7 +68,7 @@ class OperatorAccessServiceAsyncStub(OperatorAccessServiceStub):
     EndOwnOperatorAccess: _aio.UnaryUnaryMultiCallable[_operator_access_pb2.EndOwnOperatorAccessRequest, _operator_access_pb2.EndOwnOperatorAccessResponse]  # type: ignore[assignment]
     """Ends the caller's access before its time."""
     ListAllOperatorAccess: _aio.UnaryUnaryMultiCallable[_operator_access_pb2.ListAllOperatorAccessRequest, _operator_access_pb2.ListAllOperatorAccessResponse]  # type: ignore[assignment]
-    """Lists every access that there ever was, of all operators, the newest first."""
+    """Lists every access that there ever was, of all operators, the newest first: to one organization, if asked."""
 
 class OperatorAccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators do about organizations."""
@@ -75,7 +79,9 @@ class OperatorAccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_access_pb2.SearchOrganizationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_access_pb2.SearchOrganizationsResponse, _abc.Awaitable[_operator_access_pb2.SearchOrganizationsResponse]]:
-        """Finds organizations by a part of their name, or by their id. Nothing of their guests or people is in it."""
+        """Finds organizations by a part of their name, or by their id, oldest first. Nothing of
+        their guests or people is in it.
+        """
 
     @_abc_1.abstractmethod
     def BeginOperatorAccess(
@@ -109,7 +115,7 @@ class OperatorAccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_access_pb2.ListAllOperatorAccessRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_access_pb2.ListAllOperatorAccessResponse, _abc.Awaitable[_operator_access_pb2.ListAllOperatorAccessResponse]]:
-        """Lists every access that there ever was, of all operators, the newest first."""
+        """Lists every access that there ever was, of all operators, the newest first: to one organization, if asked."""
 
 def add_OperatorAccessServiceServicer_to_server(servicer: OperatorAccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -321,7 +321,7 @@ class MyDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMyDataExports(self, request, context):
-        """Lists the caller's exports, the newest first; the latest hundred.
+        """Lists the caller's exports, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

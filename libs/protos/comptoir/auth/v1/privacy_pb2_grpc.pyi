@@ -136,7 +136,7 @@ class MyDataServiceStub:
     ExportMyData: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportMyDataRequest, _privacy_pb2.ExportMyDataResponse]
     """Asks for an export of everything that is kept of the caller's account. While one is under way, it is answered."""
     ListMyDataExports: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListMyDataExportsRequest, _privacy_pb2.ListMyDataExportsResponse]
-    """Lists the caller's exports, the newest first; the latest hundred."""
+    """Lists the caller's exports, the newest first."""
     DownloadMyData: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.DownloadMyDataRequest, _httpbody_pb2.HttpBody]
     """Answers a finished export of the caller as a ZIP archive. It is kept for seven days."""
 
@@ -148,7 +148,7 @@ class MyDataServiceAsyncStub(MyDataServiceStub):
     ExportMyData: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportMyDataRequest, _privacy_pb2.ExportMyDataResponse]  # type: ignore[assignment]
     """Asks for an export of everything that is kept of the caller's account. While one is under way, it is answered."""
     ListMyDataExports: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListMyDataExportsRequest, _privacy_pb2.ListMyDataExportsResponse]  # type: ignore[assignment]
-    """Lists the caller's exports, the newest first; the latest hundred."""
+    """Lists the caller's exports, the newest first."""
     DownloadMyData: _aio.UnaryUnaryMultiCallable[_privacy_pb2.DownloadMyDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Answers a finished export of the caller as a ZIP archive. It is kept for seven days."""
 
@@ -169,7 +169,7 @@ class MyDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.ListMyDataExportsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ListMyDataExportsResponse, _abc.Awaitable[_privacy_pb2.ListMyDataExportsResponse]]:
-        """Lists the caller's exports, the newest first; the latest hundred."""
+        """Lists the caller's exports, the newest first."""
 
     @_abc_1.abstractmethod
     def DownloadMyData(

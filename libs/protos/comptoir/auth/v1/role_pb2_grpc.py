@@ -62,7 +62,7 @@ class RoleServiceServicer:
     """
 
     def ListRoles(self, request, context):
-        """Lists the built-in roles and the organization's own, and every permission there is.
+        """Lists the built-in roles, then the organization's own by name, and every permission there is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

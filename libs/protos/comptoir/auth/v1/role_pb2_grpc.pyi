@@ -34,7 +34,7 @@ class RoleServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoleServiceAsyncStub: ...
     ListRoles: _grpc.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]
-    """Lists the built-in roles and the organization's own, and every permission there is."""
+    """Lists the built-in roles, then the organization's own by name, and every permission there is."""
     CreateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]
     """Makes a role of permissions that the caller has."""
     UpdateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]
@@ -48,7 +48,7 @@ class RoleServiceAsyncStub(RoleServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRoles: _aio.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]  # type: ignore[assignment]
-    """Lists the built-in roles and the organization's own, and every permission there is."""
+    """Lists the built-in roles, then the organization's own by name, and every permission there is."""
     CreateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]  # type: ignore[assignment]
     """Makes a role of permissions that the caller has."""
     UpdateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]  # type: ignore[assignment]
@@ -65,7 +65,7 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_pb2.ListRolesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.ListRolesResponse, _abc.Awaitable[_role_pb2.ListRolesResponse]]:
-        """Lists the built-in roles and the organization's own, and every permission there is."""
+        """Lists the built-in roles, then the organization's own by name, and every permission there is."""
 
     @_abc_1.abstractmethod
     def CreateRole(

@@ -29,7 +29,7 @@ from comptoir.common.v1 import values_pb2 as comptoir_dot_common_dot_v1_dot_valu
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/booking/v1/blocks.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\"\xaf\x01\n\x05\x42lock\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x14\n\x0cresource_ids\x18\x03 \x03(\t\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x05 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\x98\x02\n\x12\x43reateBlockRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12)\n\x0cresource_ids\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18(\x12\x18\n\x07\x61rea_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x39\n\x05start\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTimeB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x03\x65nd\x18\x05 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTimeB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x06reason\x18\x06 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xc0\xbb\x18\x01\x12\x0e\n\x06strand\x18\x07 \x01(\x08\"^\n\x13\x43reateBlockResponse\x12)\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x1a.comptoir.booking.v1.Block\x12\x1c\n\x14stranded_booking_ids\x18\x02 \x03(\t\"`\n\x11ListBlocksRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x17\n\x04\x66rom\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\x12\x15\n\x02to\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\"?\n\x12ListBlocksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.comptoir.booking.v1.Block\"N\n\x12\x44\x65leteBlockRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1b\n\x08\x62lock_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x15\n\x13\x44\x65leteBlockResponse2\xa5\x04\n\x0c\x42lockService\x12\xb0\x01\n\x0b\x43reateBlock\x12\'.comptoir.booking.v1.CreateBlockRequest\x1a(.comptoir.booking.v1.CreateBlockResponse\"N\xaa\xbb\x18#\x08\x03\x12\x0e\x62ookings.write\x18\x02 \x01\x30\xc9\x01Z\x08venue_id\x82\xd3\xe4\x93\x02!\"\x1c/v1/venues/{venue_id}/blocks:\x01*\x12\xa6\x01\n\nListBlocks\x12&.comptoir.booking.v1.ListBlocksRequest\x1a\'.comptoir.booking.v1.ListBlocksResponse\"G\xaa\xbb\x18\x1f\x08\x03\x12\rbookings.read\x18\x01@\x01Z\x08venue_id\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/venues/{venue_id}/blocks\x12\xb8\x01\n\x0b\x44\x65leteBlock\x12\'.comptoir.booking.v1.DeleteBlockRequest\x1a(.comptoir.booking.v1.DeleteBlockResponse\"V\xaa\xbb\x18#\x08\x03\x12\x0e\x62ookings.write\x18\x02\x30\xcc\x01@\x01Z\x08venue_id\x82\xd3\xe4\x93\x02)*\'/v1/venues/{venue_id}/blocks/{block_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/booking/v1/blocks.proto\x12\x13\x63omptoir.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1f\x63omptoir/common/v1/values.proto\x1a\x1cgoogle/api/annotations.proto\"\xaf\x01\n\x05\x42lock\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08venue_id\x18\x02 \x01(\t\x12\x14\n\x0cresource_ids\x18\x03 \x03(\t\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12/\n\x03\x65nd\x18\x05 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTime\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\x98\x02\n\x12\x43reateBlockRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12)\n\x0cresource_ids\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18(\x12\x18\n\x07\x61rea_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x39\n\x05start\x18\x04 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTimeB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x03\x65nd\x18\x05 \x01(\x0b\x32\".comptoir.common.v1.OffsetDateTimeB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x06reason\x18\x06 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xc0\xbb\x18\x01\x12\x0e\n\x06strand\x18\x07 \x01(\x08\"^\n\x13\x43reateBlockResponse\x12)\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x1a.comptoir.booking.v1.Block\x12\x1c\n\x14stranded_booking_ids\x18\x02 \x03(\t\"\x9e\x01\n\x11ListBlocksRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x17\n\x04\x66rom\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\x12\x15\n\x02to\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xc8\xbb\x18\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"X\n\x12ListBlocksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.comptoir.booking.v1.Block\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x12\x44\x65leteBlockRequest\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1b\n\x08\x62lock_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x15\n\x13\x44\x65leteBlockResponse2\xa5\x04\n\x0c\x42lockService\x12\xb0\x01\n\x0b\x43reateBlock\x12\'.comptoir.booking.v1.CreateBlockRequest\x1a(.comptoir.booking.v1.CreateBlockResponse\"N\xaa\xbb\x18#\x08\x03\x12\x0e\x62ookings.write\x18\x02 \x01\x30\xc9\x01Z\x08venue_id\x82\xd3\xe4\x93\x02!\"\x1c/v1/venues/{venue_id}/blocks:\x01*\x12\xa6\x01\n\nListBlocks\x12&.comptoir.booking.v1.ListBlocksRequest\x1a\'.comptoir.booking.v1.ListBlocksResponse\"G\xaa\xbb\x18\x1f\x08\x03\x12\rbookings.read\x18\x01@\x01Z\x08venue_id\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/venues/{venue_id}/blocks\x12\xb8\x01\n\x0b\x44\x65leteBlock\x12\'.comptoir.booking.v1.DeleteBlockRequest\x1a(.comptoir.booking.v1.DeleteBlockResponse\"V\xaa\xbb\x18#\x08\x03\x12\x0e\x62ookings.write\x18\x02\x30\xcc\x01@\x01Z\x08venue_id\x82\xd3\xe4\x93\x02)*\'/v1/venues/{venue_id}/blocks/{block_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBLOCKSREQUEST'].fields_by_name['from']._serialized_options = b'\272H\006r\004\310\273\030\001'
   _globals['_LISTBLOCKSREQUEST'].fields_by_name['to']._loaded_options = None
   _globals['_LISTBLOCKSREQUEST'].fields_by_name['to']._serialized_options = b'\272H\006r\004\310\273\030\001'
+  _globals['_LISTBLOCKSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTBLOCKSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTBLOCKSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTBLOCKSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\200\010\330\273\030\001'
   _globals['_DELETEBLOCKREQUEST'].fields_by_name['venue_id']._loaded_options = None
   _globals['_DELETEBLOCKREQUEST'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\020\001\030<'
   _globals['_DELETEBLOCKREQUEST'].fields_by_name['block_id']._loaded_options = None
@@ -70,14 +74,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEBLOCKREQUEST']._serialized_end=667
   _globals['_CREATEBLOCKRESPONSE']._serialized_start=669
   _globals['_CREATEBLOCKRESPONSE']._serialized_end=763
-  _globals['_LISTBLOCKSREQUEST']._serialized_start=765
-  _globals['_LISTBLOCKSREQUEST']._serialized_end=861
-  _globals['_LISTBLOCKSRESPONSE']._serialized_start=863
-  _globals['_LISTBLOCKSRESPONSE']._serialized_end=926
-  _globals['_DELETEBLOCKREQUEST']._serialized_start=928
-  _globals['_DELETEBLOCKREQUEST']._serialized_end=1006
-  _globals['_DELETEBLOCKRESPONSE']._serialized_start=1008
-  _globals['_DELETEBLOCKRESPONSE']._serialized_end=1029
-  _globals['_BLOCKSERVICE']._serialized_start=1032
-  _globals['_BLOCKSERVICE']._serialized_end=1581
+  _globals['_LISTBLOCKSREQUEST']._serialized_start=766
+  _globals['_LISTBLOCKSREQUEST']._serialized_end=924
+  _globals['_LISTBLOCKSRESPONSE']._serialized_start=926
+  _globals['_LISTBLOCKSRESPONSE']._serialized_end=1014
+  _globals['_DELETEBLOCKREQUEST']._serialized_start=1016
+  _globals['_DELETEBLOCKREQUEST']._serialized_end=1094
+  _globals['_DELETEBLOCKRESPONSE']._serialized_start=1096
+  _globals['_DELETEBLOCKRESPONSE']._serialized_end=1117
+  _globals['_BLOCKSERVICE']._serialized_start=1120
+  _globals['_BLOCKSERVICE']._serialized_end=1669
 # @@protoc_insertion_point(module_scope)

@@ -65,7 +65,7 @@ class BlockServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBlocks(self, request, context):
-        """Lists a venue's blocks by start.
+        """Lists the blocks of a venue that touch some local days, by start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class BlockServiceStub:
     or they stay, and only what is free around them is blocked, now and when they go.
     """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_blocks_pb2.ListBlocksRequest, _blocks_pb2.ListBlocksResponse]
-    """Lists a venue's blocks by start."""
+    """Lists the blocks of a venue that touch some local days, by start."""
     DeleteBlock: _grpc.UnaryUnaryMultiCallable[_blocks_pb2.DeleteBlockRequest, _blocks_pb2.DeleteBlockResponse]
     """Puts the resources of a block on sale again."""
 
@@ -52,7 +52,7 @@ class BlockServiceAsyncStub(BlockServiceStub):
     or they stay, and only what is free around them is blocked, now and when they go.
     """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_blocks_pb2.ListBlocksRequest, _blocks_pb2.ListBlocksResponse]  # type: ignore[assignment]
-    """Lists a venue's blocks by start."""
+    """Lists the blocks of a venue that touch some local days, by start."""
     DeleteBlock: _aio.UnaryUnaryMultiCallable[_blocks_pb2.DeleteBlockRequest, _blocks_pb2.DeleteBlockResponse]  # type: ignore[assignment]
     """Puts the resources of a block on sale again."""
 
@@ -75,7 +75,7 @@ class BlockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _blocks_pb2.ListBlocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_blocks_pb2.ListBlocksResponse, _abc.Awaitable[_blocks_pb2.ListBlocksResponse]]:
-        """Lists a venue's blocks by start."""
+        """Lists the blocks of a venue that touch some local days, by start."""
 
     @_abc_1.abstractmethod
     def DeleteBlock(

@@ -125,7 +125,7 @@ class HoursServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDateExceptions(self, request, context):
-        """Lists the exceptions of some service dates.
+        """Lists the exceptions of some service dates, by date.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +153,7 @@ class HoursServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListClosures(self, request, context):
-        """Lists the closures of some service dates.
+        """Lists the closures of which some day lies between two dates, by their first day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,7 +181,8 @@ class HoursServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStrandedBookings(self, request, context):
-        """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason.
+        """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason, by
+        start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class HoursServiceStub:
     CreateDateException: _grpc.UnaryUnaryMultiCallable[_hours_pb2.CreateDateExceptionRequest, _hours_pb2.CreateDateExceptionResponse]
     """Gives an offering hours of its own on one service date, in place of the weekly ones, or closes it there."""
     ListDateExceptions: _grpc.UnaryUnaryMultiCallable[_hours_pb2.ListDateExceptionsRequest, _hours_pb2.ListDateExceptionsResponse]
-    """Lists the exceptions of some service dates."""
+    """Lists the exceptions of some service dates, by date."""
     UpdateDateException: _grpc.UnaryUnaryMultiCallable[_hours_pb2.UpdateDateExceptionRequest, _hours_pb2.UpdateDateExceptionResponse]
     """Replaces the hours of an exception."""
     DeleteDateException: _grpc.UnaryUnaryMultiCallable[_hours_pb2.DeleteDateExceptionRequest, _hours_pb2.DeleteDateExceptionResponse]
@@ -50,7 +50,7 @@ class HoursServiceStub:
     CreateClosure: _grpc.UnaryUnaryMultiCallable[_hours_pb2.CreateClosureRequest, _hours_pb2.CreateClosureResponse]
     """Closes the venue, or some of what it offers, for once."""
     ListClosures: _grpc.UnaryUnaryMultiCallable[_hours_pb2.ListClosuresRequest, _hours_pb2.ListClosuresResponse]
-    """Lists the closures of some service dates."""
+    """Lists the closures of which some day lies between two dates, by their first day."""
     UpdateClosure: _grpc.UnaryUnaryMultiCallable[_hours_pb2.UpdateClosureRequest, _hours_pb2.UpdateClosureResponse]
     """Replaces a closure."""
     DeleteClosure: _grpc.UnaryUnaryMultiCallable[_hours_pb2.DeleteClosureRequest, _hours_pb2.DeleteClosureResponse]
@@ -58,7 +58,9 @@ class HoursServiceStub:
     UpdateOfferingTimes: _grpc.UnaryUnaryMultiCallable[_hours_pb2.UpdateOfferingTimesRequest, _hours_pb2.UpdateOfferingTimesResponse]
     """Replaces what the starts of an offering obey: their grid, notice, advance, release and buffers."""
     ListStrandedBookings: _grpc.UnaryUnaryMultiCallable[_hours_pb2.ListStrandedBookingsRequest, _hours_pb2.ListStrandedBookingsResponse]
-    """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason."""
+    """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason, by
+    start.
+    """
 
 @_typing.type_check_only
 class HoursServiceAsyncStub(HoursServiceStub):
@@ -74,7 +76,7 @@ class HoursServiceAsyncStub(HoursServiceStub):
     CreateDateException: _aio.UnaryUnaryMultiCallable[_hours_pb2.CreateDateExceptionRequest, _hours_pb2.CreateDateExceptionResponse]  # type: ignore[assignment]
     """Gives an offering hours of its own on one service date, in place of the weekly ones, or closes it there."""
     ListDateExceptions: _aio.UnaryUnaryMultiCallable[_hours_pb2.ListDateExceptionsRequest, _hours_pb2.ListDateExceptionsResponse]  # type: ignore[assignment]
-    """Lists the exceptions of some service dates."""
+    """Lists the exceptions of some service dates, by date."""
     UpdateDateException: _aio.UnaryUnaryMultiCallable[_hours_pb2.UpdateDateExceptionRequest, _hours_pb2.UpdateDateExceptionResponse]  # type: ignore[assignment]
     """Replaces the hours of an exception."""
     DeleteDateException: _aio.UnaryUnaryMultiCallable[_hours_pb2.DeleteDateExceptionRequest, _hours_pb2.DeleteDateExceptionResponse]  # type: ignore[assignment]
@@ -82,7 +84,7 @@ class HoursServiceAsyncStub(HoursServiceStub):
     CreateClosure: _aio.UnaryUnaryMultiCallable[_hours_pb2.CreateClosureRequest, _hours_pb2.CreateClosureResponse]  # type: ignore[assignment]
     """Closes the venue, or some of what it offers, for once."""
     ListClosures: _aio.UnaryUnaryMultiCallable[_hours_pb2.ListClosuresRequest, _hours_pb2.ListClosuresResponse]  # type: ignore[assignment]
-    """Lists the closures of some service dates."""
+    """Lists the closures of which some day lies between two dates, by their first day."""
     UpdateClosure: _aio.UnaryUnaryMultiCallable[_hours_pb2.UpdateClosureRequest, _hours_pb2.UpdateClosureResponse]  # type: ignore[assignment]
     """Replaces a closure."""
     DeleteClosure: _aio.UnaryUnaryMultiCallable[_hours_pb2.DeleteClosureRequest, _hours_pb2.DeleteClosureResponse]  # type: ignore[assignment]
@@ -90,7 +92,9 @@ class HoursServiceAsyncStub(HoursServiceStub):
     UpdateOfferingTimes: _aio.UnaryUnaryMultiCallable[_hours_pb2.UpdateOfferingTimesRequest, _hours_pb2.UpdateOfferingTimesResponse]  # type: ignore[assignment]
     """Replaces what the starts of an offering obey: their grid, notice, advance, release and buffers."""
     ListStrandedBookings: _aio.UnaryUnaryMultiCallable[_hours_pb2.ListStrandedBookingsRequest, _hours_pb2.ListStrandedBookingsResponse]  # type: ignore[assignment]
-    """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason."""
+    """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason, by
+    start.
+    """
 
 class HoursServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hours of a venue. Every change of them names the bookings that it strands: future ones that the hours do not allow any
@@ -127,7 +131,7 @@ class HoursServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hours_pb2.ListDateExceptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hours_pb2.ListDateExceptionsResponse, _abc.Awaitable[_hours_pb2.ListDateExceptionsResponse]]:
-        """Lists the exceptions of some service dates."""
+        """Lists the exceptions of some service dates, by date."""
 
     @_abc_1.abstractmethod
     def UpdateDateException(
@@ -159,7 +163,7 @@ class HoursServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hours_pb2.ListClosuresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hours_pb2.ListClosuresResponse, _abc.Awaitable[_hours_pb2.ListClosuresResponse]]:
-        """Lists the closures of some service dates."""
+        """Lists the closures of which some day lies between two dates, by their first day."""
 
     @_abc_1.abstractmethod
     def UpdateClosure(
@@ -191,6 +195,8 @@ class HoursServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hours_pb2.ListStrandedBookingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hours_pb2.ListStrandedBookingsResponse, _abc.Awaitable[_hours_pb2.ListStrandedBookingsResponse]]:
-        """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason."""
+        """Lists the future bookings of some service days that hours or capacity do not allow any more, each with the reason, by
+        start.
+        """
 
 def add_HoursServiceServicer_to_server(servicer: HoursServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

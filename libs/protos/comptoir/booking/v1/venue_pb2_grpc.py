@@ -230,7 +230,7 @@ class VenueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListShifts(self, request, context):
-        """Lists a venue's shifts by weekday and opening time.
+        """Lists a venue's shifts by weekdays and opening time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

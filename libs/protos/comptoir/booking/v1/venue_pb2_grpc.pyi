@@ -70,7 +70,7 @@ class VenueServiceStub:
     CreateShift: _grpc.UnaryUnaryMultiCallable[_venue_pb2.CreateShiftRequest, _venue_pb2.CreateShiftResponse]
     """Adds a weekly opening window of an offering."""
     ListShifts: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListShiftsRequest, _venue_pb2.ListShiftsResponse]
-    """Lists a venue's shifts by weekday and opening time."""
+    """Lists a venue's shifts by weekdays and opening time."""
 
 @_typing.type_check_only
 class VenueServiceAsyncStub(VenueServiceStub):
@@ -114,7 +114,7 @@ class VenueServiceAsyncStub(VenueServiceStub):
     CreateShift: _aio.UnaryUnaryMultiCallable[_venue_pb2.CreateShiftRequest, _venue_pb2.CreateShiftResponse]  # type: ignore[assignment]
     """Adds a weekly opening window of an offering."""
     ListShifts: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListShiftsRequest, _venue_pb2.ListShiftsResponse]  # type: ignore[assignment]
-    """Lists a venue's shifts by weekday and opening time."""
+    """Lists a venue's shifts by weekdays and opening time."""
 
 class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Everything an organization sets up before the first guest can book."""
@@ -251,7 +251,7 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _venue_pb2.ListShiftsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_pb2.ListShiftsResponse, _abc.Awaitable[_venue_pb2.ListShiftsResponse]]:
-        """Lists a venue's shifts by weekday and opening time."""
+        """Lists a venue's shifts by weekdays and opening time."""
 
 def add_VenueServiceServicer_to_server(servicer: VenueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -72,7 +72,7 @@ class WaitlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWaitlist(self, request, context):
-        """Lists who waits at a venue for a service day, first come first.
+        """Lists who waits at a venue for a service day, first come first: also those that wait no more, if asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class WaitlistServiceStub:
     is answered like anybody, and the address is sent the link that it has.
     """
     ListWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]
-    """Lists who waits at a venue for a service day, first come first."""
+    """Lists who waits at a venue for a service day, first come first: also those that wait no more, if asked."""
     OfferWaitlistPlace: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.OfferWaitlistPlaceRequest, _waitlist_pb2.OfferWaitlistPlaceResponse]
     """Offers a party that waits a place out of turn, if there is room. Parties that have to ask first are offered places by
     staff only.
@@ -60,7 +60,7 @@ class WaitlistServiceAsyncStub(WaitlistServiceStub):
     is answered like anybody, and the address is sent the link that it has.
     """
     ListWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]  # type: ignore[assignment]
-    """Lists who waits at a venue for a service day, first come first."""
+    """Lists who waits at a venue for a service day, first come first: also those that wait no more, if asked."""
     OfferWaitlistPlace: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.OfferWaitlistPlaceRequest, _waitlist_pb2.OfferWaitlistPlaceResponse]  # type: ignore[assignment]
     """Offers a party that waits a place out of turn, if there is room. Parties that have to ask first are offered places by
     staff only.
@@ -89,7 +89,7 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _waitlist_pb2.ListWaitlistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_waitlist_pb2.ListWaitlistResponse, _abc.Awaitable[_waitlist_pb2.ListWaitlistResponse]]:
-        """Lists who waits at a venue for a service day, first come first."""
+        """Lists who waits at a venue for a service day, first come first: also those that wait no more, if asked."""
 
     @_abc_1.abstractmethod
     def OfferWaitlistPlace(

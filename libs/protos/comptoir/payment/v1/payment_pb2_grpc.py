@@ -59,7 +59,7 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPayments(self, request, context):
-        """Lists the organization's payments, newest first.
+        """Lists the organization's payments, newest first: of one booking, if asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class PaymentServiceStub:
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
     """Reads a payment."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
-    """Lists the organization's payments, newest first."""
+    """Lists the organization's payments, newest first: of one booking, if asked."""
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -46,7 +46,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """Reads a payment."""
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
-    """Lists the organization's payments, newest first."""
+    """Lists the organization's payments, newest first: of one booking, if asked."""
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Payments as staff see them."""
@@ -65,7 +65,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.ListPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_pb2.ListPaymentsResponse]]:
-        """Lists the organization's payments, newest first."""
+        """Lists the organization's payments, newest first: of one booking, if asked."""
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/support/v1/ticket.proto\x12\x13\x63omptoir.support.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\rTicketMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06\x61uthor\x18\x02 \x01(\x0e\x32\".comptoir.support.v1.MessageAuthor\x12\x0c\n\x04text\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x01\n\x06Ticket\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.comptoir.support.v1.TicketStatus\x12\x34\n\x08messages\x18\x05 \x03(\x0b\x32\".comptoir.support.v1.TicketMessage\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x11OpenTicketRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\x07subject\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xa8\xbb\x18\x01\x12\x1c\n\x04text\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\x88\'\xb8\xbb\x18\x01\"A\n\x12OpenTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"5\n\x19ListManagedTicketsRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"H\n\x1aListManagedTicketsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.comptoir.support.v1.Ticket\"\x93\x01\n\x12ListTicketsRequest\x12?\n\nbooking_id\x18\x01 \x01(\tB+\xbaH(r&2$^(bkg_[0-7][0-9a-hjkmnp-tv-z]{25})?$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\xf4\x03\xd8\xbb\x18\x01\"Z\n\x13ListTicketsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.comptoir.support.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10GetTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"@\n\x11GetTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"Q\n\x13\x41nswerTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1c\n\x04text\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\x88\'\xb8\xbb\x18\x01\"C\n\x14\x41nswerTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"4\n\x14ResolveTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"D\n\x15ResolveTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"7\n\x16\x44\x65scribeMessageRequest\x12\x1d\n\nmessage_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"s\n\x17\x44\x65scribeMessageResponse\x12\x33\n\x07message\x18\x01 \x01(\x0b\x32\".comptoir.support.v1.TicketMessage\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t*}\n\x0cTicketStatus\x12\x1d\n\x19TICKET_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TICKET_STATUS_OPEN\x10\x01\x12\x1a\n\x16TICKET_STATUS_ANSWERED\x10\x02\x12\x1a\n\x16TICKET_STATUS_RESOLVED\x10\x03*c\n\rMessageAuthor\x12\x1e\n\x1aMESSAGE_AUTHOR_UNSPECIFIED\x10\x00\x12\x18\n\x14MESSAGE_AUTHOR_GUEST\x10\x01\x12\x18\n\x14MESSAGE_AUTHOR_STAFF\x10\x02\x32\xea\x07\n\rTicketService\x12\x99\x01\n\nOpenTicket\x12&.comptoir.support.v1.OpenTicketRequest\x1a\'.comptoir.support.v1.OpenTicketResponse\":\xaa\xbb\x18\t\x08\x02\x18\x03 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\'\"\x1a/v1/manage/{token}/tickets:\x01*b\x06ticket\x12\xa3\x01\n\x12ListManagedTickets\x12..comptoir.support.v1.ListManagedTicketsRequest\x1a/.comptoir.support.v1.ListManagedTicketsResponse\",\xaa\xbb\x18\x06\x08\x02\x18\x03@\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/manage/{token}/tickets\x12\x8d\x01\n\x0bListTickets\x12\'.comptoir.support.v1.ListTicketsRequest\x1a(.comptoir.support.v1.ListTicketsResponse\"+\xaa\xbb\x18\x14\x08\x03\x12\x0ctickets.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/tickets\x12\x9b\x01\n\tGetTicket\x12%.comptoir.support.v1.GetTicketRequest\x1a&.comptoir.support.v1.GetTicketResponse\"?\xaa\xbb\x18\x14\x08\x03\x12\x0ctickets.read\x18\x01@\x01\x82\xd3\xe4\x93\x02!\x12\x17/v1/tickets/{ticket_id}b\x06ticket\x12\xb4\x01\n\x0c\x41nswerTicket\x12(.comptoir.support.v1.AnswerTicketRequest\x1a).comptoir.support.v1.AnswerTicketResponse\"O\xaa\xbb\x18\x18\x08\x03\x12\rtickets.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02-\" /v1/tickets/{ticket_id}/messages:\x01*b\x06ticket\x12\xb1\x01\n\rResolveTicket\x12).comptoir.support.v1.ResolveTicketRequest\x1a*.comptoir.support.v1.ResolveTicketResponse\"I\xaa\xbb\x18\x13\x08\x03\x12\rtickets.write\x18\x02\x82\xd3\xe4\x93\x02,\"\x1f/v1/tickets/{ticket_id}/resolve:\x01*b\x06ticket2\x9f\x01\n\x16TicketDirectoryService\x12\x84\x01\n\x0f\x44\x65scribeMessage\x12+.comptoir.support.v1.DescribeMessageRequest\x1a,.comptoir.support.v1.DescribeMessageResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/support/v1/ticket.proto\x12\x13\x63omptoir.support.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\rTicketMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06\x61uthor\x18\x02 \x01(\x0e\x32\".comptoir.support.v1.MessageAuthor\x12\x0c\n\x04text\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x01\n\x06Ticket\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.comptoir.support.v1.TicketStatus\x12\x34\n\x08messages\x18\x05 \x03(\x0b\x32\".comptoir.support.v1.TicketMessage\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x11OpenTicketRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\x07subject\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xa8\xbb\x18\x01\x12\x1c\n\x04text\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\x88\'\xb8\xbb\x18\x01\"A\n\x12OpenTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"s\n\x19ListManagedTicketsRequest\x12\x18\n\x05token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"a\n\x1aListManagedTicketsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.comptoir.support.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x12ListTicketsRequest\x12?\n\nbooking_id\x18\x01 \x01(\tB+\xbaH(r&2$^(bkg_[0-7][0-9a-hjkmnp-tv-z]{25})?$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"Z\n\x13ListTicketsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.comptoir.support.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10GetTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"@\n\x11GetTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"Q\n\x13\x41nswerTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1c\n\x04text\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\x88\'\xb8\xbb\x18\x01\"C\n\x14\x41nswerTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"4\n\x14ResolveTicketRequest\x12\x1c\n\tticket_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"D\n\x15ResolveTicketResponse\x12+\n\x06ticket\x18\x01 \x01(\x0b\x32\x1b.comptoir.support.v1.Ticket\"7\n\x16\x44\x65scribeMessageRequest\x12\x1d\n\nmessage_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"s\n\x17\x44\x65scribeMessageResponse\x12\x33\n\x07message\x18\x01 \x01(\x0b\x32\".comptoir.support.v1.TicketMessage\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t*}\n\x0cTicketStatus\x12\x1d\n\x19TICKET_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TICKET_STATUS_OPEN\x10\x01\x12\x1a\n\x16TICKET_STATUS_ANSWERED\x10\x02\x12\x1a\n\x16TICKET_STATUS_RESOLVED\x10\x03*c\n\rMessageAuthor\x12\x1e\n\x1aMESSAGE_AUTHOR_UNSPECIFIED\x10\x00\x12\x18\n\x14MESSAGE_AUTHOR_GUEST\x10\x01\x12\x18\n\x14MESSAGE_AUTHOR_STAFF\x10\x02\x32\xea\x07\n\rTicketService\x12\x99\x01\n\nOpenTicket\x12&.comptoir.support.v1.OpenTicketRequest\x1a\'.comptoir.support.v1.OpenTicketResponse\":\xaa\xbb\x18\t\x08\x02\x18\x03 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\'\"\x1a/v1/manage/{token}/tickets:\x01*b\x06ticket\x12\xa3\x01\n\x12ListManagedTickets\x12..comptoir.support.v1.ListManagedTicketsRequest\x1a/.comptoir.support.v1.ListManagedTicketsResponse\",\xaa\xbb\x18\x06\x08\x02\x18\x03@\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/manage/{token}/tickets\x12\x8d\x01\n\x0bListTickets\x12\'.comptoir.support.v1.ListTicketsRequest\x1a(.comptoir.support.v1.ListTicketsResponse\"+\xaa\xbb\x18\x14\x08\x03\x12\x0ctickets.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/tickets\x12\x9b\x01\n\tGetTicket\x12%.comptoir.support.v1.GetTicketRequest\x1a&.comptoir.support.v1.GetTicketResponse\"?\xaa\xbb\x18\x14\x08\x03\x12\x0ctickets.read\x18\x01@\x01\x82\xd3\xe4\x93\x02!\x12\x17/v1/tickets/{ticket_id}b\x06ticket\x12\xb4\x01\n\x0c\x41nswerTicket\x12(.comptoir.support.v1.AnswerTicketRequest\x1a).comptoir.support.v1.AnswerTicketResponse\"O\xaa\xbb\x18\x18\x08\x03\x12\rtickets.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02-\" /v1/tickets/{ticket_id}/messages:\x01*b\x06ticket\x12\xb1\x01\n\rResolveTicket\x12).comptoir.support.v1.ResolveTicketRequest\x1a*.comptoir.support.v1.ResolveTicketResponse\"I\xaa\xbb\x18\x13\x08\x03\x12\rtickets.write\x18\x02\x82\xd3\xe4\x93\x02,\"\x1f/v1/tickets/{ticket_id}/resolve:\x01*b\x06ticket2\x9f\x01\n\x16TicketDirectoryService\x12\x84\x01\n\x0f\x44\x65scribeMessage\x12+.comptoir.support.v1.DescribeMessageRequest\x1a,.comptoir.support.v1.DescribeMessageResponse\"\x16\xaa\xbb\x18\x12\x08\x05:\x0cnotification@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,12 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENTICKETREQUEST'].fields_by_name['text']._serialized_options = b'\272H\013r\t\020\001\030\210\'\270\273\030\001'
   _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['token']._serialized_options = b'\272H\006r\004\020\001\030d'
+  _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTMANAGEDTICKETSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\200\010\330\273\030\001'
   _globals['_LISTTICKETSREQUEST'].fields_by_name['booking_id']._loaded_options = None
   _globals['_LISTTICKETSREQUEST'].fields_by_name['booking_id']._serialized_options = b'\272H(r&2$^(bkg_[0-7][0-9a-hjkmnp-tv-z]{25})?$'
   _globals['_LISTTICKETSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTTICKETSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTTICKETSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTTICKETSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\364\003\330\273\030\001'
+  _globals['_LISTTICKETSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\200\010\330\273\030\001'
   _globals['_GETTICKETREQUEST'].fields_by_name['ticket_id']._loaded_options = None
   _globals['_GETTICKETREQUEST'].fields_by_name['ticket_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_ANSWERTICKETREQUEST'].fields_by_name['ticket_id']._loaded_options = None
@@ -74,10 +78,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSERVICE'].methods_by_name['ResolveTicket']._serialized_options = b'\252\273\030\023\010\003\022\rtickets.write\030\002\202\323\344\223\002,\"\037/v1/tickets/{ticket_id}/resolve:\001*b\006ticket'
   _globals['_TICKETDIRECTORYSERVICE'].methods_by_name['DescribeMessage']._loaded_options = None
   _globals['_TICKETDIRECTORYSERVICE'].methods_by_name['DescribeMessage']._serialized_options = b'\252\273\030\022\010\005:\014notification@\001'
-  _globals['_TICKETSTATUS']._serialized_start=1679
-  _globals['_TICKETSTATUS']._serialized_end=1804
-  _globals['_MESSAGEAUTHOR']._serialized_start=1806
-  _globals['_MESSAGEAUTHOR']._serialized_end=1905
+  _globals['_TICKETSTATUS']._serialized_start=1766
+  _globals['_TICKETSTATUS']._serialized_end=1891
+  _globals['_MESSAGEAUTHOR']._serialized_start=1893
+  _globals['_MESSAGEAUTHOR']._serialized_end=1992
   _globals['_TICKETMESSAGE']._serialized_start=209
   _globals['_TICKETMESSAGE']._serialized_end=350
   _globals['_TICKET']._serialized_start=353
@@ -87,31 +91,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENTICKETRESPONSE']._serialized_start=675
   _globals['_OPENTICKETRESPONSE']._serialized_end=740
   _globals['_LISTMANAGEDTICKETSREQUEST']._serialized_start=742
-  _globals['_LISTMANAGEDTICKETSREQUEST']._serialized_end=795
-  _globals['_LISTMANAGEDTICKETSRESPONSE']._serialized_start=797
-  _globals['_LISTMANAGEDTICKETSRESPONSE']._serialized_end=869
-  _globals['_LISTTICKETSREQUEST']._serialized_start=872
-  _globals['_LISTTICKETSREQUEST']._serialized_end=1019
-  _globals['_LISTTICKETSRESPONSE']._serialized_start=1021
-  _globals['_LISTTICKETSRESPONSE']._serialized_end=1111
-  _globals['_GETTICKETREQUEST']._serialized_start=1113
-  _globals['_GETTICKETREQUEST']._serialized_end=1161
-  _globals['_GETTICKETRESPONSE']._serialized_start=1163
-  _globals['_GETTICKETRESPONSE']._serialized_end=1227
-  _globals['_ANSWERTICKETREQUEST']._serialized_start=1229
-  _globals['_ANSWERTICKETREQUEST']._serialized_end=1310
-  _globals['_ANSWERTICKETRESPONSE']._serialized_start=1312
-  _globals['_ANSWERTICKETRESPONSE']._serialized_end=1379
-  _globals['_RESOLVETICKETREQUEST']._serialized_start=1381
-  _globals['_RESOLVETICKETREQUEST']._serialized_end=1433
-  _globals['_RESOLVETICKETRESPONSE']._serialized_start=1435
-  _globals['_RESOLVETICKETRESPONSE']._serialized_end=1503
-  _globals['_DESCRIBEMESSAGEREQUEST']._serialized_start=1505
-  _globals['_DESCRIBEMESSAGEREQUEST']._serialized_end=1560
-  _globals['_DESCRIBEMESSAGERESPONSE']._serialized_start=1562
-  _globals['_DESCRIBEMESSAGERESPONSE']._serialized_end=1677
-  _globals['_TICKETSERVICE']._serialized_start=1908
-  _globals['_TICKETSERVICE']._serialized_end=2910
-  _globals['_TICKETDIRECTORYSERVICE']._serialized_start=2913
-  _globals['_TICKETDIRECTORYSERVICE']._serialized_end=3072
+  _globals['_LISTMANAGEDTICKETSREQUEST']._serialized_end=857
+  _globals['_LISTMANAGEDTICKETSRESPONSE']._serialized_start=859
+  _globals['_LISTMANAGEDTICKETSRESPONSE']._serialized_end=956
+  _globals['_LISTTICKETSREQUEST']._serialized_start=959
+  _globals['_LISTTICKETSREQUEST']._serialized_end=1106
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=1108
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=1198
+  _globals['_GETTICKETREQUEST']._serialized_start=1200
+  _globals['_GETTICKETREQUEST']._serialized_end=1248
+  _globals['_GETTICKETRESPONSE']._serialized_start=1250
+  _globals['_GETTICKETRESPONSE']._serialized_end=1314
+  _globals['_ANSWERTICKETREQUEST']._serialized_start=1316
+  _globals['_ANSWERTICKETREQUEST']._serialized_end=1397
+  _globals['_ANSWERTICKETRESPONSE']._serialized_start=1399
+  _globals['_ANSWERTICKETRESPONSE']._serialized_end=1466
+  _globals['_RESOLVETICKETREQUEST']._serialized_start=1468
+  _globals['_RESOLVETICKETREQUEST']._serialized_end=1520
+  _globals['_RESOLVETICKETRESPONSE']._serialized_start=1522
+  _globals['_RESOLVETICKETRESPONSE']._serialized_end=1590
+  _globals['_DESCRIBEMESSAGEREQUEST']._serialized_start=1592
+  _globals['_DESCRIBEMESSAGEREQUEST']._serialized_end=1647
+  _globals['_DESCRIBEMESSAGERESPONSE']._serialized_start=1649
+  _globals['_DESCRIBEMESSAGERESPONSE']._serialized_end=1764
+  _globals['_TICKETSERVICE']._serialized_start=1995
+  _globals['_TICKETSERVICE']._serialized_end=2997
+  _globals['_TICKETDIRECTORYSERVICE']._serialized_start=3000
+  _globals['_TICKETDIRECTORYSERVICE']._serialized_end=3159
 # @@protoc_insertion_point(module_scope)

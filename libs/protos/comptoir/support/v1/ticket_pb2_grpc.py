@@ -86,7 +86,7 @@ class TicketServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTickets(self, request, context):
-        """Lists the organization's tickets, newest first.
+        """Lists the organization's tickets, newest first, without messages: of one booking, if asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

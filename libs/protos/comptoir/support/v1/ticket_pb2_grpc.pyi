@@ -38,7 +38,7 @@ class TicketServiceStub:
     ListManagedTickets: _grpc.UnaryUnaryMultiCallable[_ticket_pb2.ListManagedTicketsRequest, _ticket_pb2.ListManagedTicketsResponse]
     """Lists the tickets about the booking of a manage link, oldest first, as the guest sees them."""
     ListTickets: _grpc.UnaryUnaryMultiCallable[_ticket_pb2.ListTicketsRequest, _ticket_pb2.ListTicketsResponse]
-    """Lists the organization's tickets, newest first."""
+    """Lists the organization's tickets, newest first, without messages: of one booking, if asked."""
     GetTicket: _grpc.UnaryUnaryMultiCallable[_ticket_pb2.GetTicketRequest, _ticket_pb2.GetTicketResponse]
     """Reads a ticket with its messages."""
     AnswerTicket: _grpc.UnaryUnaryMultiCallable[_ticket_pb2.AnswerTicketRequest, _ticket_pb2.AnswerTicketResponse]
@@ -56,7 +56,7 @@ class TicketServiceAsyncStub(TicketServiceStub):
     ListManagedTickets: _aio.UnaryUnaryMultiCallable[_ticket_pb2.ListManagedTicketsRequest, _ticket_pb2.ListManagedTicketsResponse]  # type: ignore[assignment]
     """Lists the tickets about the booking of a manage link, oldest first, as the guest sees them."""
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticket_pb2.ListTicketsRequest, _ticket_pb2.ListTicketsResponse]  # type: ignore[assignment]
-    """Lists the organization's tickets, newest first."""
+    """Lists the organization's tickets, newest first, without messages: of one booking, if asked."""
     GetTicket: _aio.UnaryUnaryMultiCallable[_ticket_pb2.GetTicketRequest, _ticket_pb2.GetTicketResponse]  # type: ignore[assignment]
     """Reads a ticket with its messages."""
     AnswerTicket: _aio.UnaryUnaryMultiCallable[_ticket_pb2.AnswerTicketRequest, _ticket_pb2.AnswerTicketResponse]  # type: ignore[assignment]
@@ -89,7 +89,7 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticket_pb2.ListTicketsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_pb2.ListTicketsResponse, _abc.Awaitable[_ticket_pb2.ListTicketsResponse]]:
-        """Lists the organization's tickets, newest first."""
+        """Lists the organization's tickets, newest first, without messages: of one booking, if asked."""
 
     @_abc_1.abstractmethod
     def GetTicket(
