@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.identity import CallerKind, Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
+from servicekit.rpc.metadata import IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, USER_AGENT
 from servicekit.rpc.status import Remote
 
 IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
@@ -30,6 +31,7 @@ IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ESCAPED = re.compile(r"\\(.)")
+_REPLAYED = (b"idempotency-replayed", b"true")
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 _LONGEST_USER_AGENT = 256
 _JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
@@ -89,7 +91,9 @@ class Endpoint:
         metadata = [(REQUEST_ID, request.id)]
         if route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
             metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
+        told: dict[str, str] | None = None
         if route.policy.idempotency_key and b"idempotency-key" in request.headers:
+            told = {}
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         body = await self._body(request) if route.body else b""
         message = self._reader.read(variables, request.query, body)
@@ -103,12 +107,16 @@ class Endpoint:
                 message,
                 timeout=self._limits.timeout_seconds,
                 metadata=metadata,
+                told=told,
             )
         except AppError as error:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)
             raise self._pointing_at_input(error) from None
-        return self._answer(response)
+        answer = self._answer(response)
+        if told and IDEMPOTENCY_REPLAYED in told:
+            return replace(answer, headers=(*answer.headers, _REPLAYED))
+        return answer
 
     async def _body(self, request: Request) -> bytes:
         limits = self._limits

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from servicekit.answers import Answers
 from servicekit.contract import CONTEXTS
 from servicekit.identity import Caller
 from servicekit.rpc import server
@@ -25,9 +26,13 @@ class Edge:
         self.peer = Peer(service, f"127.0.0.1:{port}", self._signers["gateway"])
 
     @classmethod
-    async def start(cls, service: str, keys: Keys, registrations: Sequence[Registration]) -> "Edge":
+    async def start(
+        cls, service: str, keys: Keys, registrations: Sequence[Registration], answers: Answers | None = None
+    ) -> "Edge":
         """Serves on a free port."""
-        running, _, port = await server.start(service, "127.0.0.1:0", keys.verifier(service), registrations)
+        running, _, port = await server.start(
+            service, "127.0.0.1:0", keys.verifier(service), registrations, answers=answers
+        )
         return cls(service, keys, running, port)
 
     def peer_of(self, caller: str) -> Peer:
@@ -43,15 +48,20 @@ class Edge:
         caller: Caller | None = None,
         idempotency_key: str | None = None,
         user_agent: str | None = None,
+        told: dict[str, str] | None = None,
     ) -> Any:
-        """Calls `method` as `caller`, who is anonymous by default. Raises the AppError that was answered."""
+        """Calls `method` as `caller`, who is anonymous by default. Raises the AppError that was answered.
+
+        `told` takes what the service says beside its answer.
+        """
         who = caller or anonymous()
         signer = self._signers[who.issuer]
         metadata = [("idempotency-key", idempotency_key)] if idempotency_key else []
         if user_agent:
             metadata.append(("comptoir-user-agent", user_agent))
         bound = getattr(self.peer.stub(stub), method)
-        return await self.peer.call_as(signer.token(self.service, who), bound, request, metadata=metadata)
+        token = signer.token(self.service, who)
+        return await self.peer.call_as(token, bound, request, metadata=metadata, told=told)
 
     async def stop(self) -> None:
         """Stops at once."""

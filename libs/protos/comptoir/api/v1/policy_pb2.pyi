@@ -106,6 +106,7 @@ class Policy(_message.Message):
     VENUE_FIELD_FIELD_NUMBER: _builtins.int
     VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
+    ANSWERS_RESOURCE_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -142,6 +143,11 @@ class Policy(_message.Message):
     vouched for them: for what reaches beyond that organization. "fresh" wants them, too. A "self" call with neither
     says and does nothing of other organizations in such a session.
     """
+    answers_resource: _builtins.bool
+    """Whether the effect itself is tied to the Idempotency-Key, in one statement: a repeated call finds what the first one
+    made, and waits for one that is in flight instead of being refused. Its answer is kept all the same; where that
+    got lost, the thing itself is answered as it is by then.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -162,10 +168,11 @@ class Policy(_message.Message):
         venue_field: _builtins.str = ...,
         venue_in_service: _builtins.bool = ...,
         own: _builtins.bool = ...,
+        answers_resource: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_resource", b"answers_resource", "audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
