@@ -76,9 +76,9 @@ _HEADERS = {
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Makes a repeated request answer like the first one, for 24 hours, and have no further effect"
-    " (draft-ietf-httpapi-idempotency-key). With another request it is refused with 422, and with 409 while the"
-    " first one is being worked on. Make one up for each request, of at least 16 random bytes.",
+    "description": "Makes a repeated request answer like the first one, for 24 hours, and have no further"
+    " effect (draft-ietf-httpapi-idempotency-key). With another request it is refused with 422, and with 409"
+    " while the first one is being worked on. Make one up for each request, of at least 16 random bytes.",
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
 }
 

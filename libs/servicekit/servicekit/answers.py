@@ -1,6 +1,6 @@
 """Answers to calls with an Idempotency-Key, kept for a day in the transaction of the effect, and sealed.
 
-Whoever reads the table reads no answer: it opens with the key's text and the request, of which it has neither.
+Whoever reads the table reads no answer: one opens with the key's text and the request, and neither is there.
 """
 
 import asyncio

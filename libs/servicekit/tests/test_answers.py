@@ -14,7 +14,7 @@ from comptoir.auth.v1 import account_pb2
 from comptoir.booking.v1 import booking_pb2
 from servicekit import contract, held, ids
 from servicekit.answers import Answered, Answers, Slot
-from servicekit.database import Database
+from servicekit.database import Database, Transaction
 from servicekit.errors import (
     RETRY_AFTER,
     AppError,
@@ -57,7 +57,7 @@ class Diary:
         self.done += 1
         note = ids.new()
         async with self.db.begin(self.organization) as tx:
-            await write(tx.execute, self.organization, note)
+            await write(tx, self.organization, note)
         await self.go_on.wait()
         return booking_pb2.CancelBookingResponse(booking=booking_pb2.Booking(id=str(note), notes=self.secret))
 
@@ -73,8 +73,8 @@ class Diary:
         return found
 
 
-async def write(execute, organization: UUID, note: UUID) -> None:  # type: ignore[no-untyped-def]
-    await execute(
+async def write(tx: Transaction, organization: UUID, note: UUID) -> None:
+    await tx.execute(
         sa.text("INSERT INTO notes (organization_id, id, text) VALUES (:organization, :id, 'x')"),
         {"organization": organization, "id": note},
     )
@@ -184,12 +184,12 @@ async def test_who_lost_the_claim_undoes_what_it_did(diary: Diary) -> None:
 async def test_a_crash_leaves_neither_effect_nor_answer(
     diary: Diary, database_settings: DatabaseSettings
 ) -> None:
-    """The database goes away between the effect and the answer: both are undone, and it may be asked again."""
+    """The database goes away between effect and answer: both are undone, and it may be asked again."""
     killer = await asyncpg.connect(database_settings.url.get_secret_value())
 
     async def work() -> Message:
         async with diary.db.begin(diary.organization) as tx:
-            await write(tx.execute, diary.organization, ids.new())
+            await write(tx, diary.organization, ids.new())
             pid = (await tx.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one()
         assert await killer.fetchval("SELECT pg_terminate_backend($1)", pid)
         return booking_pb2.CancelBookingResponse()
@@ -268,12 +268,12 @@ async def test_transactions_of_one_call_commit_together(diary: Diary) -> None:
 
     async def work() -> Message:
         async with diary.db.begin(diary.organization) as tx:
-            await write(tx.execute, diary.organization, ids.new())
+            await write(tx, diary.organization, ids.new())
             tx.after_commit.append(lambda: woken.append("first"))
         with pytest.raises(sa.exc.IntegrityError):
             async with diary.db.begin(diary.organization) as tx:
-                await write(tx.execute, diary.organization, diary.organization)
-                await write(tx.execute, diary.organization, diary.organization)
+                await write(tx, diary.organization, diary.organization)
+                await write(tx, diary.organization, diary.organization)
         async with diary.db.begin(diary.organization) as tx:
             seen.append((await tx.execute(sa.text(_COUNT))).scalar_one())
         assert not woken
@@ -281,7 +281,7 @@ async def test_transactions_of_one_call_commit_together(diary: Diary) -> None:
             seen.append(await bare.fetchval("SELECT xmin::text::bigint > 0 FROM answers"))
         assert woken == ["first"]
         async with diary.db.begin(diary.organization) as tx:
-            await write(tx.execute, diary.organization, ids.new())
+            await write(tx, diary.organization, ids.new())
         raise Unavailable
 
     slot = Slot.of(CANCEL, diary.caller, request(), "k")
@@ -296,7 +296,7 @@ async def test_a_transaction_within_another_is_its_own(diary: Diary) -> None:
     async def work() -> Message:
         async with diary.db.begin(diary.organization):
             async with diary.db.begin(diary.organization) as inner:
-                await write(inner.execute, diary.organization, ids.new())
+                await write(inner, diary.organization, ids.new())
             async with diary.db.begin(diary.organization) as looking:
                 assert (await looking.execute(sa.text(_COUNT))).scalar_one() == 1
         return booking_pb2.CancelBookingResponse()
