@@ -60,7 +60,7 @@ async def test_each_kind_of_change_is_answered_alike(
         again = await http.request(method, path, json=body, headers=headers)
         assert first.status_code == status, first.text
         _assert_alike(first, again)
-    endpoint, headers = first.json()["id"], _keyed(owner)
+    endpoint, headers = first.json()["endpoint"]["id"], _keyed(owner)
     gone = await http.delete(f"/v1/webhook-endpoints/{endpoint}", headers=headers)
     assert gone.status_code == httpx.codes.NO_CONTENT
     _assert_alike(gone, await http.delete(f"/v1/webhook-endpoints/{endpoint}", headers=headers))

@@ -28,7 +28,7 @@ from servicekit.held import Held
 from servicekit.identity import Caller
 
 _LONGEST_SECONDS = 30.0
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 1.0
 _NONCE = 12
 _KEPT = "interval '24 hours'"
 _NAMING = ("venue_id", "token", "email", "organization_id")
@@ -136,7 +136,13 @@ class Answers:
         if rpc.policy is not None and rpc.policy.answers_resource:
             return await self._of_resource(rpc, slot, work)
         claim = ids.new()
-        kept = await self._claim(slot, claim)
+        try:
+            kept = await self._claim(slot, claim)
+        except (IdempotencyKeyReused, IdempotencyKeyInFlight):
+            raise
+        except BaseException:  # nobody knows whether the claim was heard
+            await _to_the_end(self._release(slot, claim))
+            raise
         if kept is not None:
             return Answered(rpc.response.FromString(kept), replayed=True)
         call = Held(mapped)
