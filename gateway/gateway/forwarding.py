@@ -26,7 +26,7 @@ from servicekit.errors import AppError, Kind
 from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.authorization import authorize
 from servicekit.rpc.client import Peer
-from servicekit.rpc.metadata import IDEMPOTENCY_KEY, REQUEST_ID, USER_AGENT
+from servicekit.rpc.metadata import IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, USER_AGENT
 from servicekit.rpc.status import Remote
 
 IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$'
@@ -34,6 +34,7 @@ IDEMPOTENCY_KEY_PATTERN = r'^(?:"(?:[!#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ESCAPED = re.compile(r"\\(.)")
+_REPLAYED = (b"idempotency-replayed", b"true")
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 _LONGEST_USER_AGENT = 256
 _JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
@@ -99,6 +100,7 @@ class Endpoint:
         authorize(self.route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)
+        told: dict[str, str] | None = {} if self._keyed(request) else None
         metadata = self._metadata(request)
         message = await self._read(request, variables, caller)
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
@@ -111,6 +113,7 @@ class Endpoint:
                 message,
                 timeout=self._limits.timeout_seconds,
                 metadata=metadata,
+                told=told,
             )
             return response
 
@@ -123,15 +126,18 @@ class Endpoint:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)
             raise self._pointing_at_input(error) from None
-        return self._answer(response, message, caller)
+        answer = self._answer(response, message, caller)
+        return answer.having(_REPLAYED) if told and IDEMPOTENCY_REPLAYED in told else answer
+
+    def _keyed(self, request: Request) -> bool:
+        return self.route.policy.idempotency_key and b"idempotency-key" in request.headers
 
     def _metadata(self, request: Request) -> list[tuple[str, str]]:
         """What of the headers the service hears."""
-        policy = self.route.policy
         metadata = [(REQUEST_ID, request.id)]
-        if policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
+        if self.route.policy.rate_class == policy_pb2.RATE_CLASS_CREDENTIAL:
             metadata.append((USER_AGENT, _user_agent(request.headers.get(b"user-agent", b""))))
-        if policy.idempotency_key and b"idempotency-key" in request.headers:
+        if self._keyed(request):
             metadata.append((IDEMPOTENCY_KEY, _idempotency_key(request.headers[b"idempotency-key"])))
         return metadata
 

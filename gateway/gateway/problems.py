@@ -42,7 +42,7 @@ def _extra(error: AppError) -> list[Header]:
             return [(b"www-authenticate", b'Bearer realm="comptoir"')]
         case Kind.UNAVAILABLE:
             return [(b"retry-after", _RETRY_AFTER_SECONDS)]
-        case Kind.EXHAUSTED if RETRY_AFTER in error.metadata:
+        case Kind.EXHAUSTED | Kind.CONFLICT if RETRY_AFTER in error.metadata:
             return [(b"retry-after", error.metadata[RETRY_AFTER].encode())]
         case Kind.TOO_LARGE | Kind.SLOW:
             return [(b"connection", b"close")]

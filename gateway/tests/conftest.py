@@ -64,6 +64,8 @@ class Backend:
     """What auth answers to that."""
     sites: list[site_pb2.Site] = field(default_factory=list)
     """The origins and domains that auth tells of; they stay."""
+    replays: bool = False
+    """Whether it answers what it answered before."""
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
 
@@ -74,12 +76,14 @@ class Backend:
         self.calls += 1
         if self.refusal is not None:
             raise self.refusal
+        if self.replays:
+            context.set_trailing_metadata((("idempotency-replayed", "true"),))
         return default if self.answer is None else self.answer
 
     def forget(self) -> None:
         """Back to the start."""
         self.request = self.caller = self.answer = self.refusal = self.gate = self.acts_refusal = None
-        self.metadata, self.calls, self.revoked, self.acts = {}, 0, set(), []
+        self.metadata, self.calls, self.revoked, self.acts, self.replays = {}, 0, set(), [], False
 
 
 class Availability(booking_pb2_grpc.AvailabilityServiceServicer):

@@ -10,6 +10,7 @@ import pytest
 
 from comptoir.booking.v1 import booking_pb2
 from gateway.edge import Edge
+from servicekit.errors import RETRY_AFTER, IdempotencyKeyInFlight
 from servicekit.identity import CallerKind
 
 AVAILABILITY = "/v1/venues/chez-paulette/availability?date=2027-10-31&party_size=2"
@@ -136,6 +137,31 @@ async def test_an_idempotency_key_is_passed_on_for_anonymous_callers_too(
     answer = await client.post("/v1/bookings", json=wish, headers={"Idempotency-Key": sent})
     assert answer.status_code == 201
     assert backend.metadata["idempotency-key"] == key
+
+
+async def test_an_answer_to_an_earlier_request_says_so(
+    client: httpx.AsyncClient, backend: Any, wish: dict[str, Any], bearer: dict[str, str]
+) -> None:
+    """Whatever its status. Whoever sent no key hears nothing of it."""
+    backend.replays = True
+    key = {"Idempotency-Key": "k"}
+    booked = await client.post("/v1/bookings", json=wish, headers=key)
+    assert (booked.status_code, booked.headers["idempotency-replayed"]) == (201, "true")
+    left = await client.post("/v1/auth/logout", headers=bearer | key)
+    assert (left.status_code, left.headers["idempotency-replayed"]) == (204, "true")
+    assert "idempotency-replayed" not in (await client.post("/v1/bookings", json=wish)).headers
+    backend.replays = False
+    fresh = await client.post("/v1/bookings", json=wish, headers=key)
+    assert "idempotency-replayed" not in fresh.headers
+
+
+async def test_a_key_whose_first_request_is_at_work_is_a_conflict_for_a_moment(
+    client: httpx.AsyncClient, backend: Any, wish: dict[str, Any], problem: Problem
+) -> None:
+    backend.refusal = IdempotencyKeyInFlight(metadata={RETRY_AFTER: "1"})
+    answer = await client.post("/v1/bookings", json=wish, headers={"Idempotency-Key": "k"})
+    problem(answer, 409, "IDEMPOTENCY_KEY_IN_FLIGHT")
+    assert answer.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("sent", ["", "two words", '"open', 'a"b', "x" * 256, '""', r'"\a"', "é"])

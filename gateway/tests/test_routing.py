@@ -145,3 +145,29 @@ def test_every_route_can_be_read_written_and_found(route: Route) -> None:
     table.add(route.method, route.template, route.operation_id)
     path = route.template.replace("{", "").replace("}", "").encode()
     assert table.find(route.method, path) == (route.operation_id, route.variables)
+
+
+_READING = {
+    "batchLookupAvailability": "asks about many starts, which no path could hold",
+    "findSso": "asks where somebody logs in, by an address that no log may hold",
+    "readInvitation": "asks by a secret, which no log may hold",
+    "listNamesOfNumber": "asks by a number, which no log may hold",
+}
+"""What only reads in spite of its method, and why it is no GET."""
+
+
+def test_whatever_changes_something_honours_an_idempotency_key() -> None:
+    """Of anybody, guests and operators included."""
+    changing = {route.operation_id: route.policy for route in routes() if route.method != "GET"}
+    assert _READING.keys() <= changing.keys()
+    without = {name for name, policy in changing.items() if not policy.idempotency_key}
+    assert without == _READING.keys()
+    assert not [
+        route.operation_id for route in routes() if route.method == "GET" and route.policy.idempotency_key
+    ]
+
+
+def test_only_a_booking_ties_its_effect_to_the_key_by_itself() -> None:
+    """One statement makes it, on a bare connection. Whatever else says so has to prove it."""
+    tied = {path for path, rpc in contract.rpcs().items() if rpc.policy and rpc.policy.answers_resource}
+    assert tied == {"/comptoir.booking.v1.BookingService/CreateBooking"}

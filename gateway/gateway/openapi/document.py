@@ -92,7 +92,9 @@ _HEADERS = {
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Makes a repeated request answer like the first one (draft-ietf-httpapi-idempotency-key).",
+    "description": "Makes a repeated request answer like the first one, for 24 hours, and have no further"
+    " effect (draft-ietf-httpapi-idempotency-key). With another request it is refused with 422, and with 409"
+    " while the first one is being worked on. Make one up for each request, of at least 16 random bytes.",
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
 }
 
@@ -102,6 +104,12 @@ _IF_MATCH = {
     "description": "The ETag that the caller has read: the request is refused with 412 when there is a newer"
     " version by now (RFC 9110). It stands for `expected_version` in the body.",
     "schema": {"type": "string"},
+}
+_REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true` when this is the answer to an earlier request with the same Idempotency-Key.",
+        "schema": {"const": "true"},
+    }
 }
 _ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
 
@@ -201,8 +209,9 @@ def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
-    if tagged(route):
-        described["headers"] = _ETAG
+    headers = (_REPLAYED if route.policy.idempotency_key else {}) | (_ETAG if tagged(route) else {})
+    if headers:
+        described["headers"] = headers
     return described
 
 
@@ -216,6 +225,8 @@ def _refusals(route: Route) -> list[str]:
         found.add("422")
     if route.body:
         found |= {"404", "408", "409", "413", "415", "422"}
+    if route.policy.idempotency_key:
+        found |= {"409", "422"}
     if expects(route):
         found.add("412")
     return [status for status in _PROBLEMS if status in found]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import String
 
-from servicekit import deadline, identity
+from servicekit import deadline, held, identity
 from servicekit.driver import Driver, DriverPool
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.settings import DatabaseSettings
@@ -127,11 +127,20 @@ class Database:
     async def _transaction(
         self, enter: Executable, values: dict[str, str], organization: UUID | None
     ) -> AsyncIterator[Transaction]:
-        with_budget = values | {"timeout": str(self._budget_ms())}
-        with _mapped():
+        async def opened(connection: AsyncConnection) -> Transaction:
+            with_budget = values | {"timeout": str(self._budget_ms())}
+            row = (await connection.execute(enter, with_budget)).one()
+            return Transaction(connection, organization, row.now)
+
+        call = held.current()
+        if call is not None and call.takes:
+            with mapped():
+                async with call.begin(self.engine, (organization, values.get("venues", "")), opened) as tx:
+                    yield tx
+            return
+        with mapped():
             async with self.engine.begin() as connection:
-                row = (await connection.execute(enter, with_budget)).one()
-                tx = Transaction(connection, organization, row.now)
+                tx = await opened(connection)
                 yield tx
         for notify in tx.after_commit:
             notify()
@@ -142,7 +151,8 @@ class Database:
 
         From a pool of its own, as large as the other. Raises like `begin`.
         """
-        with _mapped():
+        with mapped():
+            await held.settle()
             async with self._drivers.lease() as connection:
                 yield connection
 
@@ -184,7 +194,7 @@ def _checked_out(adapted: Any, _record: object, _proxy: object) -> None:
 
 
 @contextmanager
-def _mapped() -> Iterator[None]:
+def mapped() -> Iterator[None]:
     """Turns the driver's failures into refusals; integrity errors pass, for the store to name."""
     try:
         yield

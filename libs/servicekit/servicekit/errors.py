@@ -140,6 +140,14 @@ class IdempotencyKeyReused(AppError):
     detail = "This Idempotency-Key was used before with another request."
 
 
+class IdempotencyKeyInFlight(AppError):
+    """A request with this Idempotency-Key is being worked on (Idempotency-Key draft-07 §2.6)."""
+
+    kind = Kind.CONFLICT
+    reason = "IDEMPOTENCY_KEY_IN_FLIGHT"
+    detail = "The first request with this Idempotency-Key is still being worked on. Ask again for its answer."
+
+
 class VersionMismatch(AppError):
     """It has changed since the version that the caller expects (If-Match, RFC 9110 §13.1.1)."""
 

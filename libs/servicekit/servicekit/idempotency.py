@@ -35,6 +35,7 @@ class Key:
 
 
 _current: ContextVar[Key | None] = ContextVar("idempotency_key", default=None)
+_repeated: ContextVar[bool] = ContextVar("repeated", default=False)
 
 
 def key() -> Key | None:
@@ -45,6 +46,21 @@ def key() -> Key | None:
 def bind(value: Key | None) -> None:
     """Makes `value` the key of the running task."""
     _current.set(value)
+
+
+def start() -> None:
+    """Says that nothing is known of an earlier call yet."""
+    _repeated.set(False)
+
+
+def repeat() -> None:
+    """Says that an earlier call of the key had the effect."""
+    _repeated.set(True)
+
+
+def repeated() -> bool:
+    """Whether the running call found that an earlier one had the effect."""
+    return _repeated.get()
 
 
 async def claim(tx: Transaction, key: Key | None, resource_id: UUID) -> UUID | None:

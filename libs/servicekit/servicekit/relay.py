@@ -56,7 +56,8 @@ _FORGET_CONFIRMATION = "DELETE FROM relay_confirmations WHERE topic = $1 AND par
 # The inbox outlives the outbox, so that nothing that can still be published again is handled twice.
 _PRUNE = (
     "WITH o AS (DELETE FROM outbox WHERE published_at < now() - make_interval(days => $1)),"
-    " i AS (DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1 * 3))"
+    " i AS (DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1 * 3)),"
+    " a AS (DELETE FROM answers WHERE created_at < now() - interval '24 hours')"
     " DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'"
 )
 _REPLAY = (

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
 from servicekit import admin, relay, telemetry
+from servicekit.answers import Answers
 from servicekit.cache import Cache
 from servicekit.consumer import Consumer
 from servicekit.consumer import Handlers as EventHandlers
@@ -174,7 +175,7 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
             for name, loop in _loops(service, app, opened, roles).items()
         ]
         try:
-            async with _served(service, app, settings) if "serve" in roles else contextlib.nullcontext():
+            async with _served(service, app, opened) if "serve" in roles else contextlib.nullcontext():
                 if not stop.is_set():
                     ready.set()
                 _log.info("started", roles=",".join(roles))
@@ -189,11 +190,12 @@ async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> No
 
 
 @contextlib.asynccontextmanager
-async def _served(service: Service[A, S], app: A, settings: S) -> AsyncIterator[None]:
+async def _served(service: Service[A, S], app: A, opened: Resources[S]) -> AsyncIterator[None]:
     """The RPCs, open; however the context ends, calls in flight finish and no server is left."""
+    settings = opened.settings
     verifier = Verifier(settings.identity.trusted_keys_file, service.name)
     served, readiness, port = await server.start(
-        service.name, settings.rpc.listen, verifier, service.servicers(app)
+        service.name, settings.rpc.listen, verifier, service.servicers(app), answers=Answers(opened.db)
     )
     try:
         await readiness.set("", health_pb2.HealthCheckResponse.SERVING)

@@ -78,7 +78,20 @@ def platform_tables(metadata: sa.MetaData) -> Sequence[sa.Table]:
         sa.Column("resource_id", sa.Uuid, nullable=False),
         sa.Column("created_at", moment, nullable=False, server_default=now),
     )
-    return outbox, confirmations, inbox, positions, timers, keys
+    # Belongs to no organization: callers who have none send keys, too. What is in it is sealed.
+    answers = sa.Table(
+        "answers",
+        metadata,
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+        sa.Column("claim", sa.Uuid, nullable=False),
+        sa.Column("claimed_until", moment, nullable=False),
+        sa.Column("sealed", sa.LargeBinary),
+        sa.Column("created_at", moment, nullable=False, server_default=now),
+    )
+    # What is a day old goes.
+    sa.Index("answers_old", answers.c.created_at)
+    return outbox, confirmations, inbox, positions, timers, keys, answers
 
 
 def retention_table(metadata: sa.MetaData) -> sa.Table:

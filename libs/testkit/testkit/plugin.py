@@ -5,12 +5,14 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from comptoir.auth.v1 import privacy_pb2_grpc
 from devstack.engines import BrokerEngine, PostgresEngine, SinkEngine, StripeEngine, ValkeyEngine
 from devstack.engines.apache_kafka import DEFAULT_JARS, ApacheKafkaEngine
+from servicekit.answers import Answers
 from servicekit.database import Database
 from servicekit.rpc.server import Registration
 from testkit import containers
@@ -22,9 +24,16 @@ from testkit.keys import Keys
 from testkit.privacy import PrivacyOffice
 
 OpenDatabase = Callable[[str], Awaitable[Database]]
-StartEdge = Callable[[str, Sequence[Registration]], Awaitable[Edge]]
-
 _TEST_KAFKA = "COMPTOIR_TEST_KAFKA"
+
+
+class StartEdge(Protocol):
+    """Starts a service's edge."""
+
+    async def __call__(
+        self, service: str, registrations: Sequence[Registration], db: Database | None = None
+    ) -> Edge:
+        """As `rpc_edge` says."""
 
 
 def _source(kind: EngineKind, *, url: str | None) -> Source:
@@ -165,11 +174,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 async def rpc_edge(keys: Keys) -> AsyncIterator[StartEdge]:
-    """`await rpc_edge("booking", servicers(app))`: the service's edge on a free port."""
+    """`await rpc_edge("booking", servicers(app))`: the service's edge on a free port.
+
+    With `db`, the service's database, it keeps the answers to calls with an Idempotency-Key.
+    """
     started: list[Edge] = []
 
-    async def start(service: str, registrations: Sequence[Registration]) -> Edge:
-        started.append(await Edge.start(service, keys, registrations))
+    async def start(service: str, registrations: Sequence[Registration], db: Database | None = None) -> Edge:
+        started.append(await Edge.start(service, keys, registrations, Answers(db) if db else None))
         return started[-1]
 
     yield start

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from auth.settings import HashingSettings
+from servicekit import held
 from servicekit.errors import Unavailable
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Passwords:
         return Verdict(fits=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
+        await held.settle()  # tries that were counted are so before anybody hears whether they were right
         if not self._admitted.acquire(blocking=False):
             raise Unavailable
         future = self._pool.submit(work)

@@ -26,7 +26,7 @@ OWNER = "paulette@example.org"
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 @pytest.fixture

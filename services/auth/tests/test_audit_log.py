@@ -40,7 +40,7 @@ BY_KEY = Author(ActorKind.KEY, KEY, PAULETTE)
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 async def write(app: App, chain: UUID, *acts: tuple[Author, Action, str]) -> None:

@@ -166,7 +166,7 @@ async def test_an_issuer_is_https_and_has_no_query(app: App, owner: Caller, issu
 async def test_the_edge_shows_everything_but_the_secret_and_only_to_its_organization(
     app: App, people: People, owner: Caller, rpc_edge: StartEdge
 ) -> None:
-    edge = await rpc_edge("auth", servicers(app))
+    edge = await rpc_edge("auth", servicers(app), app.db)
     organization = ids.show("org", owner.tenant)
     settings = connection_pb2.ConnectionSettings(
         name="Corp",

@@ -152,7 +152,7 @@ async def test_owners_are_mailed_at_the_first_miss_and_at_the_loss(
     assert len(await waiting(looking, MailKind.DOMAIN_MISSING)) == 1
     lost = await the_only(looking, MailKind.DOMAIN_LOST)
     assert (lost.email, lost.domain, lost.verified_until) == (OWNER, "corp.example", None)
-    edge = await rpc_edge("auth", servicers(looking))
+    edge = await rpc_edge("auth", servicers(looking), looking.db)
     told = []
     for kind in (MailKind.DOMAIN_MISSING, MailKind.DOMAIN_LOST):
         (mail,) = await waiting(looking, kind)
@@ -269,7 +269,7 @@ async def test_owners_see_since_when_it_is_missing(
     looking: App, owner: Caller, dns: Dns, rpc_edge: StartEdge
 ) -> None:
     await connect(looking, owner, "corp.example")
-    edge = await rpc_edge("auth", servicers(looking))
+    edge = await rpc_edge("auth", servicers(looking), looking.db)
     listing = connection_pb2.ListConnectionsRequest(organization_id=ids.show("org", owner.tenant))
     for records, missing in ((True, False), (False, True)):
         dns.records = records

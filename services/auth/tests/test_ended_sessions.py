@@ -120,7 +120,7 @@ _READS = ("Get", "List", "Read", "Find", "Verify", "Export", "Download")
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 async def caller_of(app: App, people: People, rpc: Rpc) -> Caller:

@@ -137,7 +137,7 @@ async def stranger(people: People, theirs: dict[str, str]) -> Caller:
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 async def test_a_foreign_id_is_refused_by_the_same_statements_as_a_random_one(

@@ -143,7 +143,7 @@ async def test_a_flood_of_log_ins_is_refused_at_once_and_other_calls_are_answere
 ) -> None:
     organization = await people.own(KNOWN[0])
     session = await people.session(await people.log_in(KNOWN[0]))
-    edge: Edge = await rpc_edge("auth", servicers(slow))
+    edge: Edge = await rpc_edge("auth", servicers(slow), slow.db)
     login = [account_pb2.LogInRequest(email=email, password=WRONG) for email in (*UNKNOWN, *WAITING)]
     flood = [asyncio.ensure_future(edge.call(AccountServiceStub, "LogIn", each)) for each in login[:3]]
     assert await eventually(lambda: slow.passwords._admitted._value == 0)

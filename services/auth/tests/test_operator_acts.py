@@ -136,7 +136,7 @@ async def test_an_act_waits_for_an_end_that_is_under_way_and_is_refused(scene: S
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 async def test_the_gateway_tells_it_and_the_organization_finds_it(edge: Edge, scene: Scene) -> None:

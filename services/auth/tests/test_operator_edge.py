@@ -46,7 +46,7 @@ REASON = {"reason": "The guests cannot book", "ticket": "T-17", "minutes": 30}
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ WRONG = "a guess and another"
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 def by(session: Session) -> Author:

@@ -32,7 +32,7 @@ _REQUESTS, _OWN, _DIRECTORY = (
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def call(edge: Edge, method: str, caller: Caller, **values: Any) -> retent
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 async def test_the_edge_reads_and_changes_within_the_platforms_bounds(edge: Edge, owner: Caller) -> None:

@@ -89,7 +89,7 @@ async def test_every_check_of_the_tester_is_green(
     app: App, people: People, rpc_edge: StartEdge, keys: Keys
 ) -> None:
     app = with_dns(app)
-    edge = await rpc_edge("auth", servicers(app))
+    edge = await rpc_edge("auth", servicers(app), app.db)
     async with open_corp(app, people, edge, keys) as corp:
         results = await check(corp.gateway, corp.directory.token)
     assert [f"{each.title}: {each.reason}" for each in results if each.status is not Status.SUCCESS] == []
@@ -104,7 +104,7 @@ async def test_the_tester_sees_a_service_that_takes_nobody(
     app: App, people: People, rpc_edge: StartEdge, keys: Keys
 ) -> None:
     """The control: no domain is verified, so that no user can be made."""
-    edge = await rpc_edge("auth", servicers(app))
+    edge = await rpc_edge("auth", servicers(app), app.db)
     await people.own(OWNER)
     owner = await log_in(people, OWNER)
     token = await token_of(app, owner, await own_connection(app, owner, "corp.example"))

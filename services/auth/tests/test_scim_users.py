@@ -41,7 +41,7 @@ def app(app: App) -> App:
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ async def test_members_stay_within_the_plan(
     app: App, people: People, rpc_edge: StartEdge, keys: Keys
 ) -> None:
     small = replace(app, plans={"free": Plan(members=2, venues=1, api_keys=1)})
-    edge = await rpc_edge("auth", servicers(small))
+    edge = await rpc_edge("auth", servicers(small), small.db)
     async with open_corp(small, people, edge, keys) as corp:
         await corp.directory.hire(ODETTE)
         answer = await corp.directory.ask("POST", "Users", {"userName": "swann@corp.example"})

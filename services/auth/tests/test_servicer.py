@@ -26,7 +26,7 @@ EMAIL = "paulette@example.org"
 
 @pytest.fixture
 async def edge(app: App, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("auth", servicers(app))
+    return await rpc_edge("auth", servicers(app), app.db)
 
 
 def registration(email: str = EMAIL, **changed: str) -> pb.RegisterRequest:

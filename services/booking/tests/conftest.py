@@ -377,7 +377,7 @@ _STUBS = {
 
 @pytest.fixture
 async def edge(house: House, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("booking", servicers(house.app))
+    return await rpc_edge("booking", servicers(house.app), house.app.db)
 
 
 async def call(edge: Edge, name: str, request: Any, **how: Any) -> Any:

@@ -18,7 +18,7 @@ from .conftest import Desk
 
 @pytest.fixture
 async def edge(desk: Desk, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("notification", servicers(desk.app))
+    return await rpc_edge("notification", servicers(desk.app), desk.app.db)
 
 
 async def event_of_link(edge: Edge, desk: Desk) -> tuple[str, Any]:

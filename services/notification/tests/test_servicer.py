@@ -25,7 +25,7 @@ from .conftest import Desk, Partner
 
 @pytest.fixture
 async def edge(desk: Desk, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("notification", servicers(desk.app))
+    return await rpc_edge("notification", servicers(desk.app), desk.app.db)
 
 
 async def _refused(edge: Edge, stub: Any, method: str, request: Any, **options: Any) -> AppError:

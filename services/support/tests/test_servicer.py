@@ -34,7 +34,7 @@ FOR_MEMBERS: dict[str, Callable[[str], Message]] = {
 
 @pytest.fixture
 async def edge(desk: Desk, rpc_edge: StartEdge) -> Edge:
-    return await rpc_edge("support", servicers(desk.app))
+    return await rpc_edge("support", servicers(desk.app), desk.app.db)
 
 
 async def _refusal(

@@ -12,7 +12,7 @@ import grpc
 from grpc import StatusCode
 from opentelemetry.trace import SpanKind
 
-from servicekit import contract, deadline, telemetry
+from servicekit import contract, deadline, held, telemetry
 from servicekit.errors import AppError
 from servicekit.identity import Signer
 from servicekit.rpc import status
@@ -70,8 +70,13 @@ class Peer:
         *,
         timeout: float = _TIMEOUT,  # noqa: ASYNC109
         metadata: Sequence[tuple[str, str]] = (),
+        told: dict[str, str] | None = None,
     ) -> Any:
-        """Calls with a token made by this process's signer. Raises like `call`."""
+        """Calls with a token made by this process's signer. Raises like `call`.
+
+        `told` takes what the peer says beside its answer.
+        """
+        await held.settle()
         left = deadline.remaining()
         budget = timeout if left is None else max(0.001, min(timeout, left - deadline.MARGIN))
         path = method._method.decode()  # noqa: SLF001  # the stub offers no public name
@@ -85,7 +90,12 @@ class Peer:
             try:
                 if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
                     await self._connect(budget)
-                return await method(request, timeout=budget, metadata=sent)
+                calling = method(request, timeout=budget, metadata=sent)
+                answer = await calling
+                if told is not None:
+                    said = await calling.trailing_metadata()
+                    told.update((key, str(value)) for key, value in said or ())
+                return answer  # noqa: TRY300
             except grpc.aio.AioRpcError as error:
                 refusal: AppError = status.from_call(error)
                 code = refusal.kind.code

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from comptoir.api.v1 import policy_pb2
 from servicekit import deadline, idempotency, identity, telemetry
+from servicekit.answers import Answers, Slot
 from servicekit.contract import Rpc, rpcs
 from servicekit.errors import AppError, Internal, InvalidRequest, Kind, PermissionDenied, Violation
 from servicekit.identity import Caller, CallerKind, Origin, Verifier
@@ -30,9 +31,11 @@ _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscriptable at run time
     """Stands before every RPC. One that the contract does not know, or that has no policy, is denied."""
 
-    def __init__(self, service: str, verifier: Verifier) -> None:
+    def __init__(self, service: str, verifier: Verifier, answers: Answers | None = None) -> None:
+        """Without `answers` none is kept, and a key holds as far as use cases tie it to what they make."""
         self._service = service
         self._verifier = verifier
+        self._answers = answers
         self._guarded: dict[str, _Handler] = {}
 
     async def intercept_service(
@@ -70,7 +73,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
                 with telemetry.server_span(path, given.get(metadata.TRACEPARENT)):
                     try:
                         self._admit(rpc, request, given, context.time_remaining())
-                        response = await inner(request, context)
+                        response = await self._response(rpc, request, given, context, inner)
                     except AppError as error:
                         refusal = error
                         if error.kind in _TOLD:
@@ -89,6 +92,22 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
             raise AssertionError  # abort never returns
 
         return guarded
+
+    async def _response(
+        self,
+        rpc: Rpc | None,
+        request: Message,
+        given: Mapping[str, str],
+        context: _Context,
+        inner: _Behaviour,
+    ) -> Message:
+        if self._answers is None or rpc is None or idempotency.key() is None:
+            return await inner(request, context)
+        slot = Slot.of(rpc, identity.caller(), request, given[metadata.IDEMPOTENCY_KEY])
+        answered = await self._answers.answer(rpc, slot, lambda: inner(request, context))
+        if answered.replayed:
+            context.set_trailing_metadata(((metadata.IDEMPOTENCY_REPLAYED, "true"),))
+        return answered.message
 
     def _admit(
         self, rpc: Rpc | None, request: Message, given: Mapping[str, str], seconds: float | None

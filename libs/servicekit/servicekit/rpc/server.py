@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 
+from servicekit.answers import Answers
 from servicekit.identity import Verifier
 from servicekit.listening import CannotListen, bind
 from servicekit.rpc.guard import Guard
@@ -25,7 +26,12 @@ _OPTIONS = (
 
 
 async def start(
-    service: str, listen: str, verifier: Verifier, registrations: Sequence[Registration]
+    service: str,
+    listen: str,
+    verifier: Verifier,
+    registrations: Sequence[Registration],
+    *,
+    answers: Answers | None = None,
 ) -> tuple[grpc.aio.Server, Any, int]:
     """Listens and serves. Returns the server, its health service, and the port that it got.
 
@@ -33,7 +39,7 @@ async def start(
         CannotListen: the address is taken or not ours.
     """
     bind(listen).close()  # says why not; gRPC itself prints to stderr and raises without a reason
-    server = grpc.aio.server(interceptors=[Guard(service, verifier)], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[Guard(service, verifier, answers)], options=_OPTIONS)
     for register in registrations:
         register(server)
     readiness = health.HealthServicer()

@@ -7,6 +7,8 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
+from servicekit import held
+
 LookUpTxt: TypeAlias = Callable[[str], Awaitable[Sequence[str] | None]]
 """The texts of a name; empty when it has none, None when nobody answers that."""
 
@@ -17,6 +19,7 @@ def dns_look_up(nameservers: Sequence[str] = (), port: int = 53) -> LookUpTxt:
     """Asks these servers, or those of the machine."""
 
     async def look_up(name: str) -> Sequence[str] | None:
+        await held.settle()
         try:
             resolver = dns.asyncresolver.Resolver(configure=not nameservers)
             if nameservers:

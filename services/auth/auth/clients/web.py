@@ -10,6 +10,7 @@ import orjson
 from aiohttp import AddrInfoType
 
 from auth.settings import SsoSettings
+from servicekit import held
 from servicekit.addresses import may_connect
 
 _MOST_BYTES = 256 * 1024
@@ -74,6 +75,7 @@ class Web:
         await self._session.close()
 
     async def _ask(self, method: str, url: str, **sent: Any) -> Any:
+        await held.settle()
         try:
             scheme = urlsplit(url).scheme
             if scheme != "https" and not (scheme == "http" and self._settings.allow_http):

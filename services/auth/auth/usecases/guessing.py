@@ -14,7 +14,7 @@ from auth.domain.limits import Limit, network, place
 from auth.hashing import Verdict
 from auth.store import accounts as account_store
 from auth.store import limits
-from servicekit import deadline
+from servicekit import deadline, held
 from servicekit.database import Transaction
 from servicekit.errors import RETRY_AFTER, Unavailable
 
@@ -145,6 +145,7 @@ async def compare(app: App, done: Try, kept: str | None, password: str) -> Verdi
     Raises:
         Unavailable: too many passwords wait to be compared; this one was not.
     """
+    await held.settle()
     comparing = asyncio.ensure_future(app.passwords.verify(kept, password))
     settled = asyncio.ensure_future(_settled(app, done, comparing))
     try:
@@ -156,6 +157,7 @@ async def compare(app: App, done: Try, kept: str | None, password: str) -> Verdi
 
 async def _settled(app: App, done: Try, comparing: "asyncio.Future[Verdict]") -> Verdict:
     deadline.start(None)  # of this task alone: the caller's is over when they have gone
+    held.bind(None)  # for the same reason
     try:
         verdict = await comparing
     except (Unavailable, asyncio.CancelledError):

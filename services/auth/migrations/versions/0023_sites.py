@@ -6,7 +6,7 @@ from alembic import op
 from servicekit.migrations import isolate
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 
 _MOMENT = sa.DateTime(timezone=True)
 _NOW = sa.text("now()")

@@ -212,6 +212,7 @@ async def _made_before(app: App, organization: UUID, booking_id: UUID) -> tuple[
 
     Only the newest few of these links go on working; the first one and those of mails always do.
     """
+    idempotency.repeat()
     token = new_token()
     async with app.db.begin(organization) as tx:
         booking = await store.lock_booking(tx, booking_id)  # alone, so nobody waits in a circle

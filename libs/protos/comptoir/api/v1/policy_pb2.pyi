@@ -114,6 +114,7 @@ class Policy(_message.Message):
     CACHE_TAGS_FIELD_NUMBER: _builtins.int
     EDGE_SECONDS_FIELD_NUMBER: _builtins.int
     ENDS_SESSION_FIELD_NUMBER: _builtins.int
+    ANSWERS_RESOURCE_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -162,6 +163,11 @@ class Policy(_message.Message):
     """Whether the call ends the session that it is made in, so that a browser's session cookies go with it. Calls that
     begin or go on with a session are known by the tokens in their answers.
     """
+    answers_resource: _builtins.bool
+    """Whether the effect itself is tied to the Idempotency-Key, in one statement: a repeated call finds what the first one
+    made, and waits for one that is in flight instead of being refused. Its answer is kept all the same; where that
+    got lost, the thing itself is answered as it is by then.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -192,10 +198,11 @@ class Policy(_message.Message):
         cache_tags: _abc.Iterable[_builtins.str] | None = ...,
         edge_seconds: _builtins.int = ...,
         ends_session: _builtins.bool = ...,
+        answers_resource: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "ends_session", b"ends_session", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_resource", b"answers_resource", "audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "ends_session", b"ends_session", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

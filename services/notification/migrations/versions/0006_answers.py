@@ -1,0 +1,16 @@
+"""Answers to calls with an Idempotency-Key, kept for a day."""
+
+from alembic import op
+
+from servicekit.migrations import add_platform_tables
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    add_platform_tables()
+
+
+def downgrade() -> None:
+    op.drop_table("answers")
