@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import http_sf
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comptoir.api.v1 import policy_pb2
 from comptoir.auth.v1 import account_pb2, key_pb2
@@ -337,6 +339,18 @@ def test_an_account_may_be_named_by_a_field_within_a_field() -> None:
     limiter = Limiter(RateSettings(), Buckets(RedisSettings()))
     policy = policy_pb2.Policy(rate_class=policy_pb2.RATE_CLASS_CREDENTIAL, rate_subject="guest.email")
     assert limiter.subject(policy, booking_pb2.CreateBookingRequest.DESCRIPTOR) is not None
+
+
+def test_quotas_are_read_from_the_environment(tmp_path: Path) -> None:
+    class Own(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__")
+
+        rates: RateSettings = RateSettings()
+
+    file = tmp_path / "environment"
+    file.write_text("GATEWAY_RATES__LOGIN=7/70\n")
+    rates = Own(_env_file=file).rates  # type: ignore[call-arg]
+    assert (rates.login, rates.reset) == ("7/70", "3/3600")
 
 
 @pytest.mark.parametrize("text", ["", "100", "0/60", "60/0", "-1/60", "1.5/60", "100/900/1", "2000000/1"])

@@ -16,7 +16,7 @@ from gateway.limits.buckets import Buckets
 from gateway.limits.gcra import Charge, admits
 from gateway.limits.headers import Policy, Standing
 from gateway.limits.refusal import RateLimited
-from gateway.limits.settings import RateSettings
+from gateway.limits.settings import RateSettings, quota
 from servicekit.identity import Caller
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Limiter:
 
     def __init__(self, settings: RateSettings, buckets: Buckets) -> None:
         self._buckets = buckets
-        self._anonymous = Policy("anonymous", settings.anonymous)
-        self._unvalidated = Policy("unvalidated", settings.unvalidated)
-        self._key = Policy("key", settings.key)
-        self._member = Policy("member", settings.member)
-        self._organization = Policy("organization", settings.organization)
-        self._login = Policy("login", settings.login)
-        self._reset = Policy("reset", settings.reset)
+        self._anonymous = Policy("anonymous", quota(settings.anonymous))
+        self._unvalidated = Policy("unvalidated", quota(settings.unvalidated))
+        self._key = Policy("key", quota(settings.key))
+        self._member = Policy("member", quota(settings.member))
+        self._organization = Policy("organization", quota(settings.organization))
+        self._login = Policy("login", quota(settings.login))
+        self._reset = Policy("reset", quota(settings.reset))
 
     async def admit(self, request: "Request", caller: Caller) -> None:
         """Counts a request whose caller is known. Raises RateLimited."""
