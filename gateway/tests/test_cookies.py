@@ -1,4 +1,4 @@
-"""Sessions of browsers: tokens that no script sees, and nothing changed but by their own pages."""
+"""Sessions of browsers: tokens that no script sees, and no change but by pages that may make it."""
 
 import re
 from http.cookies import SimpleCookie

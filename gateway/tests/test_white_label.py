@@ -1,4 +1,4 @@
-"""An organization's own domain: its venues and look, and nobody else's; pages wear colours alone."""
+"""An organization's own domain shows its venues and look, nobody else's; pages wear it as colours alone."""
 
 from typing import Any
 

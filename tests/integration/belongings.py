@@ -43,6 +43,7 @@ VALID: dict[str, dict[str, Any]] = {
     "CreateConnection": _PROVIDER,
     "CreateDateException": {"service_date": _DAY},
     "CreateInvitation": _INVITED,
+    "CreateOrigin": {"origin": "https://www.stolen.example"},
     "CreateOffering": {"name": "Stolen", **_TURNS},
     "CreatePacingRule": _PACING,
     "CreatePrivacyRequest": {"kind": "export", "email": "stolen@guest.example"},
@@ -52,6 +53,7 @@ VALID: dict[str, dict[str, Any]] = {
         "rule": "FREQ=WEEKLY;COUNT=1", "first_start": f"{_DAY}T19:00", "party_size": 2, "guest": _STOLEN,
     },
     "CreateShift": _SHIFT,
+    "CreateWebDomain": {"domain": "book.stolen.example"},
     "CreateWalkIn": {"party_size": 2},
     "DelayBooking": {"late_minutes": 5},
     "ListBlocks": _DAYS,
@@ -78,6 +80,7 @@ VALID: dict[str, dict[str, Any]] = {
     },
     "UpdateRole": _ROLE,
     "UpdateShift": _SHIFT,
+    "UpdateTheme": {"background": "#ffffff", "text": "#000000", "accent": "#000000"},
     "UpdateVenue": {"address": "Stolen"},
 }  # fmt: skip
 """By RPC; of the others an empty body is valid."""
@@ -161,6 +164,8 @@ def _of_organization(api: Api, sink: Sink, owner: Owner) -> dict[str, str]:
         "invitation_id": open_one["invitation"]["id"],
         "role_id": told.post(f"{base}/roles", _ROLE | {"name": "Theirs"})["role"]["id"],
         "key_id": key["key"]["id"],
+        "origin_id": told.post(f"{base}/origins", {"origin": "https://www.theirs.example"})["id"],
+        "domain_id": told.post(f"{base}/domains", {"domain": f"{secrets.token_hex(4)}.theirs.example"})["id"],
         "connection_id": told.post(f"{base}/sso-connections", _PROVIDER)["connection"]["id"],
         "request_id": told.post(f"{base}/privacy-requests", VALID["CreatePrivacyRequest"])["id"],
     }

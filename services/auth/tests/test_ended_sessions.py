@@ -50,6 +50,7 @@ HELD = (
     "OrganizationService/UpdateOrganization",
     "OrganizationService/SwitchOrganization",
     "OrganizationService/LeaveOrganization",
+    "ThemeService/UpdateTheme",
 )
 """What is not `fresh`, and changes members, roles, keys, invitations or organizations."""
 LET_BE = (
@@ -73,6 +74,8 @@ _PREFIXES = MappingProxyType(
         "invitation_id": "inv",
         "operator_id": "opr",
         "request_id": "prq",
+        "origin_id": "ori",
+        "domain_id": "dom",
         "export_id": "prq",
     }
 )
@@ -102,6 +105,11 @@ _VALUES: Mapping[str, Any] = MappingProxyType(
         "mail_days": 60,
         "delivery_days": 30,
         "reason": "The guests cannot book",
+        "origin": "https://www.corp.example",
+        "domain": "book.corp.example",
+        "background": "#ffffff",
+        "text": "#000000",
+        "accent": "#000000",
         "ticket": "T-17",
         "minutes": 30,
     }

@@ -13,6 +13,9 @@ JUDGED = {
     },
     "RoleService": {"CreateRole": False, "UpdateRole": True, "DeleteRole": False, "ListRoles": False},
     "InvitationService": {"CreateInvitation": True, "ResendInvitation": False, "RevokeInvitation": False},
+    "OriginService": {"CreateOrigin": True, "DeleteOrigin": True, "ListOrigins": False},
+    "WebDomainService": {"CreateWebDomain": True, "VerifyWebDomain": True, "DeleteWebDomain": True},
+    "ThemeService": {"UpdateTheme": False, "GetTheme": False},
     "WebhookService": {"CreateWebhookEndpoint": False, "DeleteWebhookEndpoint": False},
 }
 """As docs/security/fresh-credentials.md says why."""
