@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from comptoir.api.v1 import policy_pb2
 from comptoir.auth.v1 import (
     account_pb2,
     account_pb2_grpc,
@@ -18,7 +19,10 @@ from comptoir.auth.v1 import (
     session_pb2_grpc,
 )
 from gateway import hand_written, scim
+from gateway.admission import Admission
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.breakers import Breaker, GuardedPeer
+from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
@@ -45,7 +49,11 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         ContractBroken, ContractUnsupported, RouteTwice: the contract cannot be served.
     """
     signer = Signer(settings.identity.signing_key_file)
-    peers = {name: Peer(name, target, signer, retries=True) for name, target in settings.peers.items()}
+    peers = {
+        name: GuardedPeer(name, target, signer, Breaker(name, settings.breakers))
+        for name, target in settings.peers.items()
+    }
+    admission = Admission(settings.admission)
     keys = SigningKeys(_fetch_from(peers["auth"]))
     revocations = Revocations(_fetch_revocations_from(peers["auth"]))
     quotas = DailyQuotas(settings.redis)
@@ -53,8 +61,13 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     callers = Callers(AccessTokens(keys, revocations), api_keys)
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
     try:
-        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready)
-        yield Edge(table, trusted_proxies=settings.http.trusted_proxies)
+        table = _table(settings, signer, peers, callers=callers, keys=keys, admission=admission, ready=ready)
+        yield Edge(
+            table,
+            trusted_proxies=settings.http.trusted_proxies,
+            admission=admission,
+            delivery=Delivery(settings.compression),
+        )
     finally:
         for task in refreshing:
             task.cancel()
@@ -71,6 +84,7 @@ def _table(
     *,
     callers: Callers,
     keys: SigningKeys,
+    admission: Admission,
     ready: Callable[[], bool],
 ) -> Table[Target]:
     table: Table[Target] = Table()
@@ -87,8 +101,10 @@ def _table(
             limits=settings.limits,
             wrong_links=wrong_links,
             acts=acts,
+            admission=admission,
         )
-        table.add(route.method, route.template, Target(route.template, endpoint))
+        compressible = route.policy.rate_class != policy_pb2.RATE_CLASS_CREDENTIAL
+        table.add(route.method, route.template, Target(route.template, endpoint, compressible))
     app = hand_written.application(
         document=orjson.dumps(document(served)),
         keys=keys,

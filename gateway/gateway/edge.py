@@ -5,9 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway import metrics, problems
+from gateway.admission import Admission
+from gateway.delivery import Delivery
 from gateway.dispatch import Table
-from gateway.errors import MethodNotAllowed
+from gateway.errors import MethodNotAllowed, Overloaded
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
+from gateway.settings import AdmissionSettings, CompressionSettings
 from servicekit import telemetry
 from servicekit.errors import AppError, Internal, Kind
 
@@ -18,6 +21,8 @@ _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
 _GOING_AWAY = 1001
+_WITHOUT_LENGTH = (204, 304)
+"""A 304 has no body; a length of 0 would be said of the copy that the client has (RFC 9110 §8.6)."""
 _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
 """Refusals that somebody who investigates wants to find (ASVS 5.0 16.3.1 and 16.3.2)."""
 _log = telemetry.logger(__name__)
@@ -30,13 +35,24 @@ class Target:
     template: str
     """The name of the route in traces and metrics."""
     handle: Handler
+    compressible: bool = True
+    """False where answers may hold secrets next to what was sent, which their compressed length would tell (BREACH)."""
 
 
 class Edge:
     """Serves HTTP. Nothing raises out of it, and no text of a defect leaves it."""
 
-    def __init__(self, table: Table[Target], *, trusted_proxies: int = 0) -> None:
+    def __init__(
+        self,
+        table: Table[Target],
+        *,
+        trusted_proxies: int = 0,
+        admission: Admission | None = None,
+        delivery: Delivery | None = None,
+    ) -> None:
         self._table = table
+        self._admission = admission or Admission(AdmissionSettings())
+        self._deliver = delivery or Delivery(CompressionSettings())
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
@@ -50,7 +66,7 @@ class Edge:
         request = Request.of(scope, receive, trusted_proxies=self._trusted_proxies)
         telemetry.bind(request_id=request.id)
         self._warn_of_proxy(request)
-        route, answer = await self._answer(request)
+        route, answer = await self._admit(request)
         status = answer.status if answer else _CLIENT_CLOSED
         if answer:
             await _send(request, answer, send)
@@ -66,6 +82,12 @@ class Edge:
         self._warned = True
         _log.warning("forwarded_for_not_trusted", setting="GATEWAY_HTTP__TRUSTED_PROXIES")
 
+    async def _admit(self, request: Request) -> tuple[str, Answer | None]:
+        try:
+            return await self._admission.answer(request, self._answer)
+        except Overloaded as refusal:
+            return _NO_ROUTE, problems.answer(refusal, request.id)
+
     async def _answer(self, request: Request) -> tuple[str, Answer | None]:
         """The route's name and the answer; no answer when the client is gone."""
         try:
@@ -78,26 +100,26 @@ class Edge:
             return _NO_ROUTE, problems.answer(refusal, request.id)
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent):
-            return target.template, await _guarded(target, request, variables)
+            return target.template, await self._guarded(target, request, variables)
 
-
-async def _guarded(target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
-    try:
-        return await target.handle(request, variables)
-    except AppError as refusal:
-        if refusal.kind in _TOLD:
-            _log.info("request_refused", route=target.template, reason=refusal.reason)
-        return problems.answer(refusal, request.id)
-    except Disconnected:
-        return None
-    except Exception as error:  # noqa: BLE001  # the edge of HTTP: whatever else happens is a 500 without its text
-        _log.exception("request_failed", route=target.template, error=type(error).__name__)
-        return problems.answer(Internal(), request.id)
+    async def _guarded(self, target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
+        try:
+            answer = await target.handle(request, variables)
+            return await self._deliver(request, answer, compressible=target.compressible)
+        except AppError as refusal:
+            if refusal.kind in _TOLD:
+                _log.info("request_refused", route=target.template, reason=refusal.reason)
+            return problems.answer(refusal, request.id)
+        except Disconnected:
+            return None
+        except Exception as error:  # noqa: BLE001  # the edge of HTTP: whatever else happens is a 500 without its text
+            _log.exception("request_failed", route=target.template, error=type(error).__name__)
+            return problems.answer(Internal(), request.id)
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
     headers = [*answer.headers, (b"x-request-id", request.id.encode())]
-    if answer.status != 204:  # noqa: PLR2004
+    if answer.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})

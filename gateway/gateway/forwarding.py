@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from comptoir.api.v1 import policy_pb2
+from gateway.admission import Admission
 from gateway.api_keys import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
@@ -32,7 +33,9 @@ _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ESCAPED = re.compile(r"\\(.)")
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 _LONGEST_USER_AGENT = 256
-_JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
+_CHARSET = rb'(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*'
+_JSON_TYPE = re.compile(rb"application/json" + _CHARSET, re.IGNORECASE)
+_PATCH_TYPE = re.compile(rb"application/(?:merge-patch\+)?json" + _CHARSET, re.IGNORECASE)
 
 
 class Endpoint:
@@ -48,6 +51,7 @@ class Endpoint:
         limits: LimitSettings,
         wrong_links: WrongLinks,
         acts: OperatorActs,
+        admission: Admission,
     ) -> None:
         self.route = route
         self._peer = peer
@@ -55,9 +59,11 @@ class Endpoint:
         self._callers = callers
         self._limits = limits
         self._acts = acts
+        self._admission = admission
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
         self._versions = Versions(route)
+        self._body_type = _PATCH_TYPE if route.method == "PATCH" else _JSON_TYPE
         self._write = writer(route.response)
         for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
         for_everybody &= not route.raw
@@ -97,13 +103,14 @@ class Endpoint:
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
             await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)
         try:
-            response = await self._peer.call_as(
-                self._signer.token(self._peer.name, caller),
-                self._method,
-                message,
-                timeout=self._limits.timeout_seconds,
-                metadata=metadata,
-            )
+            with self._admission.of(caller.organization):
+                response = await self._peer.call_as(
+                    self._signer.token(self._peer.name, caller),
+                    self._method,
+                    message,
+                    timeout=self._limits.timeout_seconds,
+                    metadata=metadata,
+                )
         except AppError as error:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)
@@ -117,7 +124,7 @@ class Endpoint:
             declared = request.headers.get(b"content-type", b"")
             encoded = request.headers.get(b"content-encoding", b"identity").lower() != b"identity"
             encoded |= request.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
-            if encoded or not _JSON_TYPE.fullmatch(declared):
+            if encoded or not self._body_type.fullmatch(declared):
                 raise UnsupportedMediaType
         return body
 

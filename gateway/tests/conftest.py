@@ -23,10 +23,12 @@ from comptoir.auth.v1 import (
     operator_access_pb2,
     operator_pb2,
     operator_pb2_grpc,
+    organization_pb2,
+    organization_pb2_grpc,
     sso_pb2,
     sso_pb2_grpc,
 )
-from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc
+from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, venue_pb2, venue_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from gateway.app import open_gateway
 from gateway.edge import Edge as HttpEdge
@@ -156,6 +158,22 @@ class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
         )
 
 
+class Organizations(organization_pb2_grpc.OrganizationServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def UpdateOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, organization_pb2.UpdateOrganizationResponse())
+
+
+class Venues(venue_pb2_grpc.VenueServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def UpdateVenue(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, venue_pb2.UpdateVenueResponse())
+
+
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -254,6 +272,9 @@ async def settings(
                 lambda s: operator_pb2_grpc.add_OperatorSessionServiceServicer_to_server(
                     Operators(backends), s
                 ),
+                lambda s: organization_pb2_grpc.add_OrganizationServiceServicer_to_server(
+                    Organizations(backends), s
+                ),
                 lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
                 *directories(backends, access_key),
             ],
@@ -266,6 +287,7 @@ async def settings(
                     Availability(backends), s
                 ),
                 lambda s: booking_pb2_grpc.add_BookingServiceServicer_to_server(Bookings(backends), s),
+                lambda s: venue_pb2_grpc.add_VenueServiceServicer_to_server(Venues(backends), s),
                 lambda s: booking_pb2_grpc.add_GuestBookingServiceServicer_to_server(
                     GuestBookings(backends), s
                 ),

@@ -28,7 +28,7 @@ from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"G\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\"6\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"O\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xb3\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"S\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x14\n\x12\x44\x65leteRoleResponse2\xbb\x05\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa5\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"L\xaa\xbb\x18\x14\x08\x03\x12\x0broles.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb0\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"W\xaa\xbb\x18\x15\x08\x03\x12\x0broles.write\x18\x02@\x01P\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xae\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"U\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"X\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18( \x01(\x05\"6\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"O\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xd6\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"v\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x14\n\x12\x44\x65leteRoleResponse2\xbe\x05\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa5\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"L\xaa\xbb\x18\x14\x08\x03\x12\x0broles.write\x18\x02\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb3\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"Z\xaa\xbb\x18\x18\x08\x03\x12\x0broles.write\x18\x02@\x01P\x01\xc0\x01\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xae\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"U\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,36 +51,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEROLEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\010\020\001\030<\250\273\030\001'
   _globals['_UPDATEROLEREQUEST'].fields_by_name['permissions']._loaded_options = None
   _globals['_UPDATEROLEREQUEST'].fields_by_name['permissions']._serialized_options = b'\272H)\222\001&\020d\030\001\" r\0362\034^[a-z_]{1,40}\\.[a-z_]{1,20}$'
+  _globals['_UPDATEROLEREQUEST'].fields_by_name['expected_version']._loaded_options = None
+  _globals['_UPDATEROLEREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_DELETEROLEREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_DELETEROLEREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_DELETEROLEREQUEST'].fields_by_name['role_id']._loaded_options = None
   _globals['_DELETEROLEREQUEST'].fields_by_name['role_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_DELETEROLEREQUEST'].fields_by_name['expected_version']._loaded_options = None
+  _globals['_DELETEROLEREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._serialized_options = b'\252\273\030\024\010\003\022\014members.read\030\001@\001\202\323\344\223\002+\022)/v1/organizations/{organization_id}/roles'
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._serialized_options = b'\252\273\030\024\010\003\022\013roles.write\030\0020\311\001\202\323\344\223\002.\")/v1/organizations/{organization_id}/roles:\001*'
   _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._loaded_options = None
-  _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._serialized_options = b'\252\273\030\025\010\003\022\013roles.write\030\002@\001P\001\202\323\344\223\0028\0323/v1/organizations/{organization_id}/roles/{role_id}:\001*'
+  _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._serialized_options = b'\252\273\030\030\010\003\022\013roles.write\030\002@\001P\001\300\001\001\202\323\344\223\0028\0323/v1/organizations/{organization_id}/roles/{role_id}:\001*'
   _globals['_ROLESERVICE'].methods_by_name['DeleteRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['DeleteRole']._serialized_options = b'\252\273\030\026\010\003\022\013roles.write\030\0020\314\001@\001\202\323\344\223\0025*3/v1/organizations/{organization_id}/roles/{role_id}'
   _globals['_ROLE']._serialized_start=167
-  _globals['_ROLE']._serialized_end=238
-  _globals['_LISTROLESREQUEST']._serialized_start=240
-  _globals['_LISTROLESREQUEST']._serialized_end=294
-  _globals['_LISTROLESRESPONSE']._serialized_start=296
-  _globals['_LISTROLESRESPONSE']._serialized_end=375
-  _globals['_CREATEROLEREQUEST']._serialized_start=378
-  _globals['_CREATEROLEREQUEST']._serialized_end=529
-  _globals['_CREATEROLERESPONSE']._serialized_start=531
-  _globals['_CREATEROLERESPONSE']._serialized_end=589
-  _globals['_UPDATEROLEREQUEST']._serialized_start=592
-  _globals['_UPDATEROLEREQUEST']._serialized_end=771
-  _globals['_UPDATEROLERESPONSE']._serialized_start=773
-  _globals['_UPDATEROLERESPONSE']._serialized_end=831
-  _globals['_DELETEROLEREQUEST']._serialized_start=833
-  _globals['_DELETEROLEREQUEST']._serialized_end=916
-  _globals['_DELETEROLERESPONSE']._serialized_start=918
-  _globals['_DELETEROLERESPONSE']._serialized_end=938
-  _globals['_ROLESERVICE']._serialized_start=941
-  _globals['_ROLESERVICE']._serialized_end=1640
+  _globals['_ROLE']._serialized_end=255
+  _globals['_LISTROLESREQUEST']._serialized_start=257
+  _globals['_LISTROLESREQUEST']._serialized_end=311
+  _globals['_LISTROLESRESPONSE']._serialized_start=313
+  _globals['_LISTROLESRESPONSE']._serialized_end=392
+  _globals['_CREATEROLEREQUEST']._serialized_start=395
+  _globals['_CREATEROLEREQUEST']._serialized_end=546
+  _globals['_CREATEROLERESPONSE']._serialized_start=548
+  _globals['_CREATEROLERESPONSE']._serialized_end=606
+  _globals['_UPDATEROLEREQUEST']._serialized_start=609
+  _globals['_UPDATEROLEREQUEST']._serialized_end=823
+  _globals['_UPDATEROLERESPONSE']._serialized_start=825
+  _globals['_UPDATEROLERESPONSE']._serialized_end=883
+  _globals['_DELETEROLEREQUEST']._serialized_start=885
+  _globals['_DELETEROLEREQUEST']._serialized_end=1003
+  _globals['_DELETEROLERESPONSE']._serialized_start=1005
+  _globals['_DELETEROLERESPONSE']._serialized_end=1025
+  _globals['_ROLESERVICE']._serialized_start=1028
+  _globals['_ROLESERVICE']._serialized_end=1730
 # @@protoc_insertion_point(module_scope)
