@@ -1,4 +1,4 @@
-"""Sheds load: more requests in flight than the process can carry are refused at once. Nothing waits in a queue."""
+"""Sheds load: more requests in flight than the process carries are refused at once. None waits in line."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -26,7 +26,7 @@ _IPV6_NETWORK = 64
 
 
 class Shares:
-    """Counts what is in flight by somebody, and lets each have `most` at once. Who has nothing costs nothing."""
+    """Counts what each has in flight, and lets them have `most` at once. Who has nothing costs nothing."""
 
     def __init__(self, name: str, most: int) -> None:
         self._shed = SHED.labels(name)
@@ -97,7 +97,7 @@ class Admission:
 
     @contextmanager
     def of(self, organization: UUID | None) -> Iterator[None]:
-        """A place of the organization for as long as the context; none is needed without one. Raises Overloaded."""
+        """A place of the organization for as long as the context; None needs none. Raises Overloaded."""
         if organization is None:
             yield
             return

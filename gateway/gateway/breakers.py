@@ -1,4 +1,4 @@
-"""Circuit breakers: a service that does not answer is not asked for a moment. Refusals are answers, and never count."""
+"""Circuit breakers: a service that does not answer is not asked for a moment. Refusals are answers."""
 
 import math
 import time
@@ -37,7 +37,7 @@ class Outcome(Enum):
 
 
 class Breaker:
-    """Closed → open when a share of the window's calls failed → after a while one call tries → closed or open again.
+    """Closed → open when a share of the window's calls failed → one call tries → closed, or open again.
 
     Calls that began before a change of state do not count after it.
     """

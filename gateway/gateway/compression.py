@@ -1,4 +1,4 @@
-"""Answers in brotli or gzip, as the client likes it best. Never what may hold a secret next to what was sent (BREACH)."""
+"""Answers in brotli or gzip, as the client likes it best. Callers say where secrets forbid it (BREACH)."""
 
 import asyncio
 import gzip
@@ -70,7 +70,7 @@ class Compressor:
 
 
 def preferred(accept_encoding: bytes) -> bytes:
-    """`br`, `gzip` or `identity`: what the client weighs highest, and of equals the smallest (RFC 9110 §12.5.3).
+    """`br`, `gzip` or `identity`: what weighs most, and of equals the smallest (RFC 9110 §12.5.3).
 
     A header that nobody can read wishes for nothing, and what refuses every encoding gets none.
     """

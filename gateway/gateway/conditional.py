@@ -16,8 +16,8 @@ _NOT_MODIFIED = 304
 def tag(answer: Answer) -> Answer:
     """The answer with an ETag that changes with every byte of it.
 
-    Where the answer has a version, the tag begins with it: `"7-…"`. The version alone would not do: what is shown
-    beside it, and how, changes without it. A tag that is not of a version is left as it is.
+    Where the answer has a version, the tag begins with it: `"7-…"`. The version alone would not do: what is
+    shown beside it, and how, changes without it. A tag that is not of a version is left as it is.
     """
     given = _etag(answer)
     digest = blake2b(answer.body, digest_size=_DIGEST_BYTES).hexdigest().encode()
@@ -32,8 +32,8 @@ def tag(answer: Answer) -> Answer:
 def revalidate(answer: Answer, if_none_match: bytes) -> Answer | None:
     """304 when the client has this answer already, in whatever encoding; None when it has not.
 
-    The comparison is weak, and the tag that matched is answered: it names the copy that the client may go on with
-    (RFC 9111 §4.3.4).
+    The comparison is weak, and the tag that matched is answered: it names the copy that the client may go on
+    with (RFC 9111 §4.3.4).
     """
     current = _etag(answer)
     if current is None:

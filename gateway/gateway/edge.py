@@ -36,7 +36,7 @@ class Target:
     """The name of the route in traces and metrics."""
     handle: Handler
     compressible: bool = True
-    """False where answers may hold secrets next to what was sent, which their compressed length would tell (BREACH)."""
+    """False where answers may hold secrets next to what was sent: their length would tell them (BREACH)."""
 
 
 class Edge:

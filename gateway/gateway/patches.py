@@ -1,4 +1,4 @@
-"""JSON Merge Patch (RFC 7396): what a body leaves out is left alone, and a null clears what can be cleared."""
+"""JSON Merge Patch (RFC 7396): what a body leaves out stays, and a null clears what can be cleared."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ Mask = Callable[[Any, Any, list[Violation]], None]
 def masking(route: Route) -> Mask | None:
     """What fills the mask of a route's requests: the paths of all that the body says, nulls included.
 
-    A field that is in the mask and not in the message was cleared (AIP-134). None for a request without a mask.
+    What is in the mask and not in the message was cleared (AIP-134). None for a request without a mask.
     """
     if UPDATE_MASK not in route.request.fields_by_name or route.body != EVERYTHING:
         return None

@@ -48,7 +48,7 @@ class Route:
 
     @property
     def outside_body(self) -> frozenset[str]:
-        """Fields of a whole body that the client does not send in it: the path has them, or the gateway fills them."""
+        """Fields of a whole body that no client sends in it: the path has them, or the gateway fills them."""
         return frozenset((*self.variables, UPDATE_MASK)) if self.body == EVERYTHING else frozenset()
 
     @property

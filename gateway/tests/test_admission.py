@@ -115,9 +115,9 @@ async def test_probes_are_always_answered() -> None:
 def test_an_organization_has_its_share_and_nobody_needs_none() -> None:
     admission = small()
     one, other = ids.new(), ids.new()
-    with admission.of(one), admission.of(other), admission.of(None), admission.of(None):
-        with pytest.raises(Overloaded), admission.of(one):
-            pass
+    none = admission.of(None)
+    with admission.of(one), admission.of(other), none, pytest.raises(Overloaded), admission.of(one):
+        pass
     for _ in range(3):
         with pytest.raises(Broken), admission.of(one):
             raise Broken

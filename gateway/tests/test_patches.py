@@ -92,7 +92,7 @@ async def test_a_json_patch_is_not_taken_for_a_merge_patch(
 
 @pytest.mark.parametrize("route", PATCHES)
 def test_a_patch_can_tell_absent_from_empty(route: Route) -> None:
-    """Each field has presence, or must be given; and what is optional has a mask that tells null from absence."""
+    """Each field has presence or must be given; where some are optional a mask tells null from absence."""
     said = [each for each in route.request.fields if each.name not in {*route.outside_body, EXPECTED}]
     needed = required(route.request)
     for field in said:

@@ -9,7 +9,7 @@ from gateway.forwarding import IDEMPOTENCY_KEY_PATTERN
 from gateway.openapi.comments import comment, summary
 from gateway.openapi.rules import required
 from gateway.openapi.schemas import Schema, Schemas
-from gateway.routes import EVERYTHING, NO_CONTENT, Route
+from gateway.routes import NO_CONTENT, Route
 from gateway.transcoding import Parameter
 from gateway.versions import expects, tagged
 
@@ -93,7 +93,7 @@ _READ_ETAG = {"ETag": {"description": "Of this answer, for If-None-Match.", "sch
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "ETags of answers that the caller has: 304 and no body when one of them still holds (RFC 9110).",
+    "description": "ETags of answers that the caller has: 304 without a body when one holds (RFC 9110).",
     "schema": {"type": "string"},
 }
 _BODIES = ("application/json",)

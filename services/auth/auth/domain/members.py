@@ -71,7 +71,7 @@ class Organization:
     version: int = 1
 
     def rename(self, name: str, *, expected_version: int = 0) -> "Organization":
-        """With another name, or as it is. Raises VersionMismatch when it has changed since; 0 expects nothing."""
+        """With another name, or as it is. Raises VersionMismatch when it has changed; 0 expects nothing."""
         if expected_version not in {0, self.version}:
             raise VersionMismatch
         stripped = name.strip()
