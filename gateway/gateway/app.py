@@ -1,55 +1,44 @@
 """Puts the gateway together: the contract's routes and the hand-written ones in one table behind one edge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from uuid import UUID
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import orjson
 
-from comptoir.auth.v1 import (
-    account_pb2,
-    account_pb2_grpc,
-    key_pb2,
-    key_pb2_grpc,
-    operator_access_pb2,
-    operator_access_pb2_grpc,
-    session_pb2,
-    session_pb2_grpc,
-    site_pb2,
-    site_pb2_grpc,
-)
-from gateway import hand_written, scim
+from comptoir.api.v1 import policy_pb2
+from gateway import asking_auth, hand_written, scim
 from gateway.access_log import AccessLog
-from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.admission import Admission
+from gateway.api_keys import ApiKeys, Callers
+from gateway.breakers import Breaker, GuardedPeer
 from gateway.browsers import Browsers
 from gateway.cache.keeping import Cache
 from gateway.cache.store import Store
 from gateway.cache.venues import VenueNames, asking
 from gateway.cookies import Cookies, key_from
 from gateway.cors import Cors
+from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
-from gateway.forwarding import Endpoint
+from gateway.forwarding import Endpoint, Shared
 from gateway.limits import Limiter
 from gateway.limits.buckets import Buckets
 from gateway.openapi import document
-from gateway.operator_acts import Act, OperatorActs, Record
+from gateway.operator_acts import OperatorActs
 from gateway.page_tokens import PageTokens
 from gateway.quotas import DailyQuotas
-from gateway.revocations import Fetch as FetchRevocations
 from gateway.revocations import Revocations
 from gateway.routes import routes
 from gateway.session_routes import SessionRoutes
 from gateway.settings import Settings
-from gateway.signing_keys import Fetch, SigningKeys
-from gateway.sites import Fetch as FetchSites
-from gateway.sites import Site, Sites
+from gateway.signing_keys import SigningKeys
+from gateway.sites import Sites
 from gateway.tokens import AccessTokens
 from gateway.white_label import WhiteLabel
 from gateway.wrong_links import WrongLinks
-from servicekit import ids
-from servicekit.identity import Caller, CallerKind, Signer
+from servicekit.identity import Signer
 from servicekit.rpc.client import Peer
 
 
@@ -60,81 +49,91 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     Raises:
         ContractBroken, ContractUnsupported, RouteTwice: the contract cannot be served.
     """
-    signer = Signer(settings.identity.signing_key_file)
-    peers = {name: Peer(name, target, signer, retries=True) for name, target in settings.peers.items()}
-    keys = SigningKeys(_fetch_from(peers["auth"]))
-    revocations = Revocations(_fetch_revocations_from(peers["auth"]))
-    quotas = DailyQuotas(settings.redis)
-    buckets = Buckets(settings.redis)
-    limiter = Limiter(settings.rates, buckets)
-    admit = limiter.admit_unvalidated
-    api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas, admit=admit)
-    callers = Callers(AccessTokens(keys, revocations, admit=admit), api_keys)
-    log = AccessLog() if settings.http.access_log else None
-    cache = _cache(settings, peers["booking"])
-    sites = Sites(_fetch_sites_from(peers["auth"]))
-    refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations, sites)]
-    refreshing += [asyncio.create_task(log.keep_flushing())] if log else []
-    try:
+    async with AsyncExitStack() as stack:
+        signer = Signer(settings.identity.signing_key_file)
+        peers = {
+            name: GuardedPeer(name, target, signer, Breaker(name, settings.breakers))
+            for name, target in settings.peers.items()
+        }
+        for peer in peers.values():
+            stack.push_async_callback(peer.close)
+        auth = peers["auth"]
+        keys = SigningKeys(asking_auth.signing_keys_of(auth))
+        revocations = Revocations(asking_auth.revocations_of(auth))
+        sites = Sites(asking_auth.sites_of(auth))
+        buckets, quotas = Buckets(settings.redis), DailyQuotas(settings.redis)
+        stack.push_async_callback(buckets.close)
+        stack.push_async_callback(quotas.close)
+        limiter = Limiter(settings.rates, buckets)
+        admit = limiter.admit_unvalidated
+        api_keys = ApiKeys(asking_auth.keys_exchanged_at(auth), revocations, quotas, admit=admit)
+        cache = _cache(settings, peers["booking"])
+        if cache is not None:
+            stack.push_async_callback(cache.close)
+        shared = Shared(
+            signer=signer,
+            callers=Callers(AccessTokens(keys, revocations, admit=admit), api_keys),
+            limits=settings.limits,
+            limiter=limiter,
+            wrong_links=WrongLinks(settings.limits),
+            acts=OperatorActs(asking_auth.acts_recorded_at(auth)),
+            admission=Admission(settings.admission),
+            page_tokens=PageTokens.of_key_file(settings.identity.signing_key_file),
+            cache=cache,
+        )
         cors = Cors(sites)
         cookies = Cookies(key_from(settings.identity.signing_key_file), cors, SessionRoutes.of(routes()))
-        table = _table(
-            settings, signer, peers, callers=callers, keys=keys, ready=ready, limiter=limiter, cache=cache
-        )
+        log = _access_log(settings, stack)
+        table = _table(settings, peers, shared, keys=keys, ready=ready)
         table.add("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
         for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
             table.add(method, template, hand_written.limited(target, limiter))
+        for each in (keys, revocations, sites):
+            _run_beside(each.keep_fresh(), stack)
         yield Edge(
             table,
             trusted_proxies=settings.http.trusted_proxies,
             access_log=log,
             browsers=Browsers(cors, cookies),
+            admission=shared.admission,
+            delivery=Delivery(settings.compression),
         )
-    finally:
-        for task in refreshing:
-            task.cancel()
-        await asyncio.wait(refreshing)
-        if log:
-            log.flush()
-        await buckets.close()
-        await quotas.close()
-        if cache is not None:
-            await cache.close()
-        for peer in peers.values():
-            await peer.close()
+
+
+def _run_beside(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
+    """Runs it until the stack ends, and ends it there."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(end)
+
+
+def _access_log(settings: Settings, stack: AsyncExitStack) -> AccessLog | None:
+    if not settings.http.access_log:
+        return None
+    log = AccessLog()
+    stack.callback(log.flush)
+    _run_beside(log.keep_flushing(), stack)
+    return log
 
 
 def _table(
     settings: Settings,
-    signer: Signer,
     peers: Mapping[str, Peer],
+    shared: Shared,
     *,
-    callers: Callers,
     keys: SigningKeys,
     ready: Callable[[], bool],
-    limiter: Limiter,
-    cache: Cache | None,
 ) -> Table[Target]:
     table: Table[Target] = Table()
-    wrong_links = WrongLinks(settings.limits)
-    acts = OperatorActs(_record_at(peers["auth"]))
-    page_tokens = PageTokens.of_key_file(settings.identity.signing_key_file)
     served = routes()
     for route in served:
-        peer = peers[route.rpc.service]
-        endpoint = Endpoint(
-            route,
-            peer=peer,
-            signer=signer,
-            callers=callers,
-            limits=settings.limits,
-            wrong_links=wrong_links,
-            acts=acts,
-            limiter=limiter,
-            cache=cache,
-            page_tokens=page_tokens,
-        )
-        table.add(route.method, route.template, Target(route.template, endpoint))
+        endpoint = Endpoint(route, peers[route.rpc.service], shared)
+        compressible = route.policy.rate_class != policy_pb2.RATE_CLASS_CREDENTIAL
+        table.add(route.method, route.template, Target(route.template, endpoint, compressible))
     app = hand_written.application(
         document=orjson.dumps(document(served)),
         keys=keys,
@@ -144,8 +143,8 @@ def _table(
         ready=ready,
     )
     for method, template, target in hand_written.targets(app):
-        table.add(method, template, hand_written.limited(target, limiter))
-    for method, template, target in scim.targets(peers["auth"], settings.limits, limiter):
+        table.add(method, template, hand_written.limited(target, shared.limiter))
+    for method, template, target in scim.targets(peers["auth"], settings.limits, shared.limiter):
         table.add(method, template, target)
     return table
 
@@ -154,83 +153,3 @@ def _cache(settings: Settings, booking: Peer) -> Cache | None:
     if settings.redis.url is None or not settings.cache.enabled:
         return None
     return Cache(Store(settings.redis, timeout=settings.cache.timeout_seconds), VenueNames(asking(booking)))
-
-
-def _fetch_from(auth: Peer) -> Fetch:
-    stub = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
-
-    async def fetch() -> str:
-        answer = await auth.call(stub.GetSigningKeys, account_pb2.GetSigningKeysRequest())
-        keys: str = answer.jwks_json
-        return keys
-
-    return fetch
-
-
-def _fetch_revocations_from(auth: Peer) -> FetchRevocations:
-    stub = auth.stub(session_pb2_grpc.SessionDirectoryServiceStub)
-
-    async def fetch(since: float | None) -> tuple[Collection[UUID], float]:
-        request = session_pb2.ListRevocationsRequest()
-        if since is not None:
-            request.since.FromNanoseconds(int(since * 1e9))
-        answer = await auth.call(stub.ListRevocations, request)
-        return [UUID(bytes=each) for each in answer.ids], answer.as_of.ToNanoseconds() / 1e9
-
-    return fetch
-
-
-def _fetch_sites_from(auth: Peer) -> FetchSites:
-    stub = auth.stub(site_pb2_grpc.SiteDirectoryServiceStub)
-
-    async def fetch(since: float | None) -> tuple[Sequence[Site], float]:
-        request = site_pb2.ListSitesRequest()
-        if since is not None:
-            request.since.FromNanoseconds(int(since * 1e9))
-        answer = await auth.call(stub.ListSites, request)
-        found = [
-            Site(UUID(bytes=each.organization_id), tuple(each.origins), tuple(each.domains))
-            for each in answer.sites
-        ]
-        return found, answer.as_of.ToNanoseconds() / 1e9
-
-    return fetch
-
-
-def _exchange_at(auth: Peer) -> Exchange:
-    stub = auth.stub(key_pb2_grpc.ApiKeyDirectoryServiceStub)
-
-    async def exchange(text: str) -> Holder:
-        answer = await auth.call(stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text))
-        organization = UUID(bytes=answer.organization_id)
-        caller = Caller(
-            kind=CallerKind.MEMBER,
-            issuer="gateway",
-            organization=organization,
-            permissions=frozenset(answer.permissions),
-            venues=frozenset(UUID(bytes=each) for each in answer.venue_ids) or None,
-            key=UUID(bytes=answer.key_id),
-            sandbox=ids.is_sandbox(organization),
-        )
-        until = answer.until.ToNanoseconds() / 1e9
-        return Holder(caller, until, networks(list(answer.networks)), answer.daily_quota)
-
-    return exchange
-
-
-def _record_at(auth: Peer) -> Record:
-    stub = auth.stub(operator_access_pb2_grpc.OperatorDirectoryServiceStub)
-
-    async def record(act: Act) -> None:
-        told = operator_access_pb2.RecordOperatorActRequest(
-            act_id=act.id.bytes,
-            operator_id=act.operator.bytes,
-            access_id=act.access.bytes,
-            call=act.call,
-            touched=act.touched,
-            address=act.address,
-            request_id=act.request_id,
-        )
-        await auth.call(stub.RecordOperatorAct, told, organization=act.organization)
-
-    return record

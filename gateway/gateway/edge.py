@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from gateway import metrics, problems
 from gateway.access_log import AccessLog
+from gateway.admission import Admission
 from gateway.browsers import Browsers
+from gateway.delivery import Delivery
 from gateway.dispatch import Table
-from gateway.errors import MethodNotAllowed
+from gateway.errors import MethodNotAllowed, Overloaded
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
 from gateway.limits import RateLimited
 from gateway.limits.headers import rate_limit_headers
+from gateway.settings import AdmissionSettings, CompressionSettings
 from servicekit import telemetry
 from servicekit.errors import AppError, Internal, Kind
 
@@ -22,6 +25,8 @@ _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
 _GOING_AWAY = 1001
+_WITHOUT_LENGTH = (204, 304)
+"""A 304 has no body; a length of 0 would be said of the copy that the client has (RFC 9110 §8.6)."""
 _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
 """Refusals that somebody who investigates wants to find (ASVS 5.0 16.3.1 and 16.3.2)."""
 _log = telemetry.logger(__name__)
@@ -34,6 +39,8 @@ class Target:
     template: str
     """The name of the route in traces and metrics."""
     handle: Handler
+    compressible: bool = True
+    """False where answers may hold secrets next to what was sent: their length would tell them (BREACH)."""
 
 
 class Edge:
@@ -46,10 +53,14 @@ class Edge:
         trusted_proxies: int = 0,
         access_log: AccessLog | None = None,
         browsers: Browsers | None = None,
+        admission: Admission | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._table = table
         self._access_log = access_log
         self._browsers = browsers
+        self._admission = admission or Admission(AdmissionSettings())
+        self._deliver = delivery or Delivery(CompressionSettings())
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
@@ -64,9 +75,9 @@ class Edge:
         telemetry.bind(request_id=request.id)
         self._warn_of_proxy(request)
         if self._browsers is None:
-            route, answer = await self._answer(request)
+            route, answer = await self._admit(request)
         else:
-            route, answer = await self._browsers.serve(request, self._answer)
+            route, answer = await self._browsers.serve(request, self._admit)
         status = answer.status if answer else _CLIENT_CLOSED
         if answer:
             await _send(request, answer, send)
@@ -88,6 +99,12 @@ class Edge:
         self._warned = True
         _log.warning("forwarded_for_not_trusted", setting="GATEWAY_HTTP__TRUSTED_PROXIES")
 
+    async def _admit(self, request: Request) -> tuple[str, Answer | None]:
+        try:
+            return await self._admission.answer(request, self._answer)
+        except Overloaded as refusal:
+            return _NO_ROUTE, problems.answer(refusal, request.id)
+
     async def _answer(self, request: Request) -> tuple[str, Answer | None]:
         """The route's name and the answer; no answer when the client is gone."""
         try:
@@ -101,30 +118,30 @@ class Edge:
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent):
             request.note.trace_id = (telemetry.header() or "")[3:35]
-            return target.template, await _guarded(target, request, variables)
+            return target.template, await self._guarded(target, request, variables)
 
-
-async def _guarded(target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
-    try:
-        return await target.handle(request, variables)
-    except RateLimited as refusal:  # its metric tells: a flood must not fill the log, line by line
-        request.note.standings += refusal.standings
-        return problems.answer(refusal, request.id)
-    except AppError as refusal:
-        if refusal.kind in _TOLD:
-            _log.info("request_refused", route=target.template, reason=refusal.reason)
-        return problems.answer(refusal, request.id)
-    except Disconnected:
-        return None
-    except Exception as error:  # noqa: BLE001  # the edge of HTTP: whatever else happens is a 500 without its text
-        _log.exception("request_failed", route=target.template, error=type(error).__name__)
-        return problems.answer(Internal(), request.id)
+    async def _guarded(self, target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
+        try:
+            answer = await target.handle(request, variables)
+            return await self._deliver(request, answer, compressible=target.compressible)
+        except RateLimited as refusal:  # its metric tells: a flood must not fill the log, line by line
+            request.note.standings += refusal.standings
+            return problems.answer(refusal, request.id)
+        except AppError as refusal:
+            if refusal.kind in _TOLD:
+                _log.info("request_refused", route=target.template, reason=refusal.reason)
+            return problems.answer(refusal, request.id)
+        except Disconnected:
+            return None
+        except Exception as error:  # noqa: BLE001  # the edge of HTTP: whatever else happens is a 500 without its text
+            _log.exception("request_failed", route=target.template, error=type(error).__name__)
+            return problems.answer(Internal(), request.id)
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
     limits = rate_limit_headers(request.note.standings)
     headers = [*answer.headers, *limits, (b"x-request-id", request.id.encode())]
-    if answer.status != 204:  # noqa: PLR2004
+    if answer.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})

@@ -1,6 +1,6 @@
 """What the gateway itself refuses, before any service hears of it."""
 
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, Unavailable
 
 
 class RouteNotFound(AppError):
@@ -125,3 +125,26 @@ class DailyQuotaSpent(AppError):
     kind = Kind.EXHAUSTED
     reason = "DAILY_QUOTA_SPENT"
     detail = "This API key has made all its calls for today. The next day begins at midnight UTC."
+
+
+class PreconditionRequired(AppError):
+    """Several people edit this: the request must say which version it was made from (RFC 6585 §3)."""
+
+    kind = Kind.PRECONDITION
+    reason = "PRECONDITION_REQUIRED"
+    detail = "Read this first and send its ETag as If-Match, so that nobody's change is lost."
+
+
+class Overloaded(AppError):
+    """As many requests are in flight as this process, one client or one organization may have."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "OVERLOADED"
+    detail = "Too much is going on at the moment. Try again shortly."
+
+
+class ServiceUnavailable(Unavailable):
+    """A service did not answer lately, so it is not asked for a moment; Retry-After says for how long."""
+
+    reason = "SERVICE_UNAVAILABLE"
+    detail = "A part of the platform does not answer at the moment. Try again shortly."

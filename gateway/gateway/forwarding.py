@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from google.protobuf.message import Message
 
 from comptoir.api.v1 import policy_pb2
+from gateway.admission import Admission
 from gateway.api_keys import Callers
 from gateway.cache.keeping import Cache
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
@@ -37,39 +39,41 @@ _ESCAPED = re.compile(r"\\(.)")
 _REPLAYED = (b"idempotency-replayed", b"true")
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 _LONGEST_USER_AGENT = 256
-_JSON_TYPE = re.compile(rb'application/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*', re.IGNORECASE)
+_CHARSET = rb'(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*'
+_JSON_TYPE = re.compile(rb"application/json" + _CHARSET, re.IGNORECASE)
+_PATCH_TYPE = re.compile(rb"application/(?:merge-patch\+)?json" + _CHARSET, re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all endpoints work with."""
+
+    signer: Signer
+    callers: Callers
+    limits: LimitSettings
+    limiter: Limiter
+    wrong_links: WrongLinks
+    acts: OperatorActs
+    admission: Admission
+    page_tokens: PageTokens
+    cache: Cache | None
 
 
 class Endpoint:
     """Answers one route of the contract."""
 
-    def __init__(
-        self,
-        route: Route,
-        *,
-        peer: Peer,
-        signer: Signer,
-        callers: Callers,
-        limits: LimitSettings,
-        wrong_links: WrongLinks,
-        acts: OperatorActs,
-        limiter: Limiter,
-        page_tokens: PageTokens,
-        cache: Cache | None = None,
-    ) -> None:
+    def __init__(self, route: Route, peer: Peer, shared: Shared) -> None:
         self.route = route
         self._peer = peer
-        self._signer = signer
-        self._callers = callers
-        self._limits = limits
-        self._acts = acts
-        self._limiter = limiter
-        self._admit_subject = limiter.subject(route.policy, route.request)
-        self._kept = cache.of(route) if cache is not None else None
-        self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
+        self._shared = shared
+        self._admit_subject = shared.limiter.subject(route.policy, route.request)
+        self._kept = shared.cache.of(route) if shared.cache is not None else None
+        by_link = route.policy.audience == policy_pb2.AUDIENCE_GUEST
+        self._wrong_links = shared.wrong_links if by_link else None
         self._reader = RequestReader(route)
-        self._pages = page_tokens.of_route(route)
+        self._pages = shared.page_tokens.of_route(route)
         self._versions = Versions(route)
+        self._body_type = _PATCH_TYPE if route.method == "PATCH" else _JSON_TYPE
         self._write = writer(route.response)
         for_everybody = route.policy.audience == policy_pb2.AUDIENCE_PUBLIC and route.policy.idempotent
         # What is shown of a page depends on who asked, and for what.
@@ -94,9 +98,10 @@ class Endpoint:
             AppError: the gateway refuses, or the service did.
             Disconnected: the client went away before its body was complete.
         """
-        caller = await self._callers.caller(request.headers.get(b"authorization"), request.address)
+        shared = self._shared
+        caller = await shared.callers.caller(request.headers.get(b"authorization"), request.address)
         request.note.caller = caller
-        await self._limiter.admit(request, caller)
+        await shared.limiter.admit(request, caller)
         authorize(self.route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)
@@ -104,17 +109,18 @@ class Endpoint:
         metadata = self._metadata(request)
         message = await self._read(request, variables, caller)
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
-            await self._acts.tell(caller, self.route.operation_id, variables, request_id=request.id)
+            await shared.acts.tell(caller, self.route.operation_id, variables, request_id=request.id)
 
         async def call() -> bytes:
-            response: bytes = await self._peer.call_as(
-                self._signer.token(self._peer.name, caller),
-                self._method,
-                message,
-                timeout=self._limits.timeout_seconds,
-                metadata=metadata,
-                told=told,
-            )
+            with shared.admission.of(caller.organization):
+                response: bytes = await self._peer.call_as(
+                    shared.signer.token(self._peer.name, caller),
+                    self._method,
+                    message,
+                    timeout=shared.limits.timeout_seconds,
+                    metadata=metadata,
+                    told=told,
+                )
             return response
 
         try:
@@ -152,13 +158,13 @@ class Endpoint:
         return message
 
     async def _body(self, request: Request) -> bytes:
-        limits = self._limits
+        limits = self._shared.limits
         body = await request.body(limit=limits.body_bytes, seconds=limits.body_seconds)
         if body or b"content-type" in request.headers:
             declared = request.headers.get(b"content-type", b"")
             encoded = request.headers.get(b"content-encoding", b"identity").lower() != b"identity"
             encoded |= request.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
-            if encoded or not _JSON_TYPE.fullmatch(declared):
+            if encoded or not self._body_type.fullmatch(declared):
                 raise UnsupportedMediaType
         return body
 

@@ -9,7 +9,9 @@ from servicekit.errors import RETRY_AFTER, AppError, Kind
 
 MEDIA_TYPE = b"application/problem+json"
 _MOST_ERRORS = 50
-_RETRY_AFTER_SECONDS = b"1"
+_RETRY_AFTER_SECONDS = "1"
+_TYPES = {"OVERLOADED": "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"}
+"""Kinds of problems that others have named."""
 
 
 def answer(error: AppError, request_id: str) -> Answer:
@@ -20,7 +22,7 @@ def answer(error: AppError, request_id: str) -> Answer:
         more |= {"type": PROBLEM_TYPE, "violated-policies": error.violated}
     body = orjson.dumps(
         {
-            "type": f"/errors/{error.reason}",
+            "type": _TYPES.get(error.reason) or f"/errors/{error.reason}",
             "title": error.reason.replace("_", " ").capitalize(),
             "status": status,
             "detail": error.detail,
@@ -41,7 +43,7 @@ def _extra(error: AppError) -> list[Header]:
         case Kind.UNAUTHENTICATED:
             return [(b"www-authenticate", b'Bearer realm="comptoir"')]
         case Kind.UNAVAILABLE:
-            return [(b"retry-after", _RETRY_AFTER_SECONDS)]
+            return [(b"retry-after", error.metadata.get(RETRY_AFTER, _RETRY_AFTER_SECONDS).encode())]
         case Kind.EXHAUSTED | Kind.CONFLICT if RETRY_AFTER in error.metadata:
             return [(b"retry-after", error.metadata[RETRY_AFTER].encode())]
         case Kind.TOO_LARGE | Kind.SLOW:

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from gateway.dispatch import decode
+from gateway.patches import masking
 from gateway.routes import EVERYTHING, Route
 from gateway.transcoding import documents, is_text, reader
 from servicekit.errors import InvalidRequest, Violation
@@ -20,8 +21,8 @@ class RequestReader:
         self._path = route.path_parameters()
         self._query = {each.name: each for each in route.query_parameters()}
         self._body_field = "" if route.body == EVERYTHING else route.body
-        leaving_out = frozenset(() if self._body_field else route.variables)
-        self._read_body = reader(route.body_message, leaving_out) if route.body else None
+        self._read_body = reader(route.body_message, route.outside_body) if route.body else None
+        self._mask = masking(route)
 
     def read(self, variables: Sequence[str], query: bytes, body: bytes) -> Message:
         """The request. An empty body counts as {}; one that the route does not have is ignored.
@@ -35,7 +36,10 @@ class RequestReader:
         violations: list[Violation] = []
         if self._read_body is not None:
             target: Any = getattr(message, self._body_field) if self._body_field else message
-            self._read_body(target, documents.load(body) if body else {}, "", violations)
+            value = documents.load(body) if body else {}
+            self._read_body(target, value, "", violations)
+            if self._mask is not None:
+                self._mask(message, value, violations)
         for name, texts in _parse_query(query).items():
             parameter = self._query.get(name)
             if parameter is None:

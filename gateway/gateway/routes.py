@@ -22,6 +22,8 @@ _AUDIENCES = (
     policy_pb2.AUDIENCE_PLATFORM,
 )
 _WITHOUT_BODY = ("GET", "DELETE")
+UPDATE_MASK = "update_mask"
+"""The field of a request that names what a PATCH has said; the gateway fills it."""
 
 
 class ContractBroken(ValueError):
@@ -43,6 +45,11 @@ class Route:
     response_body: str
     """The field that is answered; nothing for the whole response."""
     operation_id: str
+
+    @property
+    def outside_body(self) -> frozenset[str]:
+        """Fields of a whole body that no client sends in it: the path has them, or the gateway fills them."""
+        return frozenset((*self.variables, UPDATE_MASK)) if self.body == EVERYTHING else frozenset()
 
     @property
     def status(self) -> int:
@@ -150,6 +157,8 @@ def _faults(route: Route) -> dict[str, bool]:
         and not _is_object(asked.get(route.body)),
         "a response_body that is no message of the response": route.response_body != ""
         and not _is_object(answered.get(route.response_body)),
+        "a precondition that its request cannot say": route.policy.precondition_required
+        and "expected_version" not in asked,
         "an answer that status 204 cannot carry": route.status == NO_CONTENT and bool(answered),
         "a media type of its own without a google.api.HttpBody, or the other way round": route.raw
         != bool(route.policy.media_type),

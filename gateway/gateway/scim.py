@@ -31,7 +31,11 @@ _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 def targets(auth: Peer, limits: LimitSettings, limiter: Limiter) -> list[tuple[str, str, Target]]:
     """Method, template and target of every route of SCIM, for the table of all routes."""
     handler = _Scim(auth, limits, limiter)
-    return [(method, template, Target(template, handler)) for template in _TEMPLATES for method in _METHODS]
+    return [
+        (method, template, Target(template, handler, compressible=False))
+        for template in _TEMPLATES
+        for method in _METHODS
+    ]
 
 
 class _Scim:

@@ -55,6 +55,38 @@ class CacheSettings(Part):
     """After how long Redis counts as away, and is left alone for five seconds."""
 
 
+class CompressionSettings(Part):
+    """What is worth compressing."""
+
+    least_bytes: int = Field(default=1024, ge=64)
+    """Shorter answers go out as they are."""
+    inline_bytes: int = Field(default=32 * 1024, ge=1024)
+    """Longer ones are compressed beside the event loop."""
+    kept_bytes: int = Field(default=4 * 1024 * 1024, ge=0)
+    """How much of compressed static documents is kept."""
+
+
+class AdmissionSettings(Part):
+    """How many requests may be in flight in one process before it refuses more."""
+
+    in_flight: int = Field(default=512, ge=1)
+    in_flight_per_client: int = Field(default=256, ge=1)
+    """Of one IPv4 address or IPv6 /64, so that one alone never takes all."""
+    in_flight_per_organization: int = Field(default=256, ge=1)
+    """Of the members and API keys of one organization."""
+
+
+class BreakerSettings(Part):
+    """When calls to a service stop for a while. Only its silence counts, never what it refuses."""
+
+    window_seconds: float = Field(default=10, gt=0)
+    least_calls: int = Field(default=20, ge=1)
+    """Fewer calls in the window prove nothing."""
+    failing_share: float = Field(default=0.5, gt=0, le=1)
+    open_seconds: float = Field(default=2, gt=0)
+    """How long nothing is sent, until one call tries again."""
+
+
 class Settings(BaseSettings):
     """All settings, prefixed GATEWAY_."""
 
@@ -75,6 +107,9 @@ class Settings(BaseSettings):
     """gRPC targets of all services, by name."""
     limits: LimitSettings = LimitSettings()
     rates: RateSettings = RateSettings()
+    compression: CompressionSettings = CompressionSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    breakers: BreakerSettings = BreakerSettings()
 
     @model_validator(mode="after")
     def _know_every_service(self) -> Self:

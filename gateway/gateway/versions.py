@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from gateway.errors import PreconditionRequired
 from gateway.http import Header
 from gateway.routes import Route
 
@@ -13,7 +14,8 @@ EXPECTED = "expected_version"
 _VERSION = "version"
 _NUMBERS = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64)
 _NEVER = 2**31 - 1
-_TAG = re.compile(rb'"([1-9][0-9]{0,8})"')
+_TAG = re.compile(rb'"([1-9][0-9]{0,8})(?:-[0-9a-f]{24}(?:-br|-gzip)?)?"')
+"""The version, and behind it what `conditional` adds to tags of answers that were read."""
 
 
 class Versions:
@@ -21,15 +23,25 @@ class Versions:
 
     def __init__(self, route: Route) -> None:
         self._expects = expects(route)
+        self._required = route.policy.precondition_required
         self._tagged, self._holder = _holder(route.response)
 
     def expect(self, message: Any, if_match: bytes | None) -> None:
         """Puts the version that the caller has read into the request (RFC 9110 §13.1.1).
 
         A weak tag, several, or one that is none of ours become a version that nothing has: the service
-        refuses it, after all else that it refuses (§13.2.1).
+        refuses it, after all else that it refuses (§13.2.1). `*` is whatever there is.
+
+        Raises:
+            PreconditionRequired: the route wants a version, and neither header nor body has one.
         """
-        if not self._expects or if_match is None or if_match.strip() == b"*":
+        if not self._expects:
+            return
+        if if_match is None:
+            if self._required and not getattr(message, EXPECTED):
+                raise PreconditionRequired(metadata={"header": "If-Match"})
+            return
+        if if_match.strip() == b"*":
             return
         tag = _TAG.fullmatch(if_match.strip())
         setattr(message, EXPECTED, int(tag[1]) if tag else _NEVER)

@@ -23,6 +23,8 @@ from comptoir.auth.v1 import (
     operator_access_pb2,
     operator_pb2,
     operator_pb2_grpc,
+    organization_pb2,
+    organization_pb2_grpc,
     site_pb2,
     sso_pb2,
     sso_pb2_grpc,
@@ -181,6 +183,22 @@ class VenueDirectory(venue_pb2_grpc.VenueDirectoryServiceServicer):
         return self.backend.seen(request, context, venue_pb2.ListSiteVenuesResponse())
 
 
+class Organizations(organization_pb2_grpc.OrganizationServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def UpdateOrganization(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, organization_pb2.UpdateOrganizationResponse())
+
+
+class Venues(venue_pb2_grpc.VenueServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def UpdateVenue(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.backend.seen(request, context, venue_pb2.UpdateVenueResponse())
+
+
 class Deposits(payment_pb2_grpc.DepositServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -279,6 +297,9 @@ async def settings(
                 lambda s: operator_pb2_grpc.add_OperatorSessionServiceServicer_to_server(
                     Operators(backends), s
                 ),
+                lambda s: organization_pb2_grpc.add_OrganizationServiceServicer_to_server(
+                    Organizations(backends), s
+                ),
                 lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
                 *directories(backends, access_key),
             ],
@@ -291,6 +312,7 @@ async def settings(
                     Availability(backends), s
                 ),
                 lambda s: booking_pb2_grpc.add_BookingServiceServicer_to_server(Bookings(backends), s),
+                lambda s: venue_pb2_grpc.add_VenueServiceServicer_to_server(Venues(backends), s),
                 lambda s: booking_pb2_grpc.add_GuestBookingServiceServicer_to_server(
                     GuestBookings(backends), s
                 ),

@@ -111,8 +111,8 @@ async def test_an_organization_that_keeps_less_is_soon_rid_of_it_and_no_other_is
 ) -> None:
     mine, theirs = await a_house(platform, api, sink), await a_house(platform, api, sink)
     read = mine.retention("GET")
-    assert (read.status_code, read.headers["etag"], read.json()["guest_days"]) == (200, '"1"', 730)
-    changed = mine.retention("PUT", _A_DAY, **{"if-match": '"1"'})
+    assert (read.status_code, read.headers["etag"][:3], read.json()["guest_days"]) == (200, '"1-', 730)
+    changed = mine.retention("PUT", _A_DAY, **{"if-match": read.headers["etag"]})
     assert (changed.status_code, changed.headers["etag"]) == (200, '"2"'), changed.text
     assert changed.json() == {"version": 2, **_A_DAY}
     stale = mine.retention("PUT", _A_DAY | {"mail_days": 2}, **{"if-match": '"1"'})

@@ -20,10 +20,10 @@ EXAMPLES = "5"  # for each operation, besides the several hundred that the cover
 _SETTINGS = """
 [checks.positive_data_acceptance]
 # What keeps to the document is granted, unless the caller may not (401, 403), it names what is not there
-# (404), the state of things forbids it (409), the caller has read an older version (412), no state ever
-# allows it (422, ADR 0016), or too many log-ins failed (429). Never 400: that would say that the document
-# was broken.
-expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "429"]
+# (404), the state of things forbids it (409), the caller has read an older version (412) or says none (428),
+# no state ever allows it (422, ADR 0016), or too many log-ins failed (429). Who has it already gets 304.
+# Never 400: that would say that the document was broken.
+expected-statuses = ["2xx", "304", "401", "403", "404", "409", "412", "422", "428", "429"]
 
 [checks.negative_data_rejection]
 # What breaks the document may as well name a version (If-Match) that never was: 412, too, grants nothing.

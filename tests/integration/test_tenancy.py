@@ -77,7 +77,7 @@ def _call(caller: Owner, rpc: Rpc, known: dict[str, str]) -> httpx.Response:
     url = path.format(**fields)
     if verb in {"GET", "DELETE"}:
         return caller.api.request(verb, url, params=rest)
-    return caller.api.request(verb, url, json=rest)
+    return caller.api.request(verb, url, json=rest, headers={"if-match": "*"})
 
 
 @pytest.mark.parametrize("rpc", [pytest.param(rpc, id=rpc.method.name) for rpc in WITH_ID])

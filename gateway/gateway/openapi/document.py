@@ -9,7 +9,7 @@ from gateway.forwarding import IDEMPOTENCY_KEY_PATTERN
 from gateway.openapi.comments import comment, summary
 from gateway.openapi.rules import required
 from gateway.openapi.schemas import Schema, Schemas
-from gateway.routes import EVERYTHING, NO_CONTENT, Route
+from gateway.routes import NO_CONTENT, Route
 from gateway.transcoding import Parameter
 from gateway.versions import expects, tagged
 
@@ -64,6 +64,7 @@ _PROBLEMS = {
     "408": "The body did not arrive in time.",
     "409": "The state of things does not allow this, or has changed meanwhile.",
     "412": "This has changed since the version in If-Match.",
+    "428": "Several people edit this: If-Match is missing.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
     "422": "The request keeps to this document, but a rule that no schema can say refuses it; see reason.",
@@ -112,6 +113,15 @@ _REPLAYED = {
     }
 }
 _ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+_READ_ETAG = {"ETag": {"description": "Of this answer, for If-None-Match.", "schema": {"type": "string"}}}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "ETags of answers that the caller has: 304 without a body when one holds (RFC 9110).",
+    "schema": {"type": "string"},
+}
+_BODIES = ("application/json",)
+_PATCHES = ("application/merge-patch+json", "application/json")
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -142,7 +152,11 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted((schemas.named | {"Problem": _PROBLEM}).items())),
             "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
-            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "IfMatch": _IF_MATCH},
+            "parameters": {
+                "IdempotencyKey": _IDEMPOTENCY_KEY,
+                "IfMatch": _IF_MATCH,
+                "IfNoneMatch": _IF_NONE_MATCH,
+            },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -163,13 +177,18 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if expects(route):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
+    if route.method == "GET":
+        parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if parameters:
         operation["parameters"] = parameters
     if route.body:
         operation["requestBody"] = _body(route, schemas)
-    operation["responses"] = {str(route.status): _success(route, schemas)} | {
-        status: {"$ref": f"#/components/responses/Problem{status}"} for status in _refusals(route)
-    }
+    unchanged = {"304": {"description": "Nothing has changed."}} if route.method == "GET" else {}
+    operation["responses"] = (
+        {str(route.status): _success(route, schemas)}
+        | unchanged
+        | {status: {"$ref": f"#/components/responses/Problem{status}"} for status in _refusals(route)}
+    )
     return operation
 
 
@@ -196,20 +215,25 @@ def _parameter(parameter: Parameter, place: str, schemas: Schemas) -> dict[str, 
 
 
 def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
-    leaving_out = frozenset(route.variables if route.body == EVERYTHING else ())
-    reference = schemas.request(route.body_message, leaving_out)
-    needed = required(route.body_message) - leaving_out
-    return {"required": bool(needed), "content": {"application/json": {"schema": reference}}}
+    reference = schemas.request(route.body_message, route.outside_body)
+    needed = required(route.body_message) - route.outside_body
+    types = _PATCHES if route.method == "PATCH" else _BODIES
+    return {"required": bool(needed), "content": {each: {"schema": reference} for each in types}}
 
 
 def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.raw:
         said, content = summary(route.rpc.method.full_name), {"schema": {"type": "string"}}
-        return {"description": said, "content": {route.policy.media_type: content}}
+        headers = {"headers": _READ_ETAG} if route.method == "GET" else {}
+        return {"description": said, "content": {route.policy.media_type: content}, **headers}
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
-    headers = (_REPLAYED if route.policy.idempotency_key else {}) | (_ETAG if tagged(route) else {})
+    headers = dict(_REPLAYED) if route.policy.idempotency_key else {}
+    if tagged(route):
+        headers |= _ETAG
+    elif route.method == "GET":
+        headers |= _READ_ETAG
     if headers:
         described["headers"] = headers
     return described
@@ -229,6 +253,8 @@ def _refusals(route: Route) -> list[str]:
         found |= {"409", "422"}
     if expects(route):
         found.add("412")
+    if route.policy.precondition_required:
+        found.add("428")
     return [status for status in _PROBLEMS if status in found]
 
 

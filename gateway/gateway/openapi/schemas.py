@@ -6,6 +6,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from gateway.openapi.comments import comment
 from gateway.openapi.rules import keywords, required, rules_of
+from gateway.patches import takes_null
 from gateway.transcoding import is_text
 from gateway.transcoding.times import WHOLE_SECONDS
 from gateway.transcoding.values import INTEGERS, ContractUnsupported
@@ -50,7 +51,9 @@ class Schemas:
             fields = [field for field in descriptor.fields if field.name not in leaving_out]
             needed = [field.name for field in fields if field.name in required(descriptor)]
             schema["properties"] = {
-                field.name: self.requested(field) if field.name in needed else _or_null(self.requested(field))
+                field.name: _or_null(self.requested(field))
+                if field.name not in needed and takes_null(field)
+                else self.requested(field)
                 for field in fields
             }
             schema |= {"required": needed} if needed else {}

@@ -24,6 +24,7 @@ class Kind(Enum):
     CONFLICT = (grpc.StatusCode.ABORTED, 409)
     REFUSED = (grpc.StatusCode.FAILED_PRECONDITION, 409)
     STALE = (grpc.StatusCode.FAILED_PRECONDITION, 412)
+    PRECONDITION = (grpc.StatusCode.FAILED_PRECONDITION, 428)
     EXHAUSTED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
     METHOD = (grpc.StatusCode.UNIMPLEMENTED, 405)
     SLOW = (grpc.StatusCode.DEADLINE_EXCEEDED, 408)

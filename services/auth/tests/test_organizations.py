@@ -1,5 +1,6 @@
 """Organizations: another one, the own ones, a new name, and a session elsewhere by the same credentials."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -8,12 +9,12 @@ import pytest
 
 from auth.app import App
 from auth.domain.audit import Action
-from auth.domain.members import OrganizationNotFound, TooManyOrganizations
+from auth.domain.members import Organization, OrganizationNotFound, TooManyOrganizations
 from auth.domain.sessions import RefreshTokenInvalid, SessionTokens
 from auth.tables import SESSIONS
 from auth.usecases import members, organizations, own_sessions, sessions
 from servicekit import ids, paging
-from servicekit.errors import InvalidPageToken, Unauthenticated
+from servicekit.errors import InvalidPageToken, Unauthenticated, VersionMismatch
 from servicekit.identity import Caller
 
 from .conftest import BROWSER, People
@@ -134,3 +135,28 @@ async def test_a_session_by_a_switch_ends_with_its_membership(
     with pytest.raises(RefreshTokenInvalid):
         await sessions.refresh_session(app, back.refresh_token)
     assert (await sessions.refresh_session(app, tokens.refresh_token)).access_token
+
+
+async def test_of_many_who_have_read_the_same_one_renames_it(app: App, owner: Caller) -> None:
+    async def rename(name: str) -> Organization:
+        return await organizations.rename_organization(
+            app, owner.tenant, name, expected_version=1, by=by(owner)
+        )
+
+    ended = await asyncio.gather(*(rename(f"Name {number}") for number in range(10)), return_exceptions=True)
+    (renamed,) = [each for each in ended if isinstance(each, Organization)]
+    assert sum(isinstance(each, VersionMismatch) for each in ended) == 9
+    assert renamed.version == 2
+    assert await organizations.get_organization(app, owner.tenant) == renamed
+
+
+async def test_what_is_called_so_already_keeps_its_version(app: App, owner: Caller) -> None:
+    first = await organizations.rename_organization(app, owner.tenant, "Another", by=by(owner))
+    same = await organizations.rename_organization(
+        app, owner.tenant, " Another ", expected_version=first.version, by=by(owner)
+    )
+    assert same == first
+    with pytest.raises(VersionMismatch):
+        await organizations.rename_organization(
+            app, owner.tenant, "Another", expected_version=first.version + 1, by=by(owner)
+        )

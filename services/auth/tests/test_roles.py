@@ -1,5 +1,6 @@
 """An organization's own roles: made of what there is and one has, unique by name, kept while in use."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from auth.domain.roles import (
 from auth.tables import INVITATIONS
 from auth.usecases import members, roles, sessions
 from servicekit import ids, permissions
+from servicekit.errors import VersionMismatch
 from servicekit.identity import Caller
 from testkit.paging import WHOLE
 
@@ -147,3 +149,22 @@ async def test_an_organization_has_fifty_roles_of_its_own_at_most(app: App, owne
         await own_role(app, owner, f"Role {number}")
     with pytest.raises(TooManyRoles):
         await own_role(app, owner, "One too many")
+
+
+async def test_of_many_who_have_read_the_same_one_changes_the_role(app: App, owner: Caller) -> None:
+    made = await roles.create_role(app, owner, name="Cellar", allowed=(), by=by(owner))
+    assert made.version == 1
+
+    async def edit(name: str) -> Role:
+        return await roles.update_role(
+            app, owner, made.id, name=name, allowed=(), expected_version=1, by=by(owner)
+        )
+
+    ended = await asyncio.gather(*(edit(f"Cellar {number}") for number in range(10)), return_exceptions=True)
+    (changed,) = [each for each in ended if isinstance(each, Role)]
+    assert sum(isinstance(each, VersionMismatch) for each in ended) == 9
+    assert await roles.list_roles(app, owner.tenant) == [changed]
+    assert changed.version == 2
+    with pytest.raises(VersionMismatch):
+        await roles.delete_role(app, owner, made.id, expected_version=1, by=by(owner))
+    await roles.delete_role(app, owner, made.id, expected_version=2, by=by(owner))

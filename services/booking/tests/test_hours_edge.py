@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from comptoir.booking.v1 import booking_pb2 as pb
 from comptoir.booking.v1 import hours_pb2, venue_pb2
@@ -236,6 +237,11 @@ async def test_an_offering_is_made_with_its_times_and_a_venue_changed_in_part(
         "12 rue des Martyrs, 75009 Paris",
         "Europe/Paris",
     )
+    masked = venue_pb2.UpdateVenueRequest(
+        venue_id=venue(house), name="Chez Paulette", update_mask=FieldMask(paths=["name", "address"])
+    )
+    cleared = (await call(edge, "VenueService/UpdateVenue", masked, caller=caller)).venue
+    assert (cleared.name, cleared.address, cleared.time_zone) == ("Chez Paulette", "", "Europe/Paris")
 
 
 async def test_what_is_not_released_says_so(edge: Edge, house: House) -> None:

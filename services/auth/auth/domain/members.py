@@ -1,12 +1,12 @@
 """Who belongs to an organization, and that it never goes without an owner. Never does I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from auth.domain.roles import Grant
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, VersionMismatch
 from servicekit.permissions import OWNER
 
 MOST_OWNED = 20
@@ -68,6 +68,14 @@ class Organization:
     id: UUID
     name: str
     plan: str
+    version: int = 1
+
+    def rename(self, name: str, *, expected_version: int = 0) -> "Organization":
+        """With another name, or as it is. Raises VersionMismatch when it has changed; 0 expects nothing."""
+        if expected_version not in {0, self.version}:
+            raise VersionMismatch
+        stripped = name.strip()
+        return self if stripped == self.name else replace(self, name=stripped, version=self.version + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from servicekit import permissions
-from servicekit.errors import AppError, Kind
+from servicekit.errors import AppError, Kind, VersionMismatch
 from servicekit.permissions import OWNER
 
 MOST_ROLES = 50
@@ -116,6 +116,12 @@ class Role:
     id: UUID
     name: str
     permissions: frozenset[str]
+    version: int = 1
+
+    def refuse_unless_version(self, expected: int) -> None:
+        """Raises VersionMismatch when somebody has changed it since; 0 expects nothing."""
+        if expected not in {0, self.version}:
+            raise VersionMismatch
 
     @classmethod
     def make(
@@ -132,14 +138,17 @@ class Role:
             PermissionUnknown: it would allow what nothing asks for.
             RoleNameTaken: a built-in role has the name.
         """
-        return cls(organization_id, id, "", frozenset()).change(name=name, allowed=allowed)
+        return replace(
+            cls(organization_id, id, "", frozenset()).change(name=name, allowed=allowed), version=1
+        )
 
     def change(self, *, name: str, allowed: Iterable[str]) -> "Role":
-        """The role with another name and other permissions. Raises as `make` does."""
+        """The role with another name and other permissions, or as it is. Raises as `make` does."""
         granted = frozenset(allowed)
         if not granted <= permissions.ALL:
             raise PermissionUnknown
         stripped = name.strip()
         if stripped.lower() in permissions.ROLES:
             raise RoleNameTaken
-        return replace(self, name=stripped, permissions=granted)
+        changed = replace(self, name=stripped, permissions=granted)
+        return self if changed == self else replace(changed, version=self.version + 1)

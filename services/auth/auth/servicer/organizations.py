@@ -61,7 +61,11 @@ class OrganizationServicer(organization_pb2_grpc.OrganizationServiceServicer):
     ) -> organization_pb2.UpdateOrganizationResponse:
         """Renames it."""
         renamed = await organizations.rename_organization(
-            self._app, own(request.organization_id), request.name, by=author()
+            self._app,
+            own(request.organization_id),
+            request.name,
+            expected_version=request.expected_version,
+            by=author(),
         )
         return organization_pb2.UpdateOrganizationResponse(
             organization=_shown(renamed, identity.caller().role)
@@ -184,6 +188,7 @@ def _shown(organization: Organization, role: str) -> organization_pb2.Organizati
         plan=organization.plan,
         role=role,
         current=organization.id == identity.caller().organization,
+        version=organization.version,
     )
 
 

@@ -59,6 +59,7 @@ class RoleServicer(role_pb2_grpc.RoleServiceServicer):
             ids.parse("rol", request.role_id, RoleNotFound),
             name=request.name,
             allowed=request.permissions,
+            expected_version=request.expected_version,
             by=author(),
         )
         return role_pb2.UpdateRoleResponse(role=_shown(changed))
@@ -69,11 +70,17 @@ class RoleServicer(role_pb2_grpc.RoleServiceServicer):
         """Deletes one."""
         own(request.organization_id)
         role_id = ids.parse("rol", request.role_id, RoleNotFound)
-        await roles.delete_role(self._app, identity.caller(), role_id, by=author())
+        await roles.delete_role(
+            self._app, identity.caller(), role_id, expected_version=request.expected_version, by=author()
+        )
         return role_pb2.DeleteRoleResponse()
 
 
 def _shown(role: Role) -> role_pb2.Role:
     return role_pb2.Role(
-        id=ids.show("rol", role.id), name=role.name, permissions=sorted(role.permissions), built_in=False
+        id=ids.show("rol", role.id),
+        name=role.name,
+        permissions=sorted(role.permissions),
+        built_in=False,
+        version=role.version,
     )

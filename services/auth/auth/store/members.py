@@ -29,7 +29,12 @@ _granted = MEMBERSHIPS.outerjoin(ROLES, ROLE_OF_MEMBER)
 _after = sa.tuple_(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.user_id) > sa.tuple_(
     sa.bindparam("since", type_=_MOMENT), sa.bindparam("after", type_=sa.Uuid)
 )
-_organization_columns = (ORGANIZATIONS.c.id, ORGANIZATIONS.c.name, ORGANIZATIONS.c.plan)
+_organization_columns = (
+    ORGANIZATIONS.c.id,
+    ORGANIZATIONS.c.name,
+    ORGANIZATIONS.c.plan,
+    ORGANIZATIONS.c.version,
+)
 
 # Not so strong that it stops those who only refer to the organization.
 _LOCK = (
@@ -42,7 +47,7 @@ _INSERT_ORGANIZATION = sa.insert(ORGANIZATIONS)
 _RENAME = (
     sa.update(ORGANIZATIONS)
     .where(ORGANIZATIONS.c.id == _organization)
-    .values(name=sa.bindparam("called", type_=sa.Text))
+    .values(name=sa.bindparam("called", type_=sa.Text), version=sa.bindparam("changed_to", type_=sa.Integer))
 )
 _LIST_OF_USER = (
     sa.select(*_organization_columns, MEMBERSHIPS.c.created_at.label("joined_at"), *GRANT_COLUMNS)
@@ -135,13 +140,13 @@ async def lock_organization(tx: Transaction, organization_id: UUID) -> Organizat
     The first lock of such a transaction: before memberships, sessions and the audit log.
     """
     row = (await tx.execute(_LOCK, {"organization": organization_id})).one_or_none()
-    return Organization(row.id, row.name, row.plan) if row else None
+    return Organization(row.id, row.name, row.plan, row.version) if row else None
 
 
 async def get_organization(tx: Transaction, organization_id: UUID) -> Organization | None:
     """The organization."""
     row = (await tx.execute(_GET, {"organization": organization_id})).one_or_none()
-    return Organization(row.id, row.name, row.plan) if row else None
+    return Organization(row.id, row.name, row.plan, row.version) if row else None
 
 
 async def insert_organization(tx: Transaction, organization: Organization) -> None:
@@ -150,9 +155,10 @@ async def insert_organization(tx: Transaction, organization: Organization) -> No
     await tx.execute(_INSERT_ORGANIZATION, values)
 
 
-async def rename_organization(tx: Transaction, organization_id: UUID, name: str) -> None:
-    """Keeps another name."""
-    await tx.execute(_RENAME, {"organization": organization_id, "called": name})
+async def save_organization(tx: Transaction, organization: Organization) -> None:
+    """Keeps another name, and the version that it makes."""
+    values = {"called": organization.name, "changed_to": organization.version}
+    await tx.execute(_RENAME, {"organization": organization.id, **values})
 
 
 async def list_organizations(
@@ -165,7 +171,11 @@ async def list_organizations(
     values = {"user": user_id, "since": since, "after": after, "most": most, "within": within}
     found = await tx.execute(_LIST_OF_USER, values)
     return [
-        (Organization(row["id"], row["name"], row["plan"]), grants.grant_of(row).role, row["joined_at"])
+        (
+            Organization(row["id"], row["name"], row["plan"], row["version"]),
+            grants.grant_of(row).role,
+            row["joined_at"],
+        )
         for row in found.mappings()
     ]
 

@@ -11,7 +11,7 @@ from auth.tables import INVITATIONS, MEMBERSHIPS, ROLES
 from servicekit import database, permissions
 from servicekit.database import Transaction
 
-_COLUMNS = (ROLES.c.organization_id, ROLES.c.id, ROLES.c.name, ROLES.c.permissions)
+_COLUMNS = (ROLES.c.organization_id, ROLES.c.id, ROLES.c.name, ROLES.c.permissions, ROLES.c.version)
 _organization = sa.bindparam("organization", type_=sa.Uuid)
 _of_id = sa.and_(
     ROLES.c.organization_id == _organization, ROLES.c.id == sa.bindparam("wanted", type_=sa.Uuid)
@@ -27,6 +27,7 @@ _SAVE = (
     .values(
         name=sa.bindparam("called", type_=sa.Text),
         permissions=sa.bindparam("allowed", type_=ROLES.c.permissions.type),
+        version=sa.bindparam("changed_to", type_=sa.Integer),
     )
 )
 _DELETE = sa.delete(ROLES).where(_of_id)
@@ -103,6 +104,7 @@ async def save_role(tx: Transaction, role: Role) -> None:
                 "wanted": role.id,
                 "called": role.name,
                 "allowed": sorted(role.permissions),
+                "changed_to": role.version,
             },
         )
     except IntegrityError as error:
@@ -126,7 +128,7 @@ async def delete_role(tx: Transaction, role: Role) -> None:
 
 
 def _role(row: sa.RowMapping) -> Role:
-    return Role(row["organization_id"], row["id"], row["name"], frozenset(row["permissions"]))
+    return Role(row["organization_id"], row["id"], row["name"], frozenset(row["permissions"]), row["version"])
 
 
 def _taken(error: IntegrityError) -> Exception:

@@ -12,6 +12,7 @@ ORGANIZATIONS = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=False, server_default="free"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     # The organization whose test keys act in this one, which is nobody's but theirs.
     sa.Column("sandbox_of", sa.Uuid),
@@ -30,6 +31,7 @@ ROLES = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("permissions", ARRAY(sa.Text), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.ForeignKeyConstraint(
         ["organization_id"], ["organizations.id"], name="roles_of_organization", ondelete="CASCADE"

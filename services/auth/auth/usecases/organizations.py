@@ -96,22 +96,25 @@ async def plan_of(app: App, organization_id: UUID) -> Plan:
     return app.plans.get(organization.plan, app.plans[FREE])
 
 
-async def rename_organization(app: App, organization_id: UUID, name: str, *, by: Author) -> Organization:
+async def rename_organization(
+    app: App, organization_id: UUID, name: str, *, expected_version: int = 0, by: Author
+) -> Organization:
     """Gives the organization another name.
 
     Raises:
         OrganizationNotFound: it is gone.
         Unauthenticated: the session of the call is over.
+        VersionMismatch: it has changed since that version; 0 expects nothing.
     """
     async with app.db.begin(organization_id) as tx:
         found = await store.lock_organization(tx, organization_id)
         if found is None:
             raise OrganizationNotFound
         await hold_session(app, tx, by)
-        renamed = replace(found, name=name.strip())
+        renamed = found.rename(name, expected_version=expected_version)
         if renamed == found:
             return found
-        await store.rename_organization(tx, organization_id, renamed.name)
+        await store.save_organization(tx, renamed)
         await audit.record(
             tx,
             organization_id,

@@ -53,7 +53,14 @@ async def create_role(app: App, caller: Caller, *, name: str, allowed: Iterable[
 
 
 async def update_role(
-    app: App, caller: Caller, role_id: UUID, *, name: str, allowed: Iterable[str], by: Author
+    app: App,
+    caller: Caller,
+    role_id: UUID,
+    *,
+    name: str,
+    allowed: Iterable[str],
+    expected_version: int = 0,
+    by: Author,
 ) -> Role:
     """Changes a role for all who have it; the next access token of each of their sessions says so.
 
@@ -62,10 +69,12 @@ async def update_role(
         PermissionUnknown: it would allow what there is not.
         PermissionNotHeld: it allows, or would allow, what the caller may not.
         RoleNameTaken: another one has the name.
+        VersionMismatch: it has changed since that version; 0 expects nothing.
     """
     async with app.db.begin(caller.tenant) as tx:
         giver = await enter(app, tx, caller.tenant, caller)
         role = await _get(tx, caller.tenant, role_id)
+        role.refuse_unless_version(expected_version)
         changed = role.change(name=name, allowed=allowed)
         _give(giver, role)
         _give(giver, changed)
@@ -83,17 +92,21 @@ async def update_role(
     return changed
 
 
-async def delete_role(app: App, caller: Caller, role_id: UUID, *, by: Author) -> None:
+async def delete_role(
+    app: App, caller: Caller, role_id: UUID, *, expected_version: int = 0, by: Author
+) -> None:
     """Deletes a role.
 
     Raises:
         RoleNotFound: there is no such role (any more).
         RoleInUse: somebody has it, or is offered it.
         PermissionNotHeld: it allows what the caller may not.
+        VersionMismatch: it has changed since that version; 0 expects nothing.
     """
     async with app.db.begin(caller.tenant) as tx:
         giver = await enter(app, tx, caller.tenant, caller)
         role = await _get(tx, caller.tenant, role_id)
+        role.refuse_unless_version(expected_version)
         _give(giver, role)
         await store.delete_role(tx, role)
         await audit.record(

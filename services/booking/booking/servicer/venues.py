@@ -61,7 +61,7 @@ class VenueServicer(OfferingRpcs):
             identity.caller().tenant,
             venue_ref(request.venue_id),
             name=request.name if request.HasField("name") else None,
-            address=request.address if request.HasField("address") else None,
+            address=_address(request),
             time_zone=request.time_zone if request.HasField("time_zone") else None,
             reseating=request.reseating if request.HasField("reseating") else None,
         )
@@ -187,3 +187,9 @@ class VenueServicer(OfferingRpcs):
             page(request, "shifts", request.venue_id, keys=3),
         )
         return venue_pb2.ListShiftsResponse(items=map(shift_message, found), next_page_token=token)
+
+
+def _address(request: venue_pb2.UpdateVenueRequest) -> str | None:
+    """The new address: none for the same, empty when it was cleared."""
+    said = request.HasField("address") or "address" in request.update_mask.paths
+    return request.address if said else None

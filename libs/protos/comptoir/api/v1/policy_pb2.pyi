@@ -115,6 +115,7 @@ class Policy(_message.Message):
     EDGE_SECONDS_FIELD_NUMBER: _builtins.int
     ENDS_SESSION_FIELD_NUMBER: _builtins.int
     ANSWERS_RESOURCE_FIELD_NUMBER: _builtins.int
+    PRECONDITION_REQUIRED_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -168,6 +169,10 @@ class Policy(_message.Message):
     made, and waits for one that is in flight instead of being refused. Its answer is kept all the same; where that
     got lost, the thing itself is answered as it is by then.
     """
+    precondition_required: _builtins.bool
+    """Whether the request must name the version that it was made from: If-Match or expected_version. For what several
+    people edit at once, where a change by whoever has not seen another one would undo it.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
@@ -199,10 +204,11 @@ class Policy(_message.Message):
         edge_seconds: _builtins.int = ...,
         ends_session: _builtins.bool = ...,
         answers_resource: _builtins.bool = ...,
+        precondition_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_resource", b"answers_resource", "audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "ends_session", b"ends_session", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_resource", b"answers_resource", "audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "ends_session", b"ends_session", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "precondition_required", b"precondition_required", "rate_class", b"rate_class", "rate_subject", b"rate_subject", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,7 +242,10 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 POLICY_FIELD_NUMBER: _builtins.int
 EVENT_FIELD_NUMBER: _builtins.int
+CLEARABLE_FIELD_NUMBER: _builtins.int
 policy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Policy]
 """Who may call an RPC and how it behaves at the edge. An RPC without it is denied."""
 event: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, Global___Event]
 """Marks a message as an event that is published to Kafka."""
+clearable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether a null clears this field of a PATCH. In all others it is refused."""

@@ -31,6 +31,7 @@ class Organization(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id."""
     name: _builtins.str
@@ -41,6 +42,8 @@ class Organization(_message.Message):
     """The caller's role in it: a built-in one by its name, or the id of one of its own."""
     current: _builtins.bool
     """Whether the caller's session is in it."""
+    version: _builtins.int
+    """Rises with every change of its name. As a header: ETag."""
     def __init__(
         self,
         *,
@@ -49,10 +52,11 @@ class Organization(_message.Message):
         plan: _builtins.str = ...,
         role: _builtins.str = ...,
         current: _builtins.bool = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "id", b"id", "name", b"name", "plan", b"plan", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "id", b"id", "name", b"name", "plan", b"plan", "role", b"role", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,19 +248,23 @@ class UpdateOrganizationRequest(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     name: _builtins.str
     """The new name."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "name", b"name", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

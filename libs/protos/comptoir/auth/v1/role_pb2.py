@@ -28,7 +28,7 @@ from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"G\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\"t\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"h\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xb3\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"S\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x14\n\x12\x44\x65leteRoleResponse2\xc1\x05\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa7\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"N\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb2\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"Y\xaa\xbb\x18\x17\x08\x03\x12\x0broles.write\x18\x02 \x01@\x01P\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xb0\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"W\xaa\xbb\x18\x18\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"X\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18( \x01(\x05\"t\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"h\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xd6\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"v\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x14\n\x12\x44\x65leteRoleResponse2\xc4\x05\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa7\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"N\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb5\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"\\\xaa\xbb\x18\x1a\x08\x03\x12\x0broles.write\x18\x02 \x01@\x01P\x01\xc0\x01\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xb0\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"W\xaa\xbb\x18\x18\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,36 +55,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEROLEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\010\020\001\030<\250\273\030\001'
   _globals['_UPDATEROLEREQUEST'].fields_by_name['permissions']._loaded_options = None
   _globals['_UPDATEROLEREQUEST'].fields_by_name['permissions']._serialized_options = b'\272H)\222\001&\020d\030\001\" r\0362\034^[a-z_]{1,40}\\.[a-z_]{1,20}$'
+  _globals['_UPDATEROLEREQUEST'].fields_by_name['expected_version']._loaded_options = None
+  _globals['_UPDATEROLEREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_DELETEROLEREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_DELETEROLEREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_DELETEROLEREQUEST'].fields_by_name['role_id']._loaded_options = None
   _globals['_DELETEROLEREQUEST'].fields_by_name['role_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_DELETEROLEREQUEST'].fields_by_name['expected_version']._loaded_options = None
+  _globals['_DELETEROLEREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._serialized_options = b'\252\273\030\024\010\003\022\014members.read\030\001@\001\202\323\344\223\002+\022)/v1/organizations/{organization_id}/roles'
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._serialized_options = b'\252\273\030\026\010\003\022\013roles.write\030\002 \0010\311\001\202\323\344\223\002.\")/v1/organizations/{organization_id}/roles:\001*'
   _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._loaded_options = None
-  _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._serialized_options = b'\252\273\030\027\010\003\022\013roles.write\030\002 \001@\001P\001\202\323\344\223\0028\0323/v1/organizations/{organization_id}/roles/{role_id}:\001*'
+  _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._serialized_options = b'\252\273\030\032\010\003\022\013roles.write\030\002 \001@\001P\001\300\001\001\202\323\344\223\0028\0323/v1/organizations/{organization_id}/roles/{role_id}:\001*'
   _globals['_ROLESERVICE'].methods_by_name['DeleteRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['DeleteRole']._serialized_options = b'\252\273\030\030\010\003\022\013roles.write\030\002 \0010\314\001@\001\202\323\344\223\0025*3/v1/organizations/{organization_id}/roles/{role_id}'
   _globals['_ROLE']._serialized_start=167
-  _globals['_ROLE']._serialized_end=238
-  _globals['_LISTROLESREQUEST']._serialized_start=240
-  _globals['_LISTROLESREQUEST']._serialized_end=356
-  _globals['_LISTROLESRESPONSE']._serialized_start=358
-  _globals['_LISTROLESRESPONSE']._serialized_end=462
-  _globals['_CREATEROLEREQUEST']._serialized_start=465
-  _globals['_CREATEROLEREQUEST']._serialized_end=616
-  _globals['_CREATEROLERESPONSE']._serialized_start=618
-  _globals['_CREATEROLERESPONSE']._serialized_end=676
-  _globals['_UPDATEROLEREQUEST']._serialized_start=679
-  _globals['_UPDATEROLEREQUEST']._serialized_end=858
-  _globals['_UPDATEROLERESPONSE']._serialized_start=860
-  _globals['_UPDATEROLERESPONSE']._serialized_end=918
-  _globals['_DELETEROLEREQUEST']._serialized_start=920
-  _globals['_DELETEROLEREQUEST']._serialized_end=1003
-  _globals['_DELETEROLERESPONSE']._serialized_start=1005
-  _globals['_DELETEROLERESPONSE']._serialized_end=1025
-  _globals['_ROLESERVICE']._serialized_start=1028
-  _globals['_ROLESERVICE']._serialized_end=1733
+  _globals['_ROLE']._serialized_end=255
+  _globals['_LISTROLESREQUEST']._serialized_start=257
+  _globals['_LISTROLESREQUEST']._serialized_end=373
+  _globals['_LISTROLESRESPONSE']._serialized_start=375
+  _globals['_LISTROLESRESPONSE']._serialized_end=479
+  _globals['_CREATEROLEREQUEST']._serialized_start=482
+  _globals['_CREATEROLEREQUEST']._serialized_end=633
+  _globals['_CREATEROLERESPONSE']._serialized_start=635
+  _globals['_CREATEROLERESPONSE']._serialized_end=693
+  _globals['_UPDATEROLEREQUEST']._serialized_start=696
+  _globals['_UPDATEROLEREQUEST']._serialized_end=910
+  _globals['_UPDATEROLERESPONSE']._serialized_start=912
+  _globals['_UPDATEROLERESPONSE']._serialized_end=970
+  _globals['_DELETEROLEREQUEST']._serialized_start=972
+  _globals['_DELETEROLEREQUEST']._serialized_end=1090
+  _globals['_DELETEROLERESPONSE']._serialized_start=1092
+  _globals['_DELETEROLERESPONSE']._serialized_end=1112
+  _globals['_ROLESERVICE']._serialized_start=1115
+  _globals['_ROLESERVICE']._serialized_end=1823
 # @@protoc_insertion_point(module_scope)

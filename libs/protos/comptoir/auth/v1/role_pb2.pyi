@@ -28,12 +28,15 @@ class Role(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     BUILT_IN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """A built-in role's name, like "manager", or a typed id."""
     name: _builtins.str
     """What it is called."""
     built_in: _builtins.bool
     """Whether it is the same in every organization and cannot be changed."""
+    version: _builtins.int
+    """Rises with every change; 0 for a built-in one. As a header: ETag."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it allows, like "bookings.read"."""
@@ -45,10 +48,11 @@ class Role(_message.Message):
         name: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         built_in: _builtins.bool = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_in", b"built_in", "id", b"id", "name", b"name", "permissions", b"permissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_in", b"built_in", "id", b"id", "name", b"name", "permissions", b"permissions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,12 +188,15 @@ class UpdateRoleRequest(_message.Message):
     ROLE_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     role_id: _builtins.str
     """The role."""
     name: _builtins.str
     """What it is called."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it allows."""
@@ -201,10 +208,11 @@ class UpdateRoleRequest(_message.Message):
         role_id: _builtins.str = ...,
         name: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "organization_id", b"organization_id", "permissions", b"permissions", "role_id", b"role_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "name", b"name", "organization_id", b"organization_id", "permissions", b"permissions", "role_id", b"role_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,19 +250,23 @@ class DeleteRoleRequest(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     ROLE_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The organization of the session."""
     role_id: _builtins.str
     """The role."""
+    expected_version: _builtins.int
+    """The version that the caller has read; 0 for any. As a header: If-Match."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         role_id: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "role_id", b"role_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "organization_id", b"organization_id", "role_id", b"role_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ Venues, what can be booked there, and when."""
 from collections import abc as _abc
 from comptoir.common.v1 import values_pb2 as _values_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -840,16 +841,21 @@ class UpdateVenueRequest(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     RESEATING_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Id or slug."""
     name: _builtins.str
     """The name guests see; absent for the same."""
     address: _builtins.str
-    """Postal address in one line; absent for the same."""
+    """Postal address in one line; absent for the same, null for none."""
     time_zone: _builtins.str
     """IANA zone, "Europe/Paris"; absent for the same."""
     reseating: _builtins.bool
     """Whether parties that are to come may be given other resources when that lets another one in; absent for the same."""
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What the request has said, as the gateway read it; empty for what has a value. What is named and has none is cleared."""
+
     def __init__(
         self,
         *,
@@ -858,10 +864,11 @@ class UpdateVenueRequest(_message.Message):
         address: _builtins.str | None = ...,
         time_zone: _builtins.str | None = ...,
         reseating: _builtins.bool | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_name", b"_name", "_reseating", b"_reseating", "_time_zone", b"_time_zone", "address", b"address", "name", b"name", "reseating", b"reseating", "time_zone", b"time_zone", "update_mask", b"update_mask", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
