@@ -22,6 +22,9 @@ from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
+from gateway.live import store
+from gateway.live.asking import asking
+from gateway.live.streams import Streams
 from gateway.openapi import document
 from gateway.operator_acts import Act, OperatorActs, Record
 from gateway.quotas import DailyQuotas
@@ -51,15 +54,29 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     quotas = DailyQuotas(settings.redis)
     api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas)
     callers = Callers(AccessTokens(keys, revocations), api_keys)
+    live_redis = store.client(settings.redis)
+    streams = Streams(
+        settings.live,
+        live_redis,
+        callers=callers,
+        revocations=revocations,
+        admission=asking(peers, signer, OperatorActs(_record_at(peers["auth"]))),
+        trusted_proxies=settings.http.trusted_proxies,
+    )
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
+    refreshing.append(asyncio.create_task(streams.run()))
     try:
         table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready)
-        yield Edge(table, trusted_proxies=settings.http.trusted_proxies)
+        for method, template, target in streams.targets():
+            table.add(method, template, target)
+        yield Edge(table, trusted_proxies=settings.http.trusted_proxies, streaming=streams)
     finally:
         for task in refreshing:
             task.cancel()
         await asyncio.wait(refreshing)
         await quotas.close()
+        if live_redis is not None:
+            await live_redis.aclose()
         for peer in peers.values():
             await peer.close()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway import metrics, problems
 from gateway.dispatch import Table
@@ -17,7 +18,8 @@ Handler = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
-_GOING_AWAY = 1001
+_GOING_AWAY, _INTERNAL_ERROR = 1001, 1011
+_SWITCHED = 101
 _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
 """Refusals that somebody who investigates wants to find (ASVS 5.0 16.3.1 and 16.3.2)."""
 _log = telemetry.logger(__name__)
@@ -32,18 +34,31 @@ class Target:
     handle: Handler
 
 
+class Streaming(Protocol):
+    """What serves connections that stay open."""
+
+    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serves a WebSocket to its end; answers the status of its handshake."""
+
+    async def drain(self) -> None:
+        """Ends all streams."""
+
+
 class Edge:
     """Serves HTTP. Nothing raises out of it, and no text of a defect leaves it."""
 
-    def __init__(self, table: Table[Target], *, trusted_proxies: int = 0) -> None:
+    def __init__(
+        self, table: Table[Target], *, trusted_proxies: int = 0, streaming: Streaming | None = None
+    ) -> None:
         self._table = table
+        self._streaming = streaming
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": _GOING_AWAY})
+            await self._serve_websocket(scope, receive, send)
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -52,9 +67,29 @@ class Edge:
         self._warn_of_proxy(request)
         route, answer = await self._answer(request)
         status = answer.status if answer else _CLIENT_CLOSED
-        if answer:
+        if answer and answer.stream is None:
             await _send(request, answer, send)
         metrics.count(request.method, route, status, time.perf_counter() - started)
+        if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
+            await _send(request, answer, send)
+
+    async def drain(self) -> None:
+        """Ends what would never end by itself, before the server waits for what is under way."""
+        if self._streaming is not None:
+            await self._streaming.drain()
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        if self._streaming is None:
+            await send({"type": "websocket.close", "code": _GOING_AWAY})
+            return
+        try:
+            status = await self._streaming.websocket(scope, receive, send)
+            if status != _SWITCHED:
+                metrics.count("GET", scope["path"], status, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001  # the same edge, for another transport
+            _log.exception("stream_failed", error=type(error).__name__)
+            await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
 
     def _warn_of_proxy(self, request: Request) -> None:
         """Once: behind a proxy that is not trusted all clients are one place, and share the limits of one.
@@ -97,7 +132,10 @@ async def _guarded(target: Target, request: Request, variables: Sequence[str]) -
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
     headers = [*answer.headers, (b"x-request-id", request.id.encode())]
-    if answer.status != 204:  # noqa: PLR2004
+    if answer.status != 204 and answer.stream is None:  # noqa: PLR2004
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.stream is not None:
+        await answer.stream(send)
+        return
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})

@@ -40,6 +40,8 @@ class Answer:
     status: int
     headers: tuple[Header, ...] = ()
     body: bytes = b""
+    stream: Callable[[Send], Awaitable[None]] | None = None
+    """Sends the body bit by bit until it ends, instead of `body`. It must be run, and it must not raise."""
 
 
 @dataclass(frozen=True, slots=True)

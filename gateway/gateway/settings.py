@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.live.settings import LiveSettings
 from servicekit.contract import CONTEXTS
 from servicekit.settings import (
     Environment,
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     peers: dict[str, str]
     """gRPC targets of all services, by name."""
     limits: LimitSettings = LimitSettings()
+    live: LiveSettings = LiveSettings()
 
     @model_validator(mode="after")
     def _know_every_service(self) -> Self:
