@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import psutil
 import uvloop
@@ -36,6 +37,7 @@ _MEGABYTE = 1024 * 1024
 _MOST_MEGABYTES, _MOST_MS = 300, 100
 _AT_ONCE = 50
 _SETTLE_SECONDS = 2.0
+_TEXT, _PING, _PONG, _LONG = 0x81, 0x89, 0x8A, 126
 _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -52,25 +54,45 @@ class Client(asyncio.Protocol):
     def __init__(self, host: str, ticket: str, heard: Heard) -> None:
         self._head = b"GET /v1/stream?ticket=%s HTTP/1.1\r\nHost: %s\r\n" % (ticket.encode(), host.encode())
         self._heard = heard
+        self._upgraded = False
+        self._unread = b""
         self.subscribed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Shakes hands."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         offer = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        transport.write(self._head + offer + b"Sec-WebSocket-Key: " + _KEY + b"\r\n\r\n")
+        self._transport.write(self._head + offer + b"Sec-WebSocket-Key: " + _KEY + b"\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Subscribes when the handshake is done, and notes how old each message is."""
-        if data.startswith(b"HTTP/1.1 101"):
-            said = b'{"subscribe":["feed"]}'
-            self._transport.write(b"\x81" + bytes([0x80 | len(said)]) + b"\0\0\0\0" + said)  # masked with 0
-        elif b'"subscribed"' in data:
+        """Reads whole frames."""
+        self._unread += data
+        if not self._upgraded:
+            _, found, self._unread = self._unread.partition(b"\r\n\r\n")
+            self._upgraded = bool(found)
+            self._say(_TEXT, b'{"subscribe":["feed"]}')
+        while len(self._unread) >= 4:  # noqa: PLR2004  # the longest head of a frame of less than 64 KiB
+            short = self._unread[1]
+            start = 4 if short == _LONG else 2
+            end = start + (int.from_bytes(self._unread[2:4], "big") if short == _LONG else short)
+            if len(self._unread) < end:
+                return
+            kind, payload = self._unread[0], self._unread[start:end]
+            self._unread = self._unread[end:]
+            self._hear(kind, payload)
+
+    def _hear(self, kind: int, payload: bytes) -> None:
+        if kind == _PING:
+            self._say(_PONG, payload)
+        elif b'"subscribed"' in payload:
             self.subscribed.set_result(None)
-        now = time.time()
-        for part in data.split(b'"sent":')[1:]:
-            self._heard.milliseconds.append((now - float(part.partition(b"}")[0])) * 1000)
+        elif b'"sent":' in payload:
+            sent = float(payload.partition(b'"sent":')[2].partition(b"}")[0])
+            self._heard.milliseconds.append((time.time() - sent) * 1000)
+
+    def _say(self, kind: int, payload: bytes) -> None:
+        """Sends a frame, masked with zeros."""
+        self._transport.write(bytes([kind, 0x80 | len(payload)]) + b"\0\0\0\0" + payload)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Fails who still waits for the subscription."""

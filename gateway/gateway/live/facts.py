@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -93,9 +93,8 @@ def told(fact: Fact) -> list[Told]:
         topics.append(Topic(TopicKind.VENUE, venue))
     if ticket:
         topics.append(Topic(TopicKind.TICKET, ticket))
-    body = orjson.dumps(
-        {"type": teller.type, "time": fact.time.isoformat(), "data": teller.data(fact.message)}
-    )
+    time = fact.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    body = orjson.dumps({"type": teller.type, "time": time, "data": teller.data(fact.message)})
     return [
         Told(each.channel(fact.organization), str(fact.id), teller.permission, venue, body) for each in topics
     ]

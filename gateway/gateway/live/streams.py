@@ -86,7 +86,7 @@ class Streams:
     async def websocket(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serves one WebSocket to its end; the status that its handshake was answered with."""
         request = Request.of({**scope, "method": "GET"}, receive, trusted_proxies=self._trusted_proxies)
-        scope["query_string"] = b""  # servers log the address of a WebSocket, and it holds the ticket
+        scope["query_string"] = b""  # servers may log the address, and it holds the ticket
         connection = session = None
         try:
             authority = await self._authority(request, parameters(request.query, {"ticket"}))
@@ -112,6 +112,7 @@ class Streams:
     async def _events(self, request: Request, _variables: Sequence[str]) -> Answer:
         """The stream as server-sent events. It begins when at least one topic does."""
         headers = safe([(b"content-type", sse.CONTENT_TYPE), (b"x-accel-buffering", b"no")])
+        request.scope["query_string"] = b""  # as above
         given = parameters(request.query, {"ticket", "topics", "last_event_id"})
         topics = list(dict.fromkeys(given.get("topics", ())))
         if request.method == "HEAD":

@@ -69,6 +69,10 @@ def server_options(settings: LiveSettings) -> dict[str, Any]:
 class StreamWire(WebSocketsSansIOProtocol):
     """One WebSocket: uvicorn's, whose application may cut it off."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn.debug = False  # it would log handshakes, with tickets and tokens in them, and every message
+
     def handle_connect(self, event: Request) -> None:
         """The handshake is read."""
         super().handle_connect(event)
