@@ -113,7 +113,12 @@ class Hub:
         while True:
             try:
                 await self._listen(redis)
-            except (RedisError, OSError, TimeoutError) as error:
+            except (
+                RedisError,
+                OSError,
+                TimeoutError,
+                RuntimeError,
+            ) as error:  # RuntimeError: closed meanwhile
                 _log.warning("live_connection_lost", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
 

@@ -100,6 +100,10 @@ class Registry:
             for connection in ending[start : start + share]:
                 connection.close(GoingAway(), retry_after_ms=secrets.randbelow(_COME_BACK_MS))
             await asyncio.sleep(_DRAIN_SECONDS / _DRAIN_STEPS)
+        for _ in range(_DRAIN_STEPS):
+            if not self._open:
+                return
+            await asyncio.sleep(_DRAIN_SECONDS / _DRAIN_STEPS)
         for abort in tuple(self._open.values()):
             abort()
 
