@@ -97,6 +97,13 @@ class ApiKeys:
             await self._quotas.spend(holder.caller.key, most=holder.daily_quota)
         return replace(holder.caller, address=address)
 
+    async def until(self, text: bytes, address: str) -> float:
+        """Epoch seconds until which the key holds. Raises like `caller`, but counts no call."""
+        holder = await self._holder(text, address)
+        if holder is None:
+            raise Unauthenticated
+        return holder.until
+
     async def _holder(self, text: bytes, address: str) -> Holder | None:
         shown = text.decode("latin-1")
         hashed = hashlib.sha256(text).digest()
@@ -168,6 +175,12 @@ class Callers:
         if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
             return await self._keys.caller(authorization.partition(b" ")[2], address)
         return await self._tokens.caller(authorization, address)
+
+    async def until(self, authorization: bytes | None, address: str) -> float:
+        """Epoch seconds until which a credential that `caller` took holds. Raises like it."""
+        if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
+            return await self._keys.until(authorization.partition(b" ")[2], address)
+        return await self._tokens.until(authorization, address)
 
 
 def networks(shown: list[str]) -> tuple[_Network, ...]:

@@ -25,6 +25,9 @@ from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint, Shared
 from gateway.limits import Limiter
 from gateway.limits.buckets import Buckets
+from gateway.live import asking as live_asking
+from gateway.live import store as live_store
+from gateway.live.streams import Streams
 from gateway.openapi import document
 from gateway.operator_acts import OperatorActs
 from gateway.page_tokens import PageTokens
@@ -81,6 +84,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             page_tokens=PageTokens.of_key_file(settings.identity.signing_key_file),
             cache=cache,
         )
+        streams = _streams(settings, peers, shared, revocations, stack)
         cors = Cors(sites)
         cookies = Cookies(key_from(settings.identity.signing_key_file), cors, SessionRoutes.of(routes()))
         log = _access_log(settings, stack)
@@ -88,6 +92,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         table.add("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
         for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
             table.add(method, template, hand_written.limited(target, limiter))
+        for method, template, target in streams.targets():
+            table.add(method, template, target)
         for each in (keys, revocations, sites):
             _run_beside(each.keep_fresh(), stack)
         yield Edge(
@@ -97,6 +103,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             browsers=Browsers(cors, cookies),
             admission=shared.admission,
             delivery=Delivery(settings.compression),
+            streaming=streams,
         )
 
 
@@ -109,6 +116,29 @@ def _run_beside(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
         await asyncio.wait([task])
 
     stack.push_async_callback(end)
+
+
+def _streams(
+    settings: Settings,
+    peers: Mapping[str, Peer],
+    shared: Shared,
+    revocations: Revocations,
+    stack: AsyncExitStack,
+) -> Streams:
+    redis = live_store.client(settings.redis)
+    if redis is not None:
+        stack.push_async_callback(redis.aclose)
+    streams = Streams(
+        settings.live,
+        redis,
+        callers=shared.callers,
+        limiter=shared.limiter,
+        revocations=revocations,
+        admission=live_asking.asking(peers, shared.signer, shared.acts),
+        trusted_proxies=settings.http.trusted_proxies,
+    )
+    _run_beside(streams.run(), stack)
+    return streams
 
 
 def _access_log(settings: Settings, stack: AsyncExitStack) -> AccessLog | None:

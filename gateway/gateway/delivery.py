@@ -17,7 +17,7 @@ class Delivery:
 
     async def __call__(self, request: Request, answer: Answer, *, compressible: bool) -> Answer:
         """What goes to the client in place of the answer."""
-        if answer.status != _OK or request.method not in _READS:
+        if answer.status != _OK or request.method not in _READS or answer.stream is not None:
             return answer
         shown = tag(varying(answer) if compressible else answer)
         known = request.headers.get(b"if-none-match")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway import metrics, problems
 from gateway.access_log import AccessLog
@@ -24,7 +25,8 @@ Handler = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
-_GOING_AWAY = 1001
+_GOING_AWAY, _INTERNAL_ERROR = 1001, 1011
+_SWITCHED = 101
 _WITHOUT_LENGTH = (204, 304)
 """A 304 has no body; a length of 0 would be said of the copy that the client has (RFC 9110 §8.6)."""
 _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
@@ -43,6 +45,16 @@ class Target:
     """False where answers may hold secrets next to what was sent: their length would tell them (BREACH)."""
 
 
+class Streaming(Protocol):
+    """What serves connections that stay open."""
+
+    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serves a WebSocket to its end; answers the status of its handshake."""
+
+    async def drain(self) -> None:
+        """Ends all streams."""
+
+
 class Edge:
     """Serves HTTP. Nothing raises out of it, and no text of a defect leaves it."""
 
@@ -55,19 +67,21 @@ class Edge:
         browsers: Browsers | None = None,
         admission: Admission | None = None,
         delivery: Delivery | None = None,
+        streaming: Streaming | None = None,
     ) -> None:
         self._table = table
         self._access_log = access_log
         self._browsers = browsers
         self._admission = admission or Admission(AdmissionSettings())
         self._deliver = delivery or Delivery(CompressionSettings())
+        self._streaming = streaming
         self._trusted_proxies = trusted_proxies
         self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": _GOING_AWAY})
+            await self._serve_websocket(scope, receive, send)
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -79,7 +93,7 @@ class Edge:
         else:
             route, answer = await self._browsers.serve(request, self._admit)
         status = answer.status if answer else _CLIENT_CLOSED
-        if answer:
+        if answer and answer.stream is None:
             await _send(request, answer, send)
         seconds = time.perf_counter() - started
         metrics.count(request.method, route, status, seconds)
@@ -88,6 +102,26 @@ class Edge:
             self._access_log.add(
                 request.id, request.method, route, request.note, status=status, seconds=seconds, size=size
             )
+        if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
+            await _send(request, answer, send)
+
+    async def drain(self) -> None:
+        """Ends what would never end by itself, before the server waits for what is under way."""
+        if self._streaming is not None:
+            await self._streaming.drain()
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        if self._streaming is None:
+            await send({"type": "websocket.close", "code": _GOING_AWAY})
+            return
+        try:
+            status = await self._streaming.websocket(scope, receive, send)
+            if status != _SWITCHED:
+                metrics.count("GET", scope["path"], status, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001  # the same edge, for another transport
+            _log.exception("stream_failed", error=type(error).__name__)
+            await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
 
     def _warn_of_proxy(self, request: Request) -> None:
         """Once: behind a proxy that is not trusted all clients are one place, and share the limits of one.
@@ -141,7 +175,10 @@ class Edge:
 async def _send(request: Request, answer: Answer, send: Send) -> None:
     limits = rate_limit_headers(request.note.standings)
     headers = [*answer.headers, *limits, (b"x-request-id", request.id.encode())]
-    if answer.status not in _WITHOUT_LENGTH:
+    if answer.status not in _WITHOUT_LENGTH and answer.stream is None:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.stream is not None:
+        await answer.stream(send)
+        return
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})

@@ -1,6 +1,7 @@
 """The routes that are not in the contract, on FastAPI: documents, probes, keys, pages, log-in, Stripe."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import fastapi
@@ -66,7 +67,7 @@ def limited(target: Target, limiter: Limiter) -> Target:
         await limiter.admit_anonymous(request)
         return await target.handle(request, variables)
 
-    return Target(target.template, handle)
+    return replace(target, handle=handle)
 
 
 def _run(app: FastAPI) -> Callable[[Request, Sequence[str]], Awaitable[Answer]]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.client_address import client_address
@@ -44,10 +44,12 @@ class Answer:
     status: int
     headers: tuple[Header, ...] = ()
     body: bytes = b""
+    stream: Callable[[Send], Awaitable[None]] | None = None
+    """Sends the body bit by bit until it ends, instead of `body`. It must be run, and it must not raise."""
 
     def having(self, header: Header) -> "Answer":
         """The same with one header more."""
-        return Answer(self.status, (*self.headers, header), self.body)
+        return replace(self, headers=(*self.headers, header))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import uvloop
 
 from gateway import wire
 from gateway.app import open_gateway
+from gateway.live.upgrading import server_options
 from gateway.settings import Settings
 from servicekit import admin, telemetry
 from servicekit.telemetry import traces
@@ -53,10 +54,13 @@ async def listen(settings: Settings, ready: asyncio.Event) -> AsyncIterator[uvic
             edge,
             settings.http.listen,
             http=wire.protocol(settings.limits),
-            ws="none",
+            **server_options(settings.live),
             date_header=True,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(settings.limits.timeout_seconds) + _GRACE_SECONDS,
         ) as server,
     ):
-        yield server
+        try:
+            yield server
+        finally:
+            await edge.drain()

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.limits.settings import RateSettings
+from gateway.live.settings import LiveSettings
 from servicekit.contract import CONTEXTS
 from servicekit.settings import (
     Environment,
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     compression: CompressionSettings = CompressionSettings()
     admission: AdmissionSettings = AdmissionSettings()
     breakers: BreakerSettings = BreakerSettings()
+    live: LiveSettings = LiveSettings()
 
     @model_validator(mode="after")
     def _know_every_service(self) -> Self:

@@ -93,23 +93,30 @@ class AccessTokens:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not token or len(token) > _LONGEST:
             raise Unauthenticated
-        caller = await self._known(token, address)
+        _, caller = await self._known(token, address)
         self._revocations.refuse(caller)
         return caller
 
-    async def _known(self, token: bytes, address: str) -> Caller:
+    async def until(self, authorization: bytes | None, address: str) -> float:
+        """Epoch seconds until which a token that `caller` took holds. Raises Unauthenticated without one."""
+        if authorization is None:
+            raise Unauthenticated
+        expires, _ = await self._known(authorization.partition(b" ")[2], address)
+        return expires
+
+    async def _known(self, token: bytes, address: str) -> tuple[float, Caller]:
         known = (hashlib.sha256(token).digest(), address)
         cached = self._verified.get(known)
         if cached is not None:
             if cached[0] > self._clock():
-                return cached[1]
+                return cached
             del self._verified[known]
         await self._admit(address)
         expires, caller = await self._verify(token, address)
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[known] = (expires, caller)
-        return caller
+        return expires, caller
 
     async def _verify(self, token: bytes, address: str) -> tuple[float, Caller]:
         key_id, operates = _read_header(token)

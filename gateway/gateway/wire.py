@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import problems
 from gateway.errors import HeadersTooLarge, MalformedRequest, RequestTimeout
+from gateway.live import upgrading
 from gateway.settings import LimitSettings
 from servicekit import ids
 
@@ -21,7 +22,8 @@ def protocol(limits: LimitSettings) -> type[HttpToolsProtocol]:
 class Wire(HttpToolsProtocol):
     """One connection. Headers that are too large or too slow end it; neither is limited by uvicorn itself.
 
-    An offer to upgrade is ignored (RFC 9110 §7.8): Java's client and `curl --http2` make one with each call.
+    An offer to upgrade is ignored (RFC 9110 §7.8), but for a WebSocket's at the stream: Java's client and
+    `curl --http2` make one with each call.
     After such headers the parser expects another protocol and would take the body for the next request; so it
     is given them again without the offer.
     """
@@ -82,6 +84,9 @@ class Wire(HttpToolsProtocol):
         self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._offered:
             return
+        if upgrading.is_stream(self.url):
+            upgrading.notice_dead_peers(self.transport)
+            self.scope[upgrading.ABORT] = self.transport.abort  # type: ignore[literal-required]
         self._reading_headers = False
         self._stop_timer()
         super().on_headers_complete()
@@ -108,6 +113,9 @@ class Wire(HttpToolsProtocol):
                 if not self._offered:
                     return  # CONNECT: what follows is meant for a tunnel that nobody opened
                 rest = rest[paused.args[0] :]
+                if self._takes_websocket():
+                    self._become_websocket(rest)
+                    return
                 head = self._head_without_offer()
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
@@ -115,10 +123,30 @@ class Wire(HttpToolsProtocol):
             else:
                 return
 
+    def _takes_websocket(self) -> bool:
+        idle = self.cycle is None or self.cycle.response_complete
+        wanted = upgrading.wants_websocket(self.parser.get_method(), self.url, self.headers)
+        return idle and wanted and self.ws_protocol_class is not None
+
+    def _become_websocket(self, rest: memoryview) -> None:
+        """Hands the connection over, with the handshake and what came after it."""
+        self._stop_timer()
+        self._reading_headers = False
+        self.connections.discard(self)
+        upgrading.notice_dead_peers(self.transport)
+        make: Any = self.ws_protocol_class
+        successor = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        successor.connection_made(self.transport)
+        self.transport.set_protocol(successor)
+        successor.data_received(self._head() + bytes(rest))
+
     def _head_without_offer(self) -> bytes:
+        return self._head(leaving_out=b"upgrade")
+
+    def _head(self, *, leaving_out: bytes = b"") -> bytes:
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
-        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != leaving_out]
         return b"\r\n".join([*lines, b"", b""])
 
     def _refuse(self, refusal: HeadersTooLarge | MalformedRequest | RequestTimeout) -> None:

@@ -58,6 +58,7 @@ def render_errors() -> str:
     for context in CONTEXTS:
         import_module(f"{context}.__main__")
     import_module("gateway.errors")
+    import_module("gateway.live.errors")
     lines = [
         "# Errors",
         "",

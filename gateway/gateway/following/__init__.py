@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from gateway.cache.tags import Forgetting
 from gateway.following.events import Event, Reaction
 from gateway.following.loop import Follower
+from gateway.live.publishing import Telling
+from gateway.live.store import Store
 from gateway.settings import Settings
 from servicekit import admin, telemetry
 from servicekit.telemetry import traces
@@ -22,9 +24,9 @@ _REDIS_SECONDS = 2.0
 _log = telemetry.logger(__name__)
 
 
-def reactions(redis: "Redis") -> tuple[Reaction, ...]:
+def reactions(redis: "Redis", settings: Settings) -> tuple[Reaction, ...]:
     """Everything that is done about events, in this order."""
-    return (Forgetting(redis),)
+    return (Forgetting(redis), Telling(Store(redis, settings.live)))
 
 
 async def run(settings: Settings) -> None:
@@ -50,7 +52,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(redis.aclose)
         ready.set()
         _log.info("following")
-        await Follower(settings.kafka, redis, reactions(redis)).run(stop)
+        await Follower(settings.kafka, redis, reactions(redis, settings)).run(stop)
         ready.clear()
     _log.info("stopped")
 

@@ -1,0 +1,197 @@
+"""All topics of this process over one connection to Redis. What gets lost on the way is read again."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.live.room import Room, Subscription
+from gateway.live.store import PREFIX, Position, Store, heard
+from servicekit import telemetry
+from servicekit.errors import Unavailable
+
+_ALIVE = PREFIX + "(alive)"
+_QUIET_SECONDS = 5.0
+_RECONNECT_SECONDS = 0.5
+_JOIN_SECONDS = 2.0
+_TICK_SECONDS = 1.0
+
+_log = telemetry.logger(__name__)
+
+
+class Hub:
+    """The rooms that somebody here listens to.
+
+    Every entry of a room reaches its subscriptions once and in order, or they are told that some were lost.
+    That holds while Redis is away, restarted or emptied: the place in each topic is compared again after
+    every reconnect, and now and then in between.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis | None",
+        store: Store,
+        *,
+        check_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._store = store
+        self._check_seconds = check_seconds
+        self._clock = clock
+        self._rooms: dict[str, Room] = {}
+        self._joined: dict[str, asyncio.Event] = {}
+        self._pubsub: Any = None
+        self._speaking = asyncio.Lock()
+        self._reads: set[asyncio.Task[None]] = set()
+
+    async def join(self, channel: str, subscription: Subscription, since: Position | None) -> None:
+        """Lets a subscription take part in a topic, from now or from `since`.
+
+        Raises:
+            Unavailable: Redis is away, and is needed for this.
+        """
+        room, new = self._room(channel)
+        room.subscriptions.add(subscription)  # from now on nobody leaves the room for being empty
+        try:
+            if new:
+                await self._speak("subscribe", channel)
+            if room.position is None:
+                await self._place_known(channel)
+            reading = None
+            if since is not None and since != room.position:
+                reading = await self._store.read(channel, since)
+            room.admit(subscription, since, reading)
+        except BaseException:
+            room.subscriptions.discard(subscription)
+            raise
+
+    def leave(self, channel: str, subscription: Subscription) -> None:
+        """Ends a subscription."""
+        room = self._rooms.get(channel)
+        if room is not None:
+            room.subscriptions.discard(subscription)
+
+    async def run(self) -> None:
+        """Listens to Redis and keeps the rooms true. Ends by being cancelled."""
+        if self._redis is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_listening(self._redis))
+            group.create_task(self._keep_true())
+
+    def _room(self, channel: str) -> tuple[Room, bool]:
+        room = self._rooms.get(channel)
+        if room is not None:
+            return room, False
+        room = self._rooms[channel] = Room(channel)
+        self._joined[channel] = asyncio.Event()
+        return room, True
+
+    async def _place_known(self, channel: str) -> None:
+        """Returns when somebody listens to the topic, and Redis was asked for its place after that."""
+        try:
+            async with asyncio.timeout(_JOIN_SECONDS):
+                await self._joined[channel].wait()
+        except TimeoutError:
+            raise Unavailable from None
+
+    async def _speak(self, command: str, *channels: str) -> None:
+        """Says something to Redis while it is there; a new connection says all that is needed by itself."""
+        async with self._speaking:
+            if self._pubsub is None or not channels:
+                return
+            try:
+                await getattr(self._pubsub, command)(*(PREFIX + each for each in channels))
+            except (RedisError, OSError, TimeoutError):
+                self._pubsub = None  # who listens on it sees the same
+
+    async def _keep_listening(self, redis: "Redis") -> None:
+        while True:
+            try:
+                await self._listen(redis)
+            except (
+                RedisError,
+                OSError,
+                TimeoutError,
+                RuntimeError,
+            ) as error:  # RuntimeError: closed meanwhile
+                _log.warning("live_connection_lost", error=type(error).__name__)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self, redis: "Redis") -> None:
+        pubsub: Any = redis.pubsub()
+        try:
+            await pubsub.subscribe(_ALIVE)
+            self._pubsub = pubsub
+            await self._speak("subscribe", *self._rooms)
+            asked = False
+            while self._pubsub is pubsub:
+                message = await pubsub.get_message(timeout=_QUIET_SECONDS)
+                if message is not None:
+                    asked = False
+                    self._hear(message)
+                elif asked:
+                    raise TimeoutError
+                else:
+                    asked = True
+                    await pubsub.ping()
+        finally:
+            self._pubsub = None
+            await pubsub.aclose()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        channel = (message["channel"] or b"").decode().removeprefix(PREFIX)
+        room = self._rooms.get(channel)
+        if room is None:
+            return
+        if message["type"] == "subscribe":
+            room.doubt()
+        elif message["type"] == "message":
+            try:
+                room.hear(heard(channel, message["data"]))
+            except ValueError:
+                _log.warning("live_message_not_understood")
+                room.doubt()
+        if room.behind:
+            self._read(room)
+
+    def _read(self, room: Room) -> None:
+        """Asks Redis for what the room misses, beside everything else."""
+        if room.reading:
+            return
+        room.reading = True
+        task = asyncio.create_task(self._catch_up(room))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _catch_up(self, room: Room) -> None:
+        try:
+            while room.behind:
+                reading = await self._store.read(room.channel, room.position, trusted=True)
+                room.catch_up(reading)
+                room.checked_at = self._clock()
+                self._joined[room.channel].set()
+        except Unavailable:
+            room.behind = True  # the next round tries again
+        finally:
+            room.reading = False
+
+    async def _keep_true(self) -> None:
+        """Reads what could not be read, compares places now and then, and leaves rooms that are empty."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            if self._pubsub is None:
+                continue
+            now = self._clock()
+            empty = [room for room in self._rooms.values() if not room.subscriptions and not room.reading]
+            for room in empty:
+                del self._rooms[room.channel], self._joined[room.channel]
+            await self._speak("unsubscribe", *(room.channel for room in empty))
+            for room in tuple(self._rooms.values()):
+                room.behind = room.behind or now - room.checked_at >= self._check_seconds
+                if room.behind:
+                    self._read(room)

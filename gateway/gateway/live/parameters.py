@@ -1,0 +1,22 @@
+"""The query of a stream. Unknown names are refused, so that nobody puts an access token into an address."""
+
+from collections.abc import Collection
+
+from gateway.dispatch import decode
+from servicekit.errors import InvalidRequest, Violation
+
+
+def parameters(query: bytes, known: Collection[str]) -> dict[str, list[str]]:
+    """Names and their values.
+
+    Raises:
+        MalformedRequest: the query is not percent-encoded UTF-8.
+        InvalidRequest: it has a name that is not known.
+    """
+    found: dict[str, list[str]] = {}
+    for pair in query.split(b"&") if query else ():
+        name, _, value = pair.replace(b"+", b" ").partition(b"=")
+        found.setdefault(decode(name), []).append(decode(value))
+    if not found.keys() <= set(known):
+        raise InvalidRequest(violations=(Violation("", "has a query parameter that is not known"),))
+    return found

@@ -1,0 +1,132 @@
+"""Tickets that open one stream: random, used once, half a minute old at most. Redis has their hashes."""
+
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.live.errors import TicketNotValid
+from gateway.live.store import PREFIX
+from servicekit import telemetry
+from servicekit.errors import Unavailable
+from servicekit.identity import Caller, CallerKind
+
+_BYTES = 32
+_LONGEST = 64
+
+_log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who opens a stream, and until when that holds."""
+
+    caller: Caller
+    until: float
+    """Epoch seconds."""
+
+
+class Tickets:
+    """While Redis is away there are none: a stream could not say anything either."""
+
+    def __init__(
+        self, redis: "Redis | None", *, seconds: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._redis = redis
+        self._seconds = seconds
+        self._clock = clock
+
+    async def issue(self, authority: Authority) -> tuple[str, float]:
+        """A ticket that stands for the authority, and when it ends, in epoch seconds. Raises Unavailable."""
+        ticket = base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode().rstrip("=")
+        ends = self._clock() + self._seconds
+        if self._redis is None:
+            raise Unavailable
+        try:
+            await self._redis.set(_key(ticket), _written(authority), ex=self._seconds)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _away(error) from error
+        return ticket, ends
+
+    async def redeem(self, ticket: str) -> Authority:
+        """Whom the ticket stands for; it is used up by that.
+
+        Raises:
+            TicketNotValid: there is no such ticket, or none any more.
+            Unavailable: Redis does not answer.
+        """
+        if not ticket or len(ticket) > _LONGEST:
+            raise TicketNotValid
+        if self._redis is None:
+            raise Unavailable
+        try:
+            found = await self._redis.getdel(_key(ticket))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _away(error) from error
+        if found is None:
+            raise TicketNotValid
+        return _read(found)
+
+
+def _key(ticket: str) -> str:
+    return f"{PREFIX}ticket:{hashlib.sha256(ticket.encode()).hexdigest()}"
+
+
+def _away(error: Exception) -> Unavailable:
+    _log.warning("live_tickets_away", error=type(error).__name__)
+    return Unavailable()
+
+
+def _written(authority: Authority) -> bytes:
+    caller = authority.caller
+    return orjson.dumps(
+        {
+            "until": authority.until,
+            "kind": caller.kind.value,
+            "organization": caller.organization,
+            "user": caller.user,
+            "session": caller.session,
+            "role": caller.role,
+            "permissions": sorted(caller.permissions),
+            "address": caller.address,
+            "authenticated_at": caller.authenticated_at,
+            "methods": sorted(caller.methods),
+            "venues": None if caller.venues is None else sorted(caller.venues),
+            "key": caller.key,
+            "sandbox": caller.sandbox,
+            "operator": caller.operator,
+        }
+    )
+
+
+def _read(raw: bytes | str) -> Authority:
+    known: dict[str, Any] = orjson.loads(raw)
+    caller = Caller(
+        kind=CallerKind(known["kind"]),
+        issuer="gateway",
+        organization=_id(known["organization"]),
+        user=_id(known["user"]),
+        session=_id(known["session"]),
+        role=known["role"],
+        permissions=frozenset(known["permissions"]),
+        address=known["address"],
+        authenticated_at=known["authenticated_at"],
+        methods=frozenset(known["methods"]),
+        venues=None if known["venues"] is None else frozenset(map(UUID, known["venues"])),
+        key=_id(known["key"]),
+        sandbox=known["sandbox"],
+        operator=_id(known["operator"]),
+    )
+    return Authority(caller, known["until"])
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
