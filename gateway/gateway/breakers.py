@@ -134,12 +134,15 @@ class GuardedPeer(Peer):
         *,
         timeout: float = 5.0,  # noqa: ASYNC109
         metadata: Sequence[tuple[str, str]] = (),
+        told: dict[str, str] | None = None,
     ) -> Any:
         """Calls like any peer. Raises ServiceUnavailable, too, without calling."""
         era = self._breaker.enter()
         outcome = Outcome.ABANDONED
         try:
-            answer = await super().call_as(identity, method, request, timeout=timeout, metadata=metadata)
+            answer = await super().call_as(
+                identity, method, request, timeout=timeout, metadata=metadata, told=told
+            )
             outcome = Outcome.ANSWERED
         except (Unavailable, DeadlineExceeded):
             outcome = Outcome.FAILED  # its own refusals, and those of services behind it, come as Remote

@@ -229,7 +229,7 @@ def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
-    headers = dict(_REPLAYED) if route.policy.idempotency_key else {}
+    headers: dict[str, Any] = dict(_REPLAYED) if route.policy.idempotency_key else {}
     if tagged(route):
         headers |= _ETAG
     elif route.method == "GET":
