@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.client_address import client_address, place
@@ -45,6 +45,7 @@ def test_what_a_trusted_proxy_wrote_is_read_or_counts_for_nothing(written: str, 
     assert client_address(PEER, header, 1) == address
 
 
+@settings(deadline=None)
 @given(st.lists(st.text() | ADDRESSES, max_size=4), ADDRESSES)
 def test_nothing_that_a_client_writes_moves_what_the_proxy_saw(forged: list[str], seen: str) -> None:
     header = ", ".join([*forged, seen]).encode("utf-8", "surrogatepass")
@@ -54,6 +55,7 @@ def test_nothing_that_a_client_writes_moves_what_the_proxy_saw(forged: list[str]
     assert client_address(PEER, header, 0) == PEER
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 3))
 def test_it_is_always_an_address(header: bytes, trusted: int) -> None:
     assert str(ip_address(client_address(PEER, header, trusted)))

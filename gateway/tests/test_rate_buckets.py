@@ -66,6 +66,7 @@ class Oracle:
         return fits
 
 
+@settings(deadline=None)
 @given(_stories(_FAST, 3) | _stories(_SLOW, 600))
 def test_a_process_alone_decides_like_a_leaking_bucket(story: _Story) -> None:
     clock, oracle = Clock(), Oracle()
