@@ -95,7 +95,14 @@ function line(tag, content) {
 
 async function load() {
   draw(await call(api));
-  drawTickets((await call(api + "/tickets")).items);
+  const tickets = [];
+  let token = "";
+  do {
+    const page = await call(api + "/tickets?page_token=" + encodeURIComponent(token));
+    tickets.push(...page.items);
+    token = page.next_page_token;
+  } while (token);
+  drawTickets(tickets);
 }
 
 async function search() {
