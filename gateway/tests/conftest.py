@@ -57,6 +57,8 @@ class Backend:
     answer: Any = None
     refusal: AppError | None = None
     calls: int = 0
+    seconds: float | None = None
+    """How long the last call might take when it arrived."""
     revoked: set[UUID] = field(default_factory=set)
     keys: dict[str, key_pb2.ExchangeKeyResponse] = field(default_factory=dict)
     """The API keys there are; they stay."""
@@ -76,6 +78,7 @@ class Backend:
         self.request, self.caller = request, identity.caller()
         self.metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
         self.calls += 1
+        self.seconds = context.time_remaining()
         if self.refusal is not None:
             raise self.refusal
         if self.replays:

@@ -160,3 +160,11 @@ async def test_a_service_that_is_away_is_not_waited_for(
         # Others are asked as ever.
         assert (await client.get("/v1/bookings/bkg_1", headers=bearer)).status_code == 200
     assert backend.calls == 1
+
+
+async def test_a_service_hears_how_long_it_has(
+    client: httpx.AsyncClient, settings: Settings, backend: Backend, bearer: dict[str, str]
+) -> None:
+    await client.get("/v1/bookings/bkg_1", headers=bearer)
+    assert backend.seconds is not None
+    assert 0 < backend.seconds <= settings.limits.timeout_seconds

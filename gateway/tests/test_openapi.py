@@ -78,9 +78,14 @@ def test_the_idempotency_key_is_shown_where_it_is_honoured() -> None:
     assert honoured == {route.operation_id for route in routes() if route.policy.idempotency_key}
 
 
+def named(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its parameters but for the headers that many share."""
+    return [each for each in operation["parameters"] if "name" in each]
+
+
 def test_path_and_query_and_body_share_out_the_request() -> None:
     search = DOCUMENT["paths"]["/v1/venues/{venue_id}/availability"]["get"]
-    assert [(each["name"], each["in"], each["required"]) for each in search["parameters"]] == [
+    assert [(each["name"], each["in"], each["required"]) for each in named(search)] == [
         ("venue_id", "path", True),
         ("date", "query", True),
         ("party_size", "query", True),
@@ -151,7 +156,7 @@ def test_the_patterns_shown_are_those_enforced(name: str, keyword: str, data: st
 
 def test_a_day_is_shown_with_its_years_and_its_format_and_may_be_left_out_where_it_is_optional() -> None:
     search, overview = (
-        {each["name"]: each["schema"] for each in DOCUMENT["paths"][path]["get"]["parameters"]}["date"]
+        {each["name"]: each["schema"] for each in named(DOCUMENT["paths"][path]["get"])}["date"]
         for path in ("/v1/venues/{venue_id}/availability", "/v1/analytics/overview")
     )
     assert search["format"] == "date"
