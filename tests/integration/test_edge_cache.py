@@ -1,4 +1,4 @@
-"""Answers that the gateway keeps, on the whole platform: bookings are seen, and what is not touched is kept."""
+"""Answers that the gateway keeps, on the whole platform: bookings are seen, what is not touched is kept."""
 
 from datetime import date, timedelta
 
