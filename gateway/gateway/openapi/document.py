@@ -224,12 +224,12 @@ def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
 def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.raw:
         said, content = summary(route.rpc.method.full_name), {"schema": {"type": "string"}}
-        headers = {"headers": _READ_ETAG} if route.method == "GET" else {}
+        headers: dict[str, Any] = {"headers": _READ_ETAG} if route.method == "GET" else {}
         return {"description": said, "content": {route.policy.media_type: content}, **headers}
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
-    headers: dict[str, Any] = dict(_REPLAYED) if route.policy.idempotency_key else {}
+    headers = dict(_REPLAYED) if route.policy.idempotency_key else {}
     if tagged(route):
         headers |= _ETAG
     elif route.method == "GET":
