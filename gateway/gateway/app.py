@@ -19,6 +19,7 @@ from comptoir.auth.v1 import (
 )
 from gateway import hand_written, scim
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.dated import CHANGES, Calendar, Chain, Dated, overview
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
@@ -33,6 +34,7 @@ from gateway.signing_keys import Fetch, SigningKeys
 from gateway.tokens import AccessTokens
 from gateway.wrong_links import WrongLinks
 from servicekit import ids
+from servicekit.api_versions import NEWEST, VERSIONS
 from servicekit.identity import Caller, CallerKind, Signer
 from servicekit.rpc.client import Peer
 
@@ -76,6 +78,7 @@ def _table(
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
     acts = OperatorActs(_record_at(peers["auth"]))
+    calendar = Calendar()
     served = routes()
     for route in served:
         peer = peers[route.rpc.service]
@@ -88,9 +91,13 @@ def _table(
             wrong_links=wrong_links,
             acts=acts,
         )
-        table.add(route.method, route.template, Target(route.template, endpoint))
+        chain = Chain(route.operation_id, CHANGES, VERSIONS)
+        cached = route.policy.cache_seconds > 0
+        dated = Dated(endpoint, chain, calendar, pins=callers, limits=settings.limits, cached=cached)
+        table.add(route.method, route.template, Target(route.template, dated.handle, dated.finish))
     app = hand_written.application(
         document=orjson.dumps(document(served)),
+        versions=orjson.dumps(overview(calendar, CHANGES)),
         keys=keys,
         auth=peers["auth"],
         payment=peers["payment"],
@@ -131,7 +138,9 @@ def _exchange_at(auth: Peer) -> Exchange:
     stub = auth.stub(key_pb2_grpc.ApiKeyDirectoryServiceStub)
 
     async def exchange(text: str) -> Holder:
-        answer = await auth.call(stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text))
+        answer = await auth.call(
+            stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text, newest_version=NEWEST)
+        )
         organization = UUID(bytes=answer.organization_id)
         caller = Caller(
             kind=CallerKind.MEMBER,
@@ -143,7 +152,8 @@ def _exchange_at(auth: Peer) -> Exchange:
             sandbox=ids.is_sandbox(organization),
         )
         until = answer.until.ToNanoseconds() / 1e9
-        return Holder(caller, until, networks(list(answer.networks)), answer.daily_quota)
+        places = networks(list(answer.networks))
+        return Holder(caller, until, places, answer.daily_quota, answer.pinned_version)
 
     return exchange
 

@@ -30,6 +30,8 @@ class Target:
     template: str
     """The name of the route in traces and metrics."""
     handle: Handler
+    finish: Callable[[Request, Answer], Answer] | None = None
+    """Adds to every answer, be it a refusal; never raises."""
 
 
 class Edge:
@@ -78,7 +80,8 @@ class Edge:
             return _NO_ROUTE, problems.answer(refusal, request.id)
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent):
-            return target.template, await _guarded(target, request, variables)
+            answer = await _guarded(target, request, variables)
+        return target.template, target.finish(request, answer) if target.finish and answer else answer
 
 
 async def _guarded(target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
