@@ -36,6 +36,8 @@ class Holder:
     """Epoch seconds after which its secret holds no more."""
     networks: tuple[_Network, ...] = ()
     daily_quota: int = 0
+    pinned_version: str = ""
+    """The version of the API for calls that name none."""
 
     def admits(self, address: str) -> bool:
         """Whether the key may be used from there. An IPv4 address within IPv6 counts as what it is."""
@@ -103,6 +105,24 @@ class ApiKeys:
         if holder is None:
             raise Unauthenticated
         return holder.until
+
+    async def pinned(self, text: bytes, address: str) -> str:
+        """The version of the API that a key is pinned to; nothing for a key that nobody has.
+
+        Raises:
+            TooManyUnknownKeys, Unavailable: as `caller` does.
+        """
+        cached = self._known.get(hashlib.sha256(text).digest())
+        if cached is not None and cached[0] > self._clock():
+            holder = cached[1]
+        else:
+            holder = await self._holder(text, address)
+        return holder.pinned_version if holder else ""
+
+    def last_pinned(self, text: bytes) -> str:
+        """The same, as it was known last, without asking."""
+        cached = self._known.get(hashlib.sha256(text).digest())
+        return cached[1].pinned_version if cached and cached[1] else ""
 
     async def _holder(self, text: bytes, address: str) -> Holder | None:
         shown = text.decode("latin-1")
@@ -181,6 +201,18 @@ class Callers:
         if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
             return await self._keys.until(authorization.partition(b" ")[2], address)
         return await self._tokens.until(authorization, address)
+
+    async def pinned(self, authorization: bytes, address: str) -> str:
+        """The version that an API key is pinned to; nothing for other credentials. Raises like ApiKeys."""
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            return ""
+        return await self._keys.pinned(authorization.partition(b" ")[2], address)
+
+    def last_pinned(self, authorization: bytes) -> str:
+        """The same without asking auth."""
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            return ""
+        return self._keys.last_pinned(authorization.partition(b" ")[2])
 
 
 def networks(shown: list[str]) -> tuple[_Network, ...]:

@@ -19,6 +19,7 @@ from gateway.cache.store import Store
 from gateway.cache.venues import VenueNames, asking
 from gateway.cookies import Cookies, key_from
 from gateway.cors import Cors
+from gateway.dated import CHANGES, Calendar, Chain, Dated, overview
 from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
@@ -41,6 +42,7 @@ from gateway.sites import Sites
 from gateway.tokens import AccessTokens
 from gateway.white_label import WhiteLabel
 from gateway.wrong_links import WrongLinks
+from servicekit.api_versions import VERSIONS
 from servicekit.identity import Signer
 from servicekit.rpc.client import Peer
 
@@ -159,13 +161,20 @@ def _table(
     ready: Callable[[], bool],
 ) -> Table[Target]:
     table: Table[Target] = Table()
+    calendar = Calendar()
     served = routes()
     for route in served:
         endpoint = Endpoint(route, peers[route.rpc.service], shared)
+        chain = Chain(route.operation_id, CHANGES, VERSIONS)
+        cached = route.policy.cache_seconds > 0
+        pins, limits = shared.callers, settings.limits
+        dated = Dated(endpoint, chain, calendar, pins=pins, limits=limits, cached=cached)
         compressible = route.policy.rate_class != policy_pb2.RATE_CLASS_CREDENTIAL
-        table.add(route.method, route.template, Target(route.template, endpoint, compressible))
+        target = Target(route.template, dated.handle, compressible=compressible, finish=dated.finish)
+        table.add(route.method, route.template, target)
     app = hand_written.application(
         document=orjson.dumps(document(served)),
+        versions=orjson.dumps(overview(calendar, CHANGES)),
         keys=keys,
         auth=peers["auth"],
         payment=peers["payment"],

@@ -22,6 +22,7 @@ from gateway.signing_keys import Fetch
 from gateway.sites import Fetch as FetchSites
 from gateway.sites import Site
 from servicekit import ids
+from servicekit.api_versions import NEWEST
 from servicekit.identity import Caller, CallerKind
 from servicekit.rpc.client import Peer
 
@@ -75,7 +76,9 @@ def keys_exchanged_at(auth: Peer) -> Exchange:
     stub = auth.stub(key_pb2_grpc.ApiKeyDirectoryServiceStub)
 
     async def exchange(text: str) -> Holder:
-        answer = await auth.call(stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text))
+        answer = await auth.call(
+            stub.ExchangeKey, key_pb2.ExchangeKeyRequest(key=text, newest_version=NEWEST)
+        )
         organization = UUID(bytes=answer.organization_id)
         caller = Caller(
             kind=CallerKind.MEMBER,
@@ -87,7 +90,8 @@ def keys_exchanged_at(auth: Peer) -> Exchange:
             sandbox=ids.is_sandbox(organization),
         )
         until = answer.until.ToNanoseconds() / 1e9
-        return Holder(caller, until, networks(list(answer.networks)), answer.daily_quota)
+        places = networks(list(answer.networks))
+        return Holder(caller, until, places, answer.daily_quota, answer.pinned_version)
 
     return exchange
 

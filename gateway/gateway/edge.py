@@ -43,6 +43,8 @@ class Target:
     handle: Handler
     compressible: bool = True
     """False where answers may hold secrets next to what was sent: their length would tell them (BREACH)."""
+    finish: Callable[[Request, Answer], Answer] | None = None
+    """Adds to every answer, be it a refusal; never raises."""
 
 
 class Streaming(Protocol):
@@ -152,7 +154,8 @@ class Edge:
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent):
             request.note.trace_id = (telemetry.header() or "")[3:35]
-            return target.template, await self._guarded(target, request, variables)
+            answer = await self._guarded(target, request, variables)
+        return target.template, target.finish(request, answer) if target.finish and answer else answer
 
     async def _guarded(self, target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
         try:

@@ -1,5 +1,6 @@
 """What the gateway itself refuses, before any service hears of it."""
 
+from servicekit.api_versions import VERSIONS
 from servicekit.errors import AppError, Kind, Unavailable
 
 
@@ -61,6 +62,25 @@ class CsrfTokenRequired(AppError):
     kind = Kind.DENIED
     reason = "CSRF_TOKEN_REQUIRED"
     detail = "With a session cookie, changes need the X-CSRF-Token of that session; see GET /v1/auth/csrf."
+
+
+class UnknownVersion(AppError):
+    """The Comptoir-Version is none of this API; metadata lists those that there are."""
+
+    kind = Kind.INVALID
+    reason = "UNKNOWN_VERSION"
+    detail = f"Comptoir-Version must be one of {', '.join(VERSIONS)}."
+
+    def __init__(self) -> None:
+        super().__init__(metadata={"known_versions": " ".join(VERSIONS)})
+
+
+class VersionGone(AppError):
+    """The version, named by Comptoir-Version or pinned to the API key, is past its sunset."""
+
+    kind = Kind.GONE
+    reason = "VERSION_GONE"
+    detail = "This version is no longer served; /versions lists those that are, and what changed."
 
 
 class TooManyWrongLinks(AppError):

@@ -30,18 +30,19 @@ _UNLIMITED = frozenset({"/healthz", "/readyz", "/hooks/stripe"})
 def application(
     *,
     document: bytes,
+    versions: bytes,
     keys: SigningKeys,
     auth: Peer,
     payment: Peer,
     limits: LimitSettings,
     ready: Callable[[], bool],
 ) -> FastAPI:
-    """The FastAPI app. `document` is the OpenAPI document of the transcoded routes."""
+    """The FastAPI app. `document` is the OpenAPI document of the contract, `versions` what changed in it."""
     app = FastAPI(
         title="Comptoir", openapi_url=None, docs_url=None, redoc_url=None, telemetry={"tracing": False}
     )
     _add_probes(app, ready)
-    _add_documents(app, document, keys)
+    _add_documents(app, document, versions, keys)
     _add_pages(app)
     add_sso(app, auth, limits)
     _add_stripe(app, payment, limits)
@@ -100,7 +101,7 @@ def _add_probes(app: FastAPI, ready: Callable[[], bool]) -> None:
         return Response(b'{"status":"not ready"}', status_code=503, media_type="application/json")
 
 
-def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
+def _add_documents(app: FastAPI, document: bytes, versions: bytes, keys: SigningKeys) -> None:
     docs = page("docs")
     files = {
         "swagger-ui-bundle.js": (swagger_ui("swagger-ui-bundle.js"), "text/javascript"),
@@ -110,6 +111,10 @@ def _add_documents(app: FastAPI, document: bytes, keys: SigningKeys) -> None:
     @app.get("/openapi.json")
     async def openapi() -> Response:
         return Response(document, media_type="application/json", headers={"cache-control": _FIVE_MINUTES})
+
+    @app.get("/versions")
+    async def dated_versions() -> Response:
+        return Response(versions, media_type="application/json", headers={"cache-control": _FIVE_MINUTES})
 
     @app.get("/docs")
     async def documentation() -> Response:

@@ -46,7 +46,10 @@ class ApiKeyDirectory(key_pb2_grpc.ApiKeyDirectoryServiceServicer):
     async def ExchangeKey(self, request: Any, _context: Any) -> Any:  # noqa: N802
         if request.key not in self.backend.keys:
             raise Unauthenticated
-        return self.backend.keys[request.key]
+        answer = self.backend.keys[request.key]
+        if not answer.pinned_version:
+            answer.pinned_version = request.newest_version
+        return answer
 
 
 class OperatorDirectory(operator_access_pb2_grpc.OperatorDirectoryServiceServicer):

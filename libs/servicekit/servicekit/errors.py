@@ -23,6 +23,7 @@ class Kind(Enum):
     EXISTS = (grpc.StatusCode.ALREADY_EXISTS, 409)
     CONFLICT = (grpc.StatusCode.ABORTED, 409)
     REFUSED = (grpc.StatusCode.FAILED_PRECONDITION, 409)
+    GONE = (grpc.StatusCode.FAILED_PRECONDITION, 410)
     STALE = (grpc.StatusCode.FAILED_PRECONDITION, 412)
     PRECONDITION = (grpc.StatusCode.FAILED_PRECONDITION, 428)
     EXHAUSTED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)

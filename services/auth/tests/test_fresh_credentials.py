@@ -9,6 +9,7 @@ JUDGED = {
         "CreateApiKey": True,
         "RotateApiKey": True,
         "RevokeApiKey": False,
+        "RaiseApiKeyVersion": False,
         "ListApiKeys": False,
     },
     "RoleService": {"CreateRole": False, "UpdateRole": True, "DeleteRole": False, "ListRoles": False},

@@ -1,7 +1,7 @@
 """API keys: what they may do, from where, until when, and which of their secrets hold. Never does I/O."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,6 +42,24 @@ class ApiKeyExpiryPast(AppError):
     kind = Kind.UNPROCESSABLE
     reason = "API_KEY_EXPIRY_PAST"
     detail = "The key would be expired already."
+
+
+class ApiVersionUnknown(AppError):
+    """The version is none of this API."""
+
+    kind = Kind.UNPROCESSABLE
+    reason = "API_VERSION_UNKNOWN"
+    detail = "There is no such version; /versions lists those that there are."
+
+
+class ApiVersionNotRaised(AppError):
+    """The version is older than the one that the key is pinned to."""
+
+    kind = Kind.REFUSED
+    reason = "API_VERSION_NOT_RAISED"
+    detail = (
+        "This API key is pinned to a newer version already. Name an older one in each call that wants it."
+    )
 
 
 class NetworkInvalid(AppError):
@@ -119,6 +137,8 @@ class ApiKey:
     revoked_at: datetime | None = None
     revoke_reason: RevokeReason | None = None
     last_used_at: datetime | None = None
+    pinned_version: str | None = None
+    """The version of the API that its calls are answered in when they name none; None before its first use."""
 
     def is_over(self, now: datetime) -> bool:
         """Whether it was revoked or has expired."""
@@ -157,6 +177,20 @@ class ApiKey:
             previous_hash=kept,
             previous_until=now + grace if kept is not None else None,
         )
+
+    def raise_version(self, version: str, known: Collection[str]) -> "ApiKey":
+        """The key, pinned to a newer version, or to the one that it is pinned to.
+
+        Raises:
+            ApiVersionUnknown: it is not among those that are known.
+            ApiVersionNotRaised: it is older.
+        """
+        if version not in known:
+            raise ApiVersionUnknown
+        # Dates of ISO 8601 compare as texts.
+        if self.pinned_version is not None and version < self.pinned_version:
+            raise ApiVersionNotRaised
+        return replace(self, pinned_version=version)
 
     def revoke(self, reason: RevokeReason, now: datetime) -> "ApiKey":
         """The key, ended for good. One that was revoked stays as it is."""

@@ -83,6 +83,7 @@ class Action(StrEnum):
     ROLE_DELETED = "role.deleted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_VERSION_RAISED = "api_key.version_raised"
     API_KEY_REVOKED = "api_key.revoked"
     API_KEY_LEAKED = "api_key.leaked"
     CONNECTION_CREATED = "connection.created"

@@ -66,6 +66,17 @@ class ApiKeyServicer(key_pb2_grpc.ApiKeyServiceServicer):
         )
         return key_pb2.RotateApiKeyResponse(key=_shown(issued.key), secret=issued.text)
 
+    async def RaiseApiKeyVersion(
+        self, request: key_pb2.RaiseApiKeyVersionRequest, _context: _Context
+    ) -> key_pb2.RaiseApiKeyVersionResponse:
+        """Pins one to a newer version."""
+        own(request.organization_id)
+        key_id = ids.parse("key", request.key_id, ApiKeyNotFound)
+        raised = await api_keys.raise_version(
+            self._app, identity.caller(), key_id, request.version, by=author()
+        )
+        return key_pb2.RaiseApiKeyVersionResponse(key=_shown(raised))
+
     async def RevokeApiKey(
         self, request: key_pb2.RevokeApiKeyRequest, _context: _Context
     ) -> key_pb2.RevokeApiKeyResponse:
@@ -93,7 +104,7 @@ class ApiKeyDirectoryServicer(key_pb2_grpc.ApiKeyDirectoryServiceServicer):
         self, request: key_pb2.ExchangeKeyRequest, _context: _Context
     ) -> key_pb2.ExchangeKeyResponse:
         """Tells whom one speaks for."""
-        key, until = await api_keys.exchange_key(self._app, request.key)
+        key, until = await api_keys.exchange_key(self._app, request.key, request.newest_version)
         shown = key_pb2.ExchangeKeyResponse(
             organization_id=key.acts_in.bytes,
             key_id=key.id.bytes,
@@ -102,6 +113,7 @@ class ApiKeyDirectoryServicer(key_pb2_grpc.ApiKeyDirectoryServiceServicer):
             networks=key.rules.networks,
             daily_quota=key.rules.daily_quota or 0,
             rate_class=_SHOWN_RATE_CLASSES[key.rules.rate_class],
+            pinned_version=key.pinned_version or "",
         )
         shown.until.FromDatetime(until)
         return shown
@@ -135,6 +147,7 @@ def _shown(key: ApiKey) -> key_pb2.ApiKey:
         created_by=ids.show("usr", key.created_by),
         revoke_reason=key.revoke_reason or "",
         acts_in=ids.show("org", key.acts_in),
+        pinned_version=key.pinned_version or "",
     )
     shown.created_at.FromDatetime(key.created_at)
     moments = {

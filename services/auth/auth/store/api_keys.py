@@ -46,7 +46,17 @@ _SAVE = (
         previous_until=sa.bindparam("until", type_=_MOMENT),
         revoked_at=sa.bindparam("ended", type_=_MOMENT),
         revoke_reason=sa.bindparam("why", type_=sa.Text),
+        pinned_version=sa.bindparam("version", type_=sa.Text),
     )
+)
+# Of two first uses at the same time the one that comes second reads what the first one has kept.
+_PIN = (
+    sa.update(API_KEYS)
+    .where(_of_id)
+    .values(
+        pinned_version=sa.func.coalesce(API_KEYS.c.pinned_version, sa.bindparam("version", type_=sa.Text))
+    )
+    .returning(API_KEYS.c.pinned_version)
 )
 # Waits for nobody: what another transaction holds is noted the next time.
 _NOTE_USE = (
@@ -128,6 +138,7 @@ async def save_key(tx: Transaction, key: ApiKey) -> None:
             "until": key.previous_until,
             "ended": key.revoked_at,
             "why": key.revoke_reason,
+            "version": key.pinned_version,
         },
     )
 
@@ -135,6 +146,13 @@ async def save_key(tx: Transaction, key: ApiKey) -> None:
 async def note_use(tx: Transaction, key: ApiKey) -> None:
     """Keeps that a key was used now, at most once a minute, without waiting for anybody."""
     await tx.execute(_NOTE_USE, {"organization": key.organization_id, "key": key.id})
+
+
+async def pin_key(tx: Transaction, key: ApiKey, version: str) -> str:
+    """Pins a key to a version unless it is pinned already; the version that it is pinned to from now on."""
+    asked = {"organization": key.organization_id, "key": key.id, "version": version}
+    pinned: str = (await tx.execute(_PIN, asked)).scalar_one()
+    return pinned
 
 
 async def find_sandbox(tx: Transaction, organization_id: UUID) -> UUID | None:

@@ -30,6 +30,7 @@ API_KEYS = sa.Table(
     sa.Column("revoked_at", MOMENT),
     sa.Column("revoke_reason", sa.Text),
     sa.Column("last_used_at", MOMENT),
+    sa.Column("pinned_version", sa.Text),
     sa.ForeignKeyConstraint(
         ["organization_id"], ["organizations.id"], name="api_keys_of_organization", ondelete="CASCADE"
     ),
@@ -45,6 +46,7 @@ API_KEYS = sa.Table(
         "(revoked_at IS NULL) = (revoke_reason IS NULL)", name="api_keys_revoked_for_a_reason"
     ),
     sa.CheckConstraint("daily_quota > 0", name="api_keys_quota_positive"),
+    sa.CheckConstraint("pinned_version ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'", name="api_keys_pinned_to_a_date"),
 )
 # Whoever presents a key tells its short id, and nothing else is known yet.
 sa.Index("api_keys_short_id", API_KEYS.c.short_id, unique=True)

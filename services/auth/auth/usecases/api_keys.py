@@ -1,7 +1,7 @@
 """API keys: made, rotated and revoked by members, exchanged by the gateway, reported by whoever found one."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from auth.store import members as member_store
 from auth.store import sessions as session_store
 from auth.usecases.givers import enter
 from auth.usecases.holding import hold_session
-from servicekit import api_keys, ids
+from servicekit import api_keys, api_versions, ids
 from servicekit.api_keys import ApiKeyText
 from servicekit.database import Transaction
 from servicekit.errors import InvalidPageToken, Unauthenticated
@@ -105,6 +105,23 @@ async def rotate_key(app: App, caller: Caller, key_id: UUID, *, grace: timedelta
     return IssuedKey(rotated, text.show())
 
 
+async def raise_version(app: App, caller: Caller, key_id: UUID, version: str, *, by: Author) -> ApiKey:
+    """Pins a key to a newer version of the API. Gateways know within half a minute.
+
+    Raises:
+        ApiKeyNotFound: there is no such key.
+        ApiVersionUnknown, ApiVersionNotRaised: it cannot be pinned to that.
+    """
+    async with app.db.begin(caller.tenant) as tx:
+        await hold_session(app, tx, by)
+        key = await _lock(tx, caller.tenant, key_id)
+        raised = key.raise_version(version, api_versions.VERSIONS)
+        if raised != key:
+            await store.save_key(tx, raised)
+            await _record(tx, raised, by, Action.API_KEY_VERSION_RAISED, after={"version": version})
+    return raised
+
+
 async def revoke_key(app: App, caller: Caller, key_id: UUID, *, by: Author) -> None:
     """Ends a key with all its secrets: gateways refuse it within seconds. One that is revoked stays so.
 
@@ -130,8 +147,10 @@ async def report_leak(app: App, text: str, *, by: Author) -> None:
             await _end(tx, key, RevokeReason.LEAKED, by=by)
 
 
-async def exchange_key(app: App, text: str) -> tuple[ApiKey, datetime]:
+async def exchange_key(app: App, text: str, newest_version: str = "") -> tuple[ApiKey, datetime]:
     """Whom a key speaks for and until when, for the gateway. Notes that it was used.
+
+    At its first use it is pinned to the newest version of the API that the gateway knows, if that says one.
 
     Raises:
         Unauthenticated: it is no key, or holds no more.
@@ -145,6 +164,8 @@ async def exchange_key(app: App, text: str) -> tuple[ApiKey, datetime]:
         until = key.holds(hashed, tx.now) if key else None
         if key is None or until is None or key.rules.sandbox is not found.sandbox:
             raise Unauthenticated
+        if key.pinned_version is None and newest_version:
+            key = replace(key, pinned_version=await store.pin_key(tx, key, newest_version))
         await store.note_use(tx, key)
     return key, until
 

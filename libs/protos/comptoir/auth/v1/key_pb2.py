@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63omptoir/auth/v1/key.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x04\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x0f\n\x07sandbox\x18\x05 \x01(\x08\x12\x11\n\tvenue_ids\x18\x06 \x03(\t\x12\x10\n\x08networks\x18\x07 \x03(\t\x12\x13\n\x0b\x64\x61ily_quota\x18\x08 \x01(\x05\x12\x35\n\nrate_class\x18\t \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClass\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0b \x01(\t\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15previous_secret_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrevoke_reason\x18\x10 \x01(\t\x12\x0f\n\x07\x61\x63ts_in\x18\x11 \x01(\t\"v\n\x12ListApiKeysRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"W\n\x13ListApiKeysResponse\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x03\n\x13\x43reateApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x43\n\x0bpermissions\x18\x03 \x03(\tB.\xbaH+\x92\x01(\x08\x01\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12\x0f\n\x07sandbox\x18\x04 \x01(\x08\x12%\n\tvenue_ids\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x1e\x18\x01\"\x06r\x04\x10\x01\x18(\x12\x42\n\x08networks\x18\x06 \x03(\tB0\xbaH-\x92\x01*\x10\x14\x18\x01\"$r\"2 ^[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}$\x12!\n\x0b\x64\x61ily_quota\x18\x07 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xc2\xd7/(\x00\x12?\n\nrate_class\x18\x08 \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x14\x43reateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"x\n\x13RotateApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x19\n\x06key_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\"\n\rgrace_seconds\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\"M\n\x14RotateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"T\n\x13RevokeApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x19\n\x06key_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x16\n\x14RevokeApiKeyResponse\"1\n\x16ReportLeakedKeyRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"\x19\n\x17ReportLeakedKeyResponse\"-\n\x12\x45xchangeKeyRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"\xef\x01\n\x13\x45xchangeKeyResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\x0c\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x11\n\tvenue_ids\x18\x04 \x03(\x0c\x12\x10\n\x08networks\x18\x05 \x03(\t\x12\x13\n\x0b\x64\x61ily_quota\x18\x06 \x01(\x05\x12\x35\n\nrate_class\x18\x07 \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClass\x12)\n\x05until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*s\n\x0f\x41piKeyRateClass\x12\"\n\x1e\x41PI_KEY_RATE_CLASS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41PI_KEY_RATE_CLASS_STANDARD\x10\x01\x12\x1b\n\x17\x41PI_KEY_RATE_CLASS_BULK\x10\x02\x32\xfa\x06\n\rApiKeyService\x12\xa5\x01\n\x0bListApiKeys\x12$.comptoir.auth.v1.ListApiKeysRequest\x1a%.comptoir.auth.v1.ListApiKeysResponse\"I\xaa\xbb\x18\x11\x08\x03\x12\tkeys.read\x18\x01@\x01\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/api-keys\x12\xb1\x01\n\x0c\x43reateApiKey\x12%.comptoir.auth.v1.CreateApiKeyRequest\x1a&.comptoir.auth.v1.CreateApiKeyResponse\"R\xaa\xbb\x18\x17\x08\x03\x12\nkeys.write\x18\x02 \x01\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}/api-keys:\x01*\x12\xbe\x01\n\x0cRotateApiKey\x12%.comptoir.auth.v1.RotateApiKeyRequest\x1a&.comptoir.auth.v1.RotateApiKeyResponse\"_\xaa\xbb\x18\x14\x08\x03\x12\nkeys.write\x18\x02 \x01P\x01\x82\xd3\xe4\x93\x02\x41\"</v1/organizations/{organization_id}/api-keys/{key_id}/rotate:\x01*\x12\xb7\x01\n\x0cRevokeApiKey\x12%.comptoir.auth.v1.RevokeApiKeyRequest\x1a&.comptoir.auth.v1.RevokeApiKeyResponse\"X\xaa\xbb\x18\x17\x08\x03\x12\nkeys.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x37*5/v1/organizations/{organization_id}/api-keys/{key_id}\x12\x91\x01\n\x0fReportLeakedKey\x12(.comptoir.auth.v1.ReportLeakedKeyRequest\x1a).comptoir.auth.v1.ReportLeakedKeyResponse\")\xaa\xbb\x18\x0b\x08\x01\x18\x03 \x01\x30\xca\x01@\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/keys/leaked:\x01*2\x87\x01\n\x16\x41piKeyDirectoryService\x12m\n\x0b\x45xchangeKey\x12$.comptoir.auth.v1.ExchangeKeyRequest\x1a%.comptoir.auth.v1.ExchangeKeyResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63omptoir/auth/v1/key.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x04\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x0f\n\x07sandbox\x18\x05 \x01(\x08\x12\x11\n\tvenue_ids\x18\x06 \x03(\t\x12\x10\n\x08networks\x18\x07 \x03(\t\x12\x13\n\x0b\x64\x61ily_quota\x18\x08 \x01(\x05\x12\x35\n\nrate_class\x18\t \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClass\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0b \x01(\t\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15previous_secret_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrevoke_reason\x18\x10 \x01(\t\x12\x0f\n\x07\x61\x63ts_in\x18\x11 \x01(\t\x12\x16\n\x0epinned_version\x18\x12 \x01(\t\"v\n\x12ListApiKeysRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"W\n\x13ListApiKeysResponse\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x03\n\x13\x43reateApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x43\n\x0bpermissions\x18\x03 \x03(\tB.\xbaH+\x92\x01(\x08\x01\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12\x0f\n\x07sandbox\x18\x04 \x01(\x08\x12%\n\tvenue_ids\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x1e\x18\x01\"\x06r\x04\x10\x01\x18(\x12\x42\n\x08networks\x18\x06 \x03(\tB0\xbaH-\x92\x01*\x10\x14\x18\x01\"$r\"2 ^[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}$\x12!\n\x0b\x64\x61ily_quota\x18\x07 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xc2\xd7/(\x00\x12?\n\nrate_class\x18\x08 \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x14\x43reateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"x\n\x13RotateApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x19\n\x06key_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\"\n\rgrace_seconds\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\"M\n\x14RotateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.comptoir.auth.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"T\n\x13RevokeApiKeyRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x19\n\x06key_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"\x16\n\x14RevokeApiKeyResponse\"\x90\x01\n\x19RaiseApiKeyVersionRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x19\n\x06key_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x34\n\x07version\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\"C\n\x1aRaiseApiKeyVersionResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.comptoir.auth.v1.ApiKey\"1\n\x16ReportLeakedKeyRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"\x19\n\x17ReportLeakedKeyResponse\"m\n\x12\x45xchangeKeyRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12>\n\x0enewest_version\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"\x87\x02\n\x13\x45xchangeKeyResponse\x12\x17\n\x0forganization_id\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\x0c\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x11\n\tvenue_ids\x18\x04 \x03(\x0c\x12\x10\n\x08networks\x18\x05 \x03(\t\x12\x13\n\x0b\x64\x61ily_quota\x18\x06 \x01(\x05\x12\x35\n\nrate_class\x18\x07 \x01(\x0e\x32!.comptoir.auth.v1.ApiKeyRateClass\x12)\n\x05until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epinned_version\x18\t \x01(\t*s\n\x0f\x41piKeyRateClass\x12\"\n\x1e\x41PI_KEY_RATE_CLASS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41PI_KEY_RATE_CLASS_STANDARD\x10\x01\x12\x1b\n\x17\x41PI_KEY_RATE_CLASS_BULK\x10\x02\x32\xcc\x08\n\rApiKeyService\x12\xa5\x01\n\x0bListApiKeys\x12$.comptoir.auth.v1.ListApiKeysRequest\x1a%.comptoir.auth.v1.ListApiKeysResponse\"I\xaa\xbb\x18\x11\x08\x03\x12\tkeys.read\x18\x01@\x01\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/api-keys\x12\xb1\x01\n\x0c\x43reateApiKey\x12%.comptoir.auth.v1.CreateApiKeyRequest\x1a&.comptoir.auth.v1.CreateApiKeyResponse\"R\xaa\xbb\x18\x17\x08\x03\x12\nkeys.write\x18\x02 \x01\x30\xc9\x01P\x01\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}/api-keys:\x01*\x12\xbe\x01\n\x0cRotateApiKey\x12%.comptoir.auth.v1.RotateApiKeyRequest\x1a&.comptoir.auth.v1.RotateApiKeyResponse\"_\xaa\xbb\x18\x14\x08\x03\x12\nkeys.write\x18\x02 \x01P\x01\x82\xd3\xe4\x93\x02\x41\"</v1/organizations/{organization_id}/api-keys/{key_id}/rotate:\x01*\x12\xb7\x01\n\x0cRevokeApiKey\x12%.comptoir.auth.v1.RevokeApiKeyRequest\x1a&.comptoir.auth.v1.RevokeApiKeyResponse\"X\xaa\xbb\x18\x17\x08\x03\x12\nkeys.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x37*5/v1/organizations/{organization_id}/api-keys/{key_id}\x12\xcf\x01\n\x12RaiseApiKeyVersion\x12+.comptoir.auth.v1.RaiseApiKeyVersionRequest\x1a,.comptoir.auth.v1.RaiseApiKeyVersionResponse\"^\xaa\xbb\x18\x12\x08\x03\x12\nkeys.write\x18\x02@\x01\x82\xd3\xe4\x93\x02\x42\x1a=/v1/organizations/{organization_id}/api-keys/{key_id}/version:\x01*\x12\x91\x01\n\x0fReportLeakedKey\x12(.comptoir.auth.v1.ReportLeakedKeyRequest\x1a).comptoir.auth.v1.ReportLeakedKeyResponse\")\xaa\xbb\x18\x0b\x08\x01\x18\x03 \x01\x30\xca\x01@\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/keys/leaked:\x01*2\x87\x01\n\x16\x41piKeyDirectoryService\x12m\n\x0b\x45xchangeKey\x12$.comptoir.auth.v1.ExchangeKeyRequest\x1a%.comptoir.auth.v1.ExchangeKeyResponse\"\x11\xaa\xbb\x18\r\x08\x05:\x07gateway@\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,10 +66,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['key_id']._loaded_options = None
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_RAISEAPIKEYVERSIONREQUEST'].fields_by_name['version']._serialized_options = b'\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_REPORTLEAKEDKEYREQUEST'].fields_by_name['key']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_EXCHANGEKEYREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_EXCHANGEKEYREQUEST'].fields_by_name['key']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_EXCHANGEKEYREQUEST'].fields_by_name['newest_version']._loaded_options = None
+  _globals['_EXCHANGEKEYREQUEST'].fields_by_name['newest_version']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\252\273\030\021\010\003\022\tkeys.read\030\001@\001\202\323\344\223\002.\022,/v1/organizations/{organization_id}/api-keys'
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
@@ -78,40 +86,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEYSERVICE'].methods_by_name['RotateApiKey']._serialized_options = b'\252\273\030\024\010\003\022\nkeys.write\030\002 \001P\001\202\323\344\223\002A\"</v1/organizations/{organization_id}/api-keys/{key_id}/rotate:\001*'
   _globals['_APIKEYSERVICE'].methods_by_name['RevokeApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['RevokeApiKey']._serialized_options = b'\252\273\030\027\010\003\022\nkeys.write\030\002 \0010\314\001@\001\202\323\344\223\0027*5/v1/organizations/{organization_id}/api-keys/{key_id}'
+  _globals['_APIKEYSERVICE'].methods_by_name['RaiseApiKeyVersion']._loaded_options = None
+  _globals['_APIKEYSERVICE'].methods_by_name['RaiseApiKeyVersion']._serialized_options = b'\252\273\030\022\010\003\022\nkeys.write\030\002@\001\202\323\344\223\002B\032=/v1/organizations/{organization_id}/api-keys/{key_id}/version:\001*'
   _globals['_APIKEYSERVICE'].methods_by_name['ReportLeakedKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['ReportLeakedKey']._serialized_options = b'\252\273\030\013\010\001\030\003 \0010\312\001@\001\202\323\344\223\002\024\"\017/v1/keys/leaked:\001*'
   _globals['_APIKEYDIRECTORYSERVICE'].methods_by_name['ExchangeKey']._loaded_options = None
   _globals['_APIKEYDIRECTORYSERVICE'].methods_by_name['ExchangeKey']._serialized_options = b'\252\273\030\r\010\005:\007gateway@\001'
-  _globals['_APIKEYRATECLASS']._serialized_start=2112
-  _globals['_APIKEYRATECLASS']._serialized_end=2227
+  _globals['_APIKEYRATECLASS']._serialized_start=2440
+  _globals['_APIKEYRATECLASS']._serialized_end=2555
   _globals['_APIKEY']._serialized_start=200
-  _globals['_APIKEY']._serialized_end=714
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=716
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=834
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=836
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=923
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=926
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1353
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1355
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1432
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=1434
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1554
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=1556
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1633
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1635
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1719
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1721
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1743
-  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_start=1745
-  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_end=1794
-  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_start=1796
-  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_end=1821
-  _globals['_EXCHANGEKEYREQUEST']._serialized_start=1823
-  _globals['_EXCHANGEKEYREQUEST']._serialized_end=1868
-  _globals['_EXCHANGEKEYRESPONSE']._serialized_start=1871
-  _globals['_EXCHANGEKEYRESPONSE']._serialized_end=2110
-  _globals['_APIKEYSERVICE']._serialized_start=2230
-  _globals['_APIKEYSERVICE']._serialized_end=3120
-  _globals['_APIKEYDIRECTORYSERVICE']._serialized_start=3123
-  _globals['_APIKEYDIRECTORYSERVICE']._serialized_end=3258
+  _globals['_APIKEY']._serialized_end=738
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=740
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=858
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=860
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=947
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=950
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1377
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1379
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1456
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=1458
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1578
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=1580
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1657
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1659
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1743
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1745
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1767
+  _globals['_RAISEAPIKEYVERSIONREQUEST']._serialized_start=1770
+  _globals['_RAISEAPIKEYVERSIONREQUEST']._serialized_end=1914
+  _globals['_RAISEAPIKEYVERSIONRESPONSE']._serialized_start=1916
+  _globals['_RAISEAPIKEYVERSIONRESPONSE']._serialized_end=1983
+  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_start=1985
+  _globals['_REPORTLEAKEDKEYREQUEST']._serialized_end=2034
+  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_start=2036
+  _globals['_REPORTLEAKEDKEYRESPONSE']._serialized_end=2061
+  _globals['_EXCHANGEKEYREQUEST']._serialized_start=2063
+  _globals['_EXCHANGEKEYREQUEST']._serialized_end=2172
+  _globals['_EXCHANGEKEYRESPONSE']._serialized_start=2175
+  _globals['_EXCHANGEKEYRESPONSE']._serialized_end=2438
+  _globals['_APIKEYSERVICE']._serialized_start=2558
+  _globals['_APIKEYSERVICE']._serialized_end=3658
+  _globals['_APIKEYDIRECTORYSERVICE']._serialized_start=3661
+  _globals['_APIKEYDIRECTORYSERVICE']._serialized_end=3796
 # @@protoc_insertion_point(module_scope)

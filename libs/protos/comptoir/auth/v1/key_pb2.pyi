@@ -72,6 +72,7 @@ class ApiKey(_message.Message):
     REVOKED_AT_FIELD_NUMBER: _builtins.int
     REVOKE_REASON_FIELD_NUMBER: _builtins.int
     ACTS_IN_FIELD_NUMBER: _builtins.int
+    PINNED_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Typed id, "key_…"."""
     name: _builtins.str
@@ -90,6 +91,10 @@ class ApiKey(_message.Message):
     """Why: "revoked" or "leaked"."""
     acts_in: _builtins.str
     """The organization that its calls are about: this one, or its sandbox."""
+    pinned_version: _builtins.str
+    """The version of this API that its calls are answered in when they name none, like "2026-11-01"; empty before its
+    first use.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it allows, like "bookings.read"."""
@@ -142,10 +147,11 @@ class ApiKey(_message.Message):
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
         revoke_reason: _builtins.str = ...,
         acts_in: _builtins.str = ...,
+        pinned_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at", "previous_secret_until", b"previous_secret_until", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts_in", b"acts_in", "created_at", b"created_at", "created_by", b"created_by", "daily_quota", b"daily_quota", "expires_at", b"expires_at", "id", b"id", "last_used_at", b"last_used_at", "name", b"name", "networks", b"networks", "permissions", b"permissions", "prefix", b"prefix", "previous_secret_until", b"previous_secret_until", "rate_class", b"rate_class", "revoke_reason", b"revoke_reason", "revoked_at", b"revoked_at", "sandbox", b"sandbox", "venue_ids", b"venue_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts_in", b"acts_in", "created_at", b"created_at", "created_by", b"created_by", "daily_quota", b"daily_quota", "expires_at", b"expires_at", "id", b"id", "last_used_at", b"last_used_at", "name", b"name", "networks", b"networks", "permissions", b"permissions", "pinned_version", b"pinned_version", "prefix", b"prefix", "previous_secret_until", b"previous_secret_until", "rate_class", b"rate_class", "revoke_reason", b"revoke_reason", "revoked_at", b"revoked_at", "sandbox", b"sandbox", "venue_ids", b"venue_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,6 +407,60 @@ class RevokeApiKeyResponse(_message.Message):
 Global___RevokeApiKeyResponse: _TypeAlias = RevokeApiKeyResponse  # noqa: Y015
 
 @_typing.final
+class RaiseApiKeyVersionRequest(_message.Message):
+    """A wish for a newer version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization of the session."""
+    key_id: _builtins.str
+    """The key."""
+    version: _builtins.str
+    """The version, like "2026-11-01": one that there is, and no older one than now."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "organization_id", b"organization_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaiseApiKeyVersionRequest: _TypeAlias = RaiseApiKeyVersionRequest  # noqa: Y015
+
+@_typing.final
+class RaiseApiKeyVersionResponse(_message.Message):
+    """The key is pinned to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___ApiKey:
+        """The key."""
+
+    def __init__(
+        self,
+        *,
+        key: Global___ApiKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaiseApiKeyVersionResponse: _TypeAlias = RaiseApiKeyVersionResponse  # noqa: Y015
+
+@_typing.final
 class ReportLeakedKeyRequest(_message.Message):
     """A key that was found."""
 
@@ -446,16 +506,20 @@ class ExchangeKeyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
+    NEWEST_VERSION_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """All of it."""
+    newest_version: _builtins.str
+    """The newest version of the API that the gateway knows: a key that is used for the first time is pinned to it."""
     def __init__(
         self,
         *,
         key: _builtins.str = ...,
+        newest_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "newest_version", b"newest_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,6 +539,7 @@ class ExchangeKeyResponse(_message.Message):
     DAILY_QUOTA_FIELD_NUMBER: _builtins.int
     RATE_CLASS_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
+    PINNED_VERSION_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.bytes
     """The organization that it acts in, 16 bytes."""
     key_id: _builtins.bytes
@@ -483,6 +548,8 @@ class ExchangeKeyResponse(_message.Message):
     """Calls a day, by UTC; 0 means without limit."""
     rate_class: Global___ApiKeyRateClass.ValueType
     """How many calls at a time."""
+    pinned_version: _builtins.str
+    """The version of the API that it is pinned to; empty before its first use."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it allows."""
@@ -510,10 +577,11 @@ class ExchangeKeyResponse(_message.Message):
         daily_quota: _builtins.int = ...,
         rate_class: Global___ApiKeyRateClass.ValueType = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
+        pinned_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["daily_quota", b"daily_quota", "key_id", b"key_id", "networks", b"networks", "organization_id", b"organization_id", "permissions", b"permissions", "rate_class", b"rate_class", "until", b"until", "venue_ids", b"venue_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["daily_quota", b"daily_quota", "key_id", b"key_id", "networks", b"networks", "organization_id", b"organization_id", "permissions", b"permissions", "pinned_version", b"pinned_version", "rate_class", b"rate_class", "until", b"until", "venue_ids", b"venue_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

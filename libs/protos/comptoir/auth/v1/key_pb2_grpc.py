@@ -55,6 +55,11 @@ class ApiKeyServiceStub:
                 request_serializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyResponse.FromString,
                 _registered_method=True)
+        self.RaiseApiKeyVersion = channel.unary_unary(
+                '/comptoir.auth.v1.ApiKeyService/RaiseApiKeyVersion',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionResponse.FromString,
+                _registered_method=True)
         self.ReportLeakedKey = channel.unary_unary(
                 '/comptoir.auth.v1.ApiKeyService/ReportLeakedKey',
                 request_serializer=comptoir_dot_auth_dot_v1_dot_key__pb2.ReportLeakedKeyRequest.SerializeToString,
@@ -95,6 +100,14 @@ class ApiKeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RaiseApiKeyVersion(self, request, context):
+        """Raises the version of this API that calls with the key are answered in when they name none (Comptoir-Version). It
+        begins as the newest one of the day of the key's first use, and never goes back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportLeakedKey(self, request, context):
         """For whoever finds a key where it does not belong: it is ended, if it is one. Always answers the same.
         """
@@ -124,6 +137,11 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'RaiseApiKeyVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseApiKeyVersion,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionResponse.SerializeToString,
             ),
             'ReportLeakedKey': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportLeakedKey,
@@ -240,6 +258,33 @@ class ApiKeyService:
             '/comptoir.auth.v1.ApiKeyService/RevokeApiKey',
             comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyRequest.SerializeToString,
             comptoir_dot_auth_dot_v1_dot_key__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseApiKeyVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.ApiKeyService/RaiseApiKeyVersion',
+            comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_key__pb2.RaiseApiKeyVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,10 @@ class ApiKeyServiceStub:
     """Gives a key a new secret. The one before holds as long as is wished, seven days at most; older ones hold no more."""
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.RevokeApiKeyRequest, _key_pb2.RevokeApiKeyResponse]
     """Ends a key with all its secrets: it is refused everywhere within half a minute."""
+    RaiseApiKeyVersion: _grpc.UnaryUnaryMultiCallable[_key_pb2.RaiseApiKeyVersionRequest, _key_pb2.RaiseApiKeyVersionResponse]
+    """Raises the version of this API that calls with the key are answered in when they name none (Comptoir-Version). It
+    begins as the newest one of the day of the key's first use, and never goes back.
+    """
     ReportLeakedKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.ReportLeakedKeyRequest, _key_pb2.ReportLeakedKeyResponse]
     """For whoever finds a key where it does not belong: it is ended, if it is one. Always answers the same."""
 
@@ -66,6 +70,10 @@ class ApiKeyServiceAsyncStub(ApiKeyServiceStub):
     """Gives a key a new secret. The one before holds as long as is wished, seven days at most; older ones hold no more."""
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RevokeApiKeyRequest, _key_pb2.RevokeApiKeyResponse]  # type: ignore[assignment]
     """Ends a key with all its secrets: it is refused everywhere within half a minute."""
+    RaiseApiKeyVersion: _aio.UnaryUnaryMultiCallable[_key_pb2.RaiseApiKeyVersionRequest, _key_pb2.RaiseApiKeyVersionResponse]  # type: ignore[assignment]
+    """Raises the version of this API that calls with the key are answered in when they name none (Comptoir-Version). It
+    begins as the newest one of the day of the key's first use, and never goes back.
+    """
     ReportLeakedKey: _aio.UnaryUnaryMultiCallable[_key_pb2.ReportLeakedKeyRequest, _key_pb2.ReportLeakedKeyResponse]  # type: ignore[assignment]
     """For whoever finds a key where it does not belong: it is ended, if it is one. Always answers the same."""
 
@@ -105,6 +113,16 @@ class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.RevokeApiKeyResponse, _abc.Awaitable[_key_pb2.RevokeApiKeyResponse]]:
         """Ends a key with all its secrets: it is refused everywhere within half a minute."""
+
+    @_abc_1.abstractmethod
+    def RaiseApiKeyVersion(
+        self,
+        request: _key_pb2.RaiseApiKeyVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_pb2.RaiseApiKeyVersionResponse, _abc.Awaitable[_key_pb2.RaiseApiKeyVersionResponse]]:
+        """Raises the version of this API that calls with the key are answered in when they name none (Comptoir-Version). It
+        begins as the newest one of the day of the key's first use, and never goes back.
+        """
 
     @_abc_1.abstractmethod
     def ReportLeakedKey(
