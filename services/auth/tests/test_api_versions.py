@@ -1,4 +1,4 @@
-"""Keys and the version of the API that they are pinned to: at their first use, and only upwards from there."""
+"""Keys and the version of the API that they are pinned to at their first use, and only upwards from there."""
 
 import asyncio
 from dataclasses import replace

@@ -138,7 +138,7 @@ class ApiKey:
     revoke_reason: RevokeReason | None = None
     last_used_at: datetime | None = None
     pinned_version: str | None = None
-    """The version of the API that its calls are answered in when they name none; None before its first use."""
+    """The version of the API of its calls when they name none; None before its first use."""
 
     def is_over(self, now: datetime) -> bool:
         """Whether it was revoked or has expired."""
