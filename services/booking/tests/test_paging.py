@@ -24,7 +24,7 @@ from booking.tables import (
     SHIFTS,
     VENUES,
 )
-from booking.usecases import blocks, bookings, closures, pacing, venues
+from booking.usecases import blocks, bookings, closures, pacing, stranded, venues
 from booking.usecases.pacing import Limits
 from servicekit import ids, paging
 from servicekit.errors import InvalidPageToken
@@ -161,6 +161,37 @@ async def _closures(house: House) -> Copies:
     return _copies(house, CLOSURES, closure.id, lambda sort, _row: {"first_date": house.day(sort)}, read)
 
 
+async def _stranded(house: House) -> Copies:
+    made = await house.book()
+    closure = Closure.plan(
+        ids.new(),
+        offering_ids=[],
+        first=house.day(),
+        last=house.day(),
+        begins="",
+        ends="",
+        cuts_tail=False,
+        reason="",
+        note="",
+    )
+    async with house.app.db.begin(house.organization) as tx:
+        await hours_store.insert_closure(tx, house.venue_id, closure)
+
+    async def read(page: Page) -> tuple[list[UUID], str]:
+        where = (house.app, house.organization, house.ref, house.day(), house.day())
+        _, found, token = await stranded.list_stranded(*where, page=page)
+        return [each.commitment.booking_id for each in found], token
+
+    return Copies(
+        lambda: house.app.db.begin(house.organization),
+        BOOKINGS,
+        made.booking.id,
+        vary=_starting(house),
+        read=read,
+        keys=2,
+    )
+
+
 async def _blocks(house: House) -> Copies:
     start = datetime.fromtimestamp(house.start(), tz=None).astimezone()
     block = Block(
@@ -198,6 +229,7 @@ LISTS: dict[str, Callable[[House], Awaitable[Copies]]] = {
     "pacing rules": _rules,
     "closures": _closures,
     "blocks": _blocks,
+    "stranded": _stranded,
 }
 
 
