@@ -19,6 +19,9 @@ from comptoir.auth.v1 import (
 )
 from gateway import hand_written, scim
 from gateway.api_keys import ApiKeys, Callers, Exchange, Holder, networks
+from gateway.cache.keeping import Cache
+from gateway.cache.store import Store
+from gateway.cache.venues import VenueNames, asking
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
@@ -52,6 +55,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     keys = SigningKeys(_fetch_from(peers["auth"]))
     revocations = Revocations(_fetch_revocations_from(peers["auth"]))
     quotas = DailyQuotas(settings.redis)
+    cache = _cache(settings, peers["booking"])
     api_keys = ApiKeys(_exchange_at(peers["auth"]), revocations, quotas)
     callers = Callers(AccessTokens(keys, revocations), api_keys)
     live_redis = store.client(settings.redis)
@@ -66,7 +70,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
     refreshing.append(asyncio.create_task(streams.run()))
     try:
-        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready)
+        table = _table(settings, signer, peers, callers=callers, keys=keys, ready=ready, cache=cache)
         for method, template, target in streams.targets():
             table.add(method, template, target)
         yield Edge(table, trusted_proxies=settings.http.trusted_proxies, streaming=streams)
@@ -77,6 +81,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         await quotas.close()
         if live_redis is not None:
             await live_redis.aclose()
+        if cache is not None:
+            await cache.close()
         for peer in peers.values():
             await peer.close()
 
@@ -89,6 +95,7 @@ def _table(
     callers: Callers,
     keys: SigningKeys,
     ready: Callable[[], bool],
+    cache: Cache | None,
 ) -> Table[Target]:
     table: Table[Target] = Table()
     wrong_links = WrongLinks(settings.limits)
@@ -104,6 +111,7 @@ def _table(
             limits=settings.limits,
             wrong_links=wrong_links,
             acts=acts,
+            cache=cache,
         )
         table.add(route.method, route.template, Target(route.template, endpoint))
     app = hand_written.application(
@@ -118,6 +126,12 @@ def _table(
     for method, template, target in others:
         table.add(method, template, target)
     return table
+
+
+def _cache(settings: Settings, booking: Peer) -> Cache | None:
+    if settings.redis.url is None or not settings.cache.enabled:
+        return None
+    return Cache(Store(settings.redis, timeout=settings.cache.timeout_seconds), VenueNames(asking(booking)))
 
 
 def _fetch_from(auth: Peer) -> Fetch:

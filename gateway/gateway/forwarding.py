@@ -8,6 +8,7 @@ import orjson
 
 from comptoir.api.v1 import policy_pb2
 from gateway.api_keys import Callers
+from gateway.cache.keeping import Cache
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.operator_acts import OperatorActs
@@ -48,6 +49,7 @@ class Endpoint:
         limits: LimitSettings,
         wrong_links: WrongLinks,
         acts: OperatorActs,
+        cache: Cache | None = None,
     ) -> None:
         self.route = route
         self._peer = peer
@@ -55,6 +57,7 @@ class Endpoint:
         self._callers = callers
         self._limits = limits
         self._acts = acts
+        self._kept = cache.of(route) if cache is not None else None
         self._wrong_links = wrong_links if route.policy.audience == policy_pb2.AUDIENCE_GUEST else None
         self._reader = RequestReader(route)
         self._versions = Versions(route)
@@ -96,14 +99,22 @@ class Endpoint:
         self._versions.expect(message, request.headers.get(b"if-match"))
         if caller.operator is not None and caller.kind is CallerKind.MEMBER:
             await self._acts.tell(caller, route.operation_id, variables, request_id=request.id)
-        try:
-            response = await self._peer.call_as(
+
+        async def call() -> bytes:
+            response: bytes = await self._peer.call_as(
                 self._signer.token(self._peer.name, caller),
                 self._method,
                 message,
                 timeout=self._limits.timeout_seconds,
                 metadata=metadata,
             )
+            return response
+
+        try:
+            if self._kept is not None:
+                response, said = await self._kept.answer(caller, message, call)
+                return self._answer(response).having(said)
+            response = await call()
         except AppError as error:
             if self._wrong_links is not None and error.kind is Kind.NOT_FOUND:
                 self._wrong_links.count(request.address)

@@ -43,6 +43,10 @@ class Answer:
     stream: Callable[[Send], Awaitable[None]] | None = None
     """Sends the body bit by bit until it ends, instead of `body`. It must be run, and it must not raise."""
 
+    def having(self, header: Header) -> "Answer":
+        """The same with one header more."""
+        return Answer(self.status, (*self.headers, header), self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -49,6 +49,8 @@ class CacheSettings(Part):
     """What is kept of answers that are for everybody; nothing without Redis."""
 
     enabled: bool = True
+    timeout_seconds: float = Field(default=0.2, gt=0, le=10)
+    """After how long Redis counts as away, and is left alone for five seconds."""
 
 
 class Settings(BaseSettings):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from gateway.following.events import Event
 
 KEY_OF_TAG = "edge:tag:"
+BEAT = "edge:follower"
+"""The key that the follower keeps alive while it has followed everything that the logs hold."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

@@ -1,4 +1,4 @@
-"""Follows the logs of all services: each event reaches every reaction at least once, in order per partition."""
+"""Follows the logs of all services: each event reaches each reaction at least once, in order by partition."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.cache.tags import BEAT
 from gateway.following.events import Event, Reaction, read
 from gateway.following.positions import Positions
 from servicekit import broker, telemetry, topics
@@ -20,8 +21,6 @@ from servicekit.telemetry import metrics
 from servicekit.waiting import finished_before, wait_for_any
 
 GROUP: Final = "gateway"
-BEAT: Final = "edge:follower"
-"""The key that stands in Redis while everything that the logs hold has been followed."""
 BEAT_MS: Final = 1_000
 _FRESH_SECONDS: Final = 1.0
 """How long ago the broker may have said last that there is nothing more. With BEAT_MS: two seconds."""
@@ -36,7 +35,7 @@ _log = telemetry.logger(__name__)
 
 
 class Follower:
-    """The one member of the gateway's consumer group. More are safe, and each follows a part: nobody beats then."""
+    """The one member of the gateway's group. More are safe: each follows a part then, and nobody beats."""
 
     def __init__(self, kafka: KafkaSettings, redis: "Redis", reactions: Iterable[Reaction]) -> None:
         self._kafka = kafka
@@ -76,7 +75,7 @@ class Follower:
     async def _advance(
         self, consumer: AIOKafkaConsumer, positions: Positions, last: Sequence[ConsumerRecord]
     ) -> None:
-        """Notes how far everything is done. Whoever is given the partitions meanwhile sees the events again."""
+        """Notes how far everything is done. Whoever is given a partition meanwhile sees events again."""
         if positions.unproven:
             return
         try:
@@ -111,7 +110,7 @@ class Follower:
                 attempt += 1
                 _log.warning("events_wait", count=len(events), error=type(error).__name__)
                 await wait_for_any(stop, timeout=wait)
-            except Exception as error:  # the edge of reactions
+            except Exception as error:  # noqa: BLE001  # the edge of reactions
                 if len(events) > 1:
                     return all([await self._insist(reaction, [each], stop) for each in events])
                 _log.exception("event_died", type=events[0].type, error=type(error).__name__)
@@ -130,7 +129,7 @@ class Follower:
         return {each: await consumer.position(each) for each in consumer.assignment()}
 
     def _caught_up(self, consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> bool:
-        """Whether all logs are followed by this member, and the broker said lately that they go no further."""
+        """Whether this member follows all logs, and the broker said lately that they go no further."""
         since = (time.time() - _FRESH_SECONDS) * 1000
         every = {
             TopicPartition(topic, number)

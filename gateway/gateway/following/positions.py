@@ -1,4 +1,4 @@
-"""Where the follower goes on in a log: after the record it followed last, if the log still holds that very one.
+"""Where the follower goes on in a log: after the record it followed last, if the log still holds that one.
 
 The gateway has no database, so this stands in Redis. Offsets that the broker keeps are believed only when
 nothing stands there: a broker that lost its logs tells nobody (see servicekit.positions).

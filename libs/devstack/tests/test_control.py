@@ -91,14 +91,14 @@ def test_a_day_with_the_platform(checkout: Checkout) -> None:
     ):
         assert line in shown
     pids = checkout.pids()
-    assert len(alive(pids)) == 13
+    assert len(alive(pids)) == 14
     assert httpx.get(f"http://{LOOPBACK}:{checkout.gateway}/", trust_env=False).status_code == 200
 
     again = checkout.run("up")
     assert "running already" in again
     assert "make demo" in again
     assert checkout.pids() == pids
-    assert checkout.run("status").count("running") == 12
+    assert checkout.run("status").count("running") == 13
 
     log = checkout.run("logs", "payment")
     assert "PAYMENT_STRIPE__API_KEY" in log

@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from devstack.environment import Wiring, build_environment, build_migration_environment, database_url
 from devstack.secrets import Secrets
-from devstack.topology import GATEWAY, PROGRAMS, SERVICES
+from devstack.topology import FOLLOWER, GATEWAY, PROGRAMS, SERVICES
 from servicekit.settings import Environment, ServiceSettings
 
 
@@ -99,6 +99,13 @@ def test_the_gateway_knows_all_services_but_no_database_and_no_broker(
     }
     assert environment["GATEWAY_HTTP__LISTEN"] == "127.0.0.1:7001"
     assert not [name for name in environment if "DATABASE" in name or "KAFKA" in name or "RPC" in name]
+
+
+def test_the_gateways_follower_knows_the_broker(wiring: Wiring, secrets: Secrets) -> None:
+    environment = told(FOLLOWER, wiring, secrets)
+    assert environment["GATEWAY_KAFKA__BOOTSTRAP_SERVERS"] == wiring.kafka_bootstrap
+    beside = {name: value for name, value in environment.items() if "KAFKA" not in name}
+    assert beside == told(GATEWAY, wiring, secrets)
 
 
 def test_several_processes_become_one_target_to_balance_over(wiring: Wiring, secrets: Secrets) -> None:

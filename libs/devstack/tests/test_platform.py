@@ -28,7 +28,8 @@ def test_every_process_is_started_stopped_and_killed_on_its_own(platform: Platfo
     steps: list[str] = []
     platform.start(steps.append)
     assert "booking-3 is ready" in steps
-    assert len(platform.processes) == 5 + 9
+    assert len(platform.processes) == 5 + 10
+    assert platform.process("gateway-follow").running
 
     second = platform.process("booking", 2)
     second.kill()

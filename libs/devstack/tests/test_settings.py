@@ -58,6 +58,7 @@ def test_a_port_used_twice_is_refused_also_inside_a_block(tmp_path: Path) -> Non
         (8080, "COMPTOIR_GATEWAY_PORT"),
         (7002, "COMPTOIR_RPC_PORT"),
         (7107, "COMPTOIR_ADMIN_PORT"),
+        (7108, "COMPTOIR_ADMIN_PORT"),
         (1025, "COMPTOIR_SMTP_PORT"),
     ],
 )

@@ -5,7 +5,15 @@ from types import MappingProxyType
 SUBSCRIBERS = MappingProxyType(
     {
         "comptoir.auth.v1": ("booking", "gateway", "notification", "support"),
-        "comptoir.booking.v1": ("analytics", "auth", "booking", "gateway", "notification", "payment", "support"),
+        "comptoir.booking.v1": (
+            "analytics",
+            "auth",
+            "booking",
+            "gateway",
+            "notification",
+            "payment",
+            "support",
+        ),
         "comptoir.payment.v1": ("analytics", "auth", "booking", "gateway", "notification"),
         "comptoir.support.v1": ("auth", "gateway", "notification"),
         "comptoir.notification.v1": ("auth", "gateway"),

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63omptoir/api/v1/policy.proto\x12\x0f\x63omptoir.api.v1\x1a google/protobuf/descriptor.proto\"\xc5\x02\n\x06Policy\x12+\n\x08\x61udience\x18\x01 \x01(\x0e\x32\x19.comptoir.api.v1.Audience\x12\x12\n\npermission\x18\x02 \x01(\t\x12.\n\nrate_class\x18\x03 \x01(\x0e\x32\x1a.comptoir.api.v1.RateClass\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x08\x12\x15\n\rcache_seconds\x18\x05 \x01(\x05\x12\x16\n\x0esuccess_status\x18\x06 \x01(\x05\x12\x0f\n\x07\x63\x61llers\x18\x07 \x03(\t\x12\x12\n\nidempotent\x18\x08 \x01(\x08\x12\x12\n\nmedia_type\x18\t \x01(\t\x12\r\n\x05\x66resh\x18\n \x01(\x08\x12\x13\n\x0bvenue_field\x18\x0b \x01(\t\x12\x18\n\x10venue_in_service\x18\x0c \x01(\x08\x12\x0b\n\x03own\x18\r \x01(\x08\"+\n\x05\x45vent\x12\x11\n\taggregate\x18\x01 \x01(\t\x12\x0f\n\x07webhook\x18\x02 \x01(\t*\x90\x01\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x12\n\x0e\x41UDIENCE_GUEST\x10\x02\x12\x13\n\x0f\x41UDIENCE_MEMBER\x10\x03\x12\x15\n\x11\x41UDIENCE_PLATFORM\x10\x04\x12\x15\n\x11\x41UDIENCE_INTERNAL\x10\x05*m\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x14\n\x10RATE_CLASS_WRITE\x10\x02\x12\x19\n\x15RATE_CLASS_CREDENTIAL\x10\x03:I\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x17.comptoir.api.v1.Policy:H\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x16.comptoir.api.v1.Eventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63omptoir/api/v1/policy.proto\x12\x0f\x63omptoir.api.v1\x1a google/protobuf/descriptor.proto\"\xef\x02\n\x06Policy\x12+\n\x08\x61udience\x18\x01 \x01(\x0e\x32\x19.comptoir.api.v1.Audience\x12\x12\n\npermission\x18\x02 \x01(\t\x12.\n\nrate_class\x18\x03 \x01(\x0e\x32\x1a.comptoir.api.v1.RateClass\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x08\x12\x15\n\rcache_seconds\x18\x05 \x01(\x05\x12\x16\n\x0esuccess_status\x18\x06 \x01(\x05\x12\x0f\n\x07\x63\x61llers\x18\x07 \x03(\t\x12\x12\n\nidempotent\x18\x08 \x01(\x08\x12\x12\n\nmedia_type\x18\t \x01(\t\x12\r\n\x05\x66resh\x18\n \x01(\x08\x12\x13\n\x0bvenue_field\x18\x0b \x01(\t\x12\x18\n\x10venue_in_service\x18\x0c \x01(\x08\x12\x0b\n\x03own\x18\r \x01(\x08\x12\x12\n\ncache_tags\x18\x16 \x03(\t\x12\x14\n\x0c\x65\x64ge_seconds\x18\x17 \x01(\x05\"+\n\x05\x45vent\x12\x11\n\taggregate\x18\x01 \x01(\t\x12\x0f\n\x07webhook\x18\x02 \x01(\t*\x90\x01\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x12\n\x0e\x41UDIENCE_GUEST\x10\x02\x12\x13\n\x0f\x41UDIENCE_MEMBER\x10\x03\x12\x15\n\x11\x41UDIENCE_PLATFORM\x10\x04\x12\x15\n\x11\x41UDIENCE_INTERNAL\x10\x05*m\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x14\n\x10RATE_CLASS_WRITE\x10\x02\x12\x19\n\x15RATE_CLASS_CREDENTIAL\x10\x03:I\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x17.comptoir.api.v1.Policy:H\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x16.comptoir.api.v1.Eventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'comptoir.api.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIENCE']._serialized_start=457
-  _globals['_AUDIENCE']._serialized_end=601
-  _globals['_RATECLASS']._serialized_start=603
-  _globals['_RATECLASS']._serialized_end=712
+  _globals['_AUDIENCE']._serialized_start=499
+  _globals['_AUDIENCE']._serialized_end=643
+  _globals['_RATECLASS']._serialized_start=645
+  _globals['_RATECLASS']._serialized_end=754
   _globals['_POLICY']._serialized_start=84
-  _globals['_POLICY']._serialized_end=409
-  _globals['_EVENT']._serialized_start=411
-  _globals['_EVENT']._serialized_end=454
+  _globals['_POLICY']._serialized_end=451
+  _globals['_EVENT']._serialized_start=453
+  _globals['_EVENT']._serialized_end=496
 # @@protoc_insertion_point(module_scope)

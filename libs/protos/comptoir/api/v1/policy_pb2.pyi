@@ -106,6 +106,8 @@ class Policy(_message.Message):
     VENUE_FIELD_FIELD_NUMBER: _builtins.int
     VENUE_IN_SERVICE_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
+    CACHE_TAGS_FIELD_NUMBER: _builtins.int
+    EDGE_SECONDS_FIELD_NUMBER: _builtins.int
     audience: Global___Audience.ValueType
     """Who may call."""
     permission: _builtins.str
@@ -142,9 +144,19 @@ class Policy(_message.Message):
     vouched for them: for what reaches beyond that organization. "fresh" wants them, too. A "self" call with neither
     says and does nothing of other organizations in such a session.
     """
+    edge_seconds: _builtins.int
+    """How many seconds the edge may keep an answer that nothing touches, at most 60 and never past a whole minute; 0 means
+    not at all. Only for what a PUBLIC call reads with GET and answers alike to everybody who shows no credentials.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For INTERNAL calls: the services that may call, like "booking"."""
+
+    @_builtins.property
+    def cache_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What an answer to somebody unknown depends on: templates over the request's text fields, like "venue:{venue_id}" or
+        "day:{venue_id}:{date}". An event that touches one of these ends what the edge has kept.
+        """
 
     def __init__(
         self,
@@ -162,10 +174,12 @@ class Policy(_message.Message):
         venue_field: _builtins.str = ...,
         venue_in_service: _builtins.bool = ...,
         own: _builtins.bool = ...,
+        cache_tags: _abc.Iterable[_builtins.str] | None = ...,
+        edge_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "callers", b"callers", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "cache_seconds", b"cache_seconds", "cache_tags", b"cache_tags", "callers", b"callers", "edge_seconds", b"edge_seconds", "fresh", b"fresh", "idempotency_key", b"idempotency_key", "idempotent", b"idempotent", "media_type", b"media_type", "own", b"own", "permission", b"permission", "rate_class", b"rate_class", "success_status", b"success_status", "venue_field", b"venue_field", "venue_in_service", b"venue_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
