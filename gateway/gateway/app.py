@@ -25,8 +25,8 @@ from gateway.cache.venues import VenueNames, asking
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
+from gateway.live import asking as live_asking
 from gateway.live import store
-from gateway.live.asking import asking
 from gateway.live.streams import Streams
 from gateway.openapi import document
 from gateway.operator_acts import Act, OperatorActs, Record
@@ -64,7 +64,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         live_redis,
         callers=callers,
         revocations=revocations,
-        admission=asking(peers, signer, OperatorActs(_record_at(peers["auth"]))),
+        admission=live_asking.admission(peers, signer, OperatorActs(_record_at(peers["auth"]))),
         trusted_proxies=settings.http.trusted_proxies,
     )
     refreshing = [asyncio.create_task(each.keep_fresh()) for each in (keys, revocations)]
