@@ -23,7 +23,7 @@ from gateway.dated import CHANGES, Calendar, Chain, Dated, overview
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
 from gateway.forwarding import Endpoint
-from gateway.openapi import document
+from gateway.openapi import shipped
 from gateway.operator_acts import Act, OperatorActs, Record
 from gateway.quotas import DailyQuotas
 from gateway.revocations import Fetch as FetchRevocations
@@ -79,8 +79,7 @@ def _table(
     wrong_links = WrongLinks(settings.limits)
     acts = OperatorActs(_record_at(peers["auth"]))
     calendar = Calendar()
-    served = routes()
-    for route in served:
+    for route in routes():
         peer = peers[route.rpc.service]
         endpoint = Endpoint(
             route,
@@ -96,7 +95,7 @@ def _table(
         dated = Dated(endpoint, chain, calendar, pins=callers, limits=settings.limits, cached=cached)
         table.add(route.method, route.template, Target(route.template, dated.handle, dated.finish))
     app = hand_written.application(
-        document=orjson.dumps(document(served)),
+        document=shipped(),
         versions=orjson.dumps(overview(calendar, CHANGES)),
         keys=keys,
         auth=peers["auth"],

@@ -1,17 +1,20 @@
 """Routes → paths and operations, with security, parameters, bodies and every answer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from comptoir.api.v1 import policy_pb2
-from gateway import problems
 from gateway.forwarding import IDEMPOTENCY_KEY_PATTERN
 from gateway.openapi.comments import comment, summary
+from gateway.openapi.examples import Examples
+from gateway.openapi.refusals import HEADERS, PROBLEM, PROBLEMS, Reason, problem
 from gateway.openapi.rules import required
 from gateway.openapi.schemas import Schema, Schemas
+from gateway.openapi.webhooks import body, described, webhooks
 from gateway.routes import EVERYTHING, NO_CONTENT, Route
 from gateway.transcoding import Parameter
 from gateway.versions import expects, tagged
+from servicekit.api_versions import HEADER, NEWEST
 
 _ABOUT = """The HTTP face of Comptoir, the open-source booking platform.
 
@@ -21,58 +24,6 @@ Every error is an RFC 9457 problem whose `reason` is stable. What breaks this do
 and formats, gets 400. What keeps to it and yet could never be granted gets 422 with a reason of its own, and
 what the state of things does not allow gets 409."""
 
-_PROBLEM: Schema = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": "Names the kind of problem."},
-        "title": {"type": "string", "description": "The kind of problem in words."},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What to do about it."},
-        "reason": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]*$", "description": "Stable; for programs."},
-        "errors": {
-            "type": "array",
-            "description": "What is wrong with the request, place by place.",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901)."},
-                    "message": {"type": "string"},
-                },
-                "required": ["pointer", "message"],
-            },
-        },
-        "request_id": {"type": "string", "description": "For questions to support."},
-        "metadata": {
-            "type": "object",
-            "description": "What a program needs beside the reason, as the reason's own page says.",
-            "additionalProperties": {"type": "string"},
-        },
-    },
-    "required": ["type", "title", "status", "detail", "reason", "errors", "request_id"],
-}
-_PROBLEMS = {
-    "400": "The request cannot be read or breaks a rule of the contract.",
-    "401": "The access token is missing, expired or not ours.",
-    "403": "The caller's role does not allow this.",
-    "404": "There is nothing by this name, or it is somebody else's.",
-    "408": "The body did not arrive in time.",
-    "409": "The state of things does not allow this, or has changed meanwhile.",
-    "412": "This has changed since the version in If-Match.",
-    "413": "The body is too large.",
-    "415": "The body is not declared as JSON.",
-    "422": "The request keeps to this document, but a rule that no schema can say refuses it; see reason.",
-    "429": "Too many requests, or too many wrong guesses; see Retry-After.",
-    "500": "A defect on our side.",
-    "503": "A part is down for the moment; see Retry-After.",
-    "504": "A part did not answer in time.",
-    "default": "Any other refusal.",
-}
-_HEADERS = {
-    "401": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    "429": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
-    "503": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}},
-}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -87,11 +38,58 @@ _IF_MATCH = {
     " version by now (RFC 9110). It stands for `expected_version` in the body.",
     "schema": {"type": "string"},
 }
-_ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+_VERSION = {
+    "name": HEADER,
+    "in": "header",
+    "description": "The version of this API. This document is of the newest one, and `/versions` lists all."
+    " Without it an API key gets the version that it is pinned to, and everybody else the newest.",
+    "schema": {"type": "string", "enum": [NEWEST]},
+    "example": NEWEST,
+}
+_HEADERS: dict[str, Schema] = {
+    HEADER: {
+        "description": "The version of this answer.",
+        "schema": {"type": "string", "format": "date"},
+        "example": NEWEST,
+    },
+    "X-Request-Id": {
+        "description": "Names the request, for questions to support: what it came with, if well-formed.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of each limit (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string"},
+        "example": '"read";r=998;t=60',
+    },
+    "RateLimit-Policy": {
+        "description": "The limits that hold for the caller.",
+        "schema": {"type": "string"},
+        "example": '"read";q=1000;w=60',
+    },
+    "ETag": {
+        "description": "The version of what is shown, for If-Match.",
+        "schema": {"type": "string"},
+        "example": '"3"',
+    },
+}
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of a person who has logged in; an operator's for `/v1/platform`.",
+    },
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "cpt_live_… or cpt_test_…",
+        "description": "An API key of the organization; one with `cpt_test_` acts in its sandbox.",
+    },
+}
 
 
-def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The document. The same contract always gives the same document.
+def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dict[str, Any]:
+    """The document. The same contract always gives the same document; `catalogue` has the reasons to list.
 
     Raises:
         ContractUnsupported: the contract has something that cannot be shown truly.
@@ -101,11 +99,16 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     for route in routes:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schemas)
     services = {route.rpc.method.containing_service for route in routes}
+    named = schemas.named | {"Problem": PROBLEM}
+    examples = Examples(named)
+    for item in paths.values():
+        for operation in item.values():
+            _add_examples(operation, examples)
     return {
         "openapi": "3.1.1",
         "info": {
             "title": "Comptoir",
-            "version": "1.0.0",
+            "version": NEWEST,
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -113,13 +116,19 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [
             {"name": _tag(service.name), "description": comment(service.full_name)}
             for service in sorted(services, key=lambda service: service.full_name)
-        ],
+        ]
+        + [{"name": "Webhooks", "description": "What is posted to the endpoints that partners register."}],
         "paths": dict(sorted(paths.items())),
+        "webhooks": {
+            kind: described(kind, event, examples.answer(body(kind)) | {"type": kind})
+            for kind, event in webhooks().items()
+        },
         "components": {
-            "schemas": dict(sorted((schemas.named | {"Problem": _PROBLEM}).items())),
-            "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
-            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "IfMatch": _IF_MATCH},
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": dict(sorted(named.items())),
+            "responses": {f"Problem{status}": problem(status, catalogue) for status in PROBLEMS},
+            "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "IfMatch": _IF_MATCH, "Version": _VERSION},
+            "headers": _HEADERS,
+            "securitySchemes": _SECURITY,
         },
     }
 
@@ -131,7 +140,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         "tags": [_tag(route.rpc.method.containing_service.name)],
         "summary": summary(name),
         "description": " ".join([comment(name), *_access(route)]),
-        "security": [{"bearer": []}] if _needs_token(route) else [{}, {"bearer": []}],
+        "security": _security(route),
     }
     parameters = [_parameter(each, "path", schemas) for each in route.path_parameters()]
     parameters += [_parameter(each, "query", schemas) for each in route.query_parameters()]
@@ -139,14 +148,36 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if expects(route):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
-    if parameters:
-        operation["parameters"] = parameters
+    operation["parameters"] = [*parameters, {"$ref": "#/components/parameters/Version"}]
     if route.body:
         operation["requestBody"] = _body(route, schemas)
     operation["responses"] = {str(route.status): _success(route, schemas)} | {
         status: {"$ref": f"#/components/responses/Problem{status}"} for status in _refusals(route)
     }
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Who may call. An API key never does what is about a person, nor what wants fresh credentials."""
+    if not _needs_token(route):
+        return [{}, {"bearer": []}]
+    policy = route.policy
+    by_key = (
+        policy.audience == policy_pb2.AUDIENCE_MEMBER and not policy.fresh and policy.permission != "self"
+    )
+    return [{"bearer": []}, {"api_key": []}] if by_key else [{"bearer": []}]
+
+
+def _add_examples(operation: dict[str, Any], examples: Examples) -> None:
+    for each in operation["parameters"]:
+        if each.get("required"):
+            each["example"] = examples.parameter(each["schema"], each["name"])
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = examples.request(content["schema"])
+    success = next(iter(operation["responses"].values()))
+    for media_type, content in success.get("content", {}).items():
+        if media_type == "application/json":
+            content["example"] = examples.answer(content["schema"])
 
 
 def _access(route: Route) -> list[str]:
@@ -181,12 +212,12 @@ def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
 def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.raw:
         said, content = summary(route.rpc.method.full_name), {"schema": {"type": "string"}}
-        return {"description": said, "content": {route.policy.media_type: content}}
+        return {"description": said, "headers": HEADERS, "content": {route.policy.media_type: content}}
     described: dict[str, Any] = {"description": comment(route.rpc.method.output_type.full_name)}
     if route.status != NO_CONTENT:
         described["content"] = {"application/json": {"schema": schemas.answer(route.response)}}
-    if tagged(route):
-        described["headers"] = _ETAG
+    shown = HEADERS | ({"ETag": {"$ref": "#/components/headers/ETag"}} if tagged(route) else {})
+    described["headers"] = shown
     return described
 
 
@@ -202,13 +233,7 @@ def _refusals(route: Route) -> list[str]:
         found |= {"404", "408", "409", "413", "415", "422"}
     if expects(route):
         found.add("412")
-    return [status for status in _PROBLEMS if status in found]
-
-
-def _problem(status: str) -> dict[str, Any]:
-    content = {problems.MEDIA_TYPE.decode(): {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    described: dict[str, Any] = {"description": _PROBLEMS[status], "content": content}
-    return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+    return [status for status in PROBLEMS if status in found]
 
 
 def _tag(service: str) -> str:
