@@ -29,7 +29,7 @@ from gateway.limits.buckets import Buckets
 from gateway.live import asking as live_asking
 from gateway.live import store as live_store
 from gateway.live.streams import Streams
-from gateway.openapi import document
+from gateway.openapi import shipped
 from gateway.operator_acts import OperatorActs
 from gateway.page_tokens import PageTokens
 from gateway.quotas import DailyQuotas
@@ -162,8 +162,7 @@ def _table(
 ) -> Table[Target]:
     table: Table[Target] = Table()
     calendar = Calendar()
-    served = routes()
-    for route in served:
+    for route in routes():
         endpoint = Endpoint(route, peers[route.rpc.service], shared)
         chain = Chain(route.operation_id, CHANGES, VERSIONS)
         cached = route.policy.cache_seconds > 0
@@ -173,7 +172,7 @@ def _table(
         target = Target(route.template, dated.handle, compressible=compressible, finish=dated.finish)
         table.add(route.method, route.template, target)
     app = hand_written.application(
-        document=orjson.dumps(document(served)),
+        document=shipped(),
         versions=orjson.dumps(overview(calendar, CHANGES)),
         keys=keys,
         auth=peers["auth"],

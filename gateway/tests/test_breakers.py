@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -93,7 +94,9 @@ class AgainstAnOracle(RuleBasedStateMachine):
             assert sum(begun == self.changes for _, begun in self.under_way) == self.probing
 
 
-AgainstAnOracle.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=60)
+AgainstAnOracle.TestCase.settings = hypothesis_settings(
+    max_examples=200, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow]
+)
 test_against_an_oracle = AgainstAnOracle.TestCase
 
 

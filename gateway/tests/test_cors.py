@@ -78,6 +78,11 @@ async def test_what_is_not_the_origin_to_the_letter_is_given_no_leave(
         assert not leave(answer)
 
 
+def varies(answer: httpx.Response) -> set[str]:
+    """What a cache must keep answers apart by."""
+    return {each.strip() for each in answer.headers.get("vary", "").split(",")}
+
+
 async def test_an_origin_of_the_callers_organization_reads_answers_and_their_headers(
     client: httpx.AsyncClient, bearer: dict[str, str]
 ) -> None:
@@ -86,7 +91,7 @@ async def test_an_origin_of_the_callers_organization_reads_answers_and_their_hea
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     exposed = answer.headers["access-control-expose-headers"].split(", ")
     assert {"ETag", "RateLimit", "Retry-After", "X-Request-Id", "Link"} <= set(exposed)
-    assert answer.headers["vary"] == "Origin"
+    assert "Origin" in varies(answer)
 
 
 async def test_an_origin_of_another_organization_reads_nothing_of_the_callers(
@@ -95,7 +100,7 @@ async def test_an_origin_of_another_organization_reads_nothing_of_the_callers(
     answer = await client.get(BOOKING, headers=bearer | {"origin": OTHER_ORIGIN})
     assert answer.status_code == 200
     assert not leave(answer)
-    assert answer.headers["vary"] == "Origin"
+    assert "Origin" in varies(answer)
     theirs = access.bearer(org=str(OTHER))
     assert leave(await client.get(BOOKING, headers=theirs | {"origin": OTHER_ORIGIN}))
     assert not leave(await client.get(BOOKING, headers=theirs | {"origin": ORIGIN}))
@@ -124,14 +129,14 @@ async def test_caches_keep_an_answer_apart_for_each_origin_also_when_none_asked(
     """Else a shared cache would hand an answer without leave, or with somebody else's, to the next page."""
     answer = await client.get("/openapi.json")
     assert answer.headers["cache-control"].startswith("public")
-    assert answer.headers["vary"] == "Origin, Cookie"
+    assert varies(answer) >= {"Origin", "Cookie"}
     assert not leave(answer)
 
 
 async def test_without_an_origin_nothing_is_added(client: httpx.AsyncClient, bearer: dict[str, str]) -> None:
     answer = await client.get(BOOKING, headers=bearer)
     assert not leave(answer)
-    assert "vary" not in answer.headers
+    assert "Origin" not in varies(answer)
 
 
 async def test_a_plain_options_still_says_what_a_path_takes(client: httpx.AsyncClient) -> None:

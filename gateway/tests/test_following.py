@@ -121,7 +121,7 @@ async def test_events_of_all_services_are_heard_whole_and_in_order(kafka: KafkaS
         sent = await publish(kafka, *[booked() for _ in range(20)], key=ids.new())
         sent += await publish(kafka, payment_events.PaymentSucceeded(payment_id="pay_1"))
         await eventually(lambda: len(heard.of(sent)) >= 21, timeout=90)
-    assert heard.of(sent)[:20] == sent[:20]
+    assert [each for each in heard.of(sent) if each in sent[:20]] == sent[:20]
     first = next(each for each in heard.events if each.id == sent[0])
     assert (first.type, first.topic) == ("comptoir.booking.v1.BookingConfirmed", "comptoir.booking.v1")
     assert (first.organization, first.subject) == (ORGANIZATION, "bkg_1")

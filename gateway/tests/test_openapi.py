@@ -17,13 +17,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from comptoir.api.v1 import rules_pb2
 from comptoir.booking.v1 import booking_pb2
 from comptoir.payment.v1 import payment_pb2
-from gateway.openapi import document
+from gateway.openapi import Reason, document, shipped
 from gateway.openapi.rules import keywords, required, rules_of
 from gateway.routes import routes
 from gateway.transcoding import writer
 from gateway.transcoding.values import ContractUnsupported
+from servicekit import errors
 
-DOCUMENT = document(routes())
+CATALOGUE = [Reason(each.kind.http_status, each.reason, each.detail) for each in errors.catalogue()]
+DOCUMENT = document(routes(), CATALOGUE)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 _TYPED = " \t\n\r\x00\x1f\x7f\x85\x9f\xa0\u1680\u2000\u200a\u200b\u2028\u202f\u3000aé@.:/-"
 
@@ -46,7 +48,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 
 
 def test_the_document_is_the_same_every_time() -> None:
-    assert json.dumps(document(routes())) == json.dumps(DOCUMENT)
+    assert json.dumps(document(routes(), CATALOGUE)) == json.dumps(DOCUMENT)
 
 
 def test_every_route_is_documented_under_an_id_of_its_own() -> None:
@@ -67,7 +69,10 @@ def test_everything_has_a_description() -> None:
 
 def test_members_need_the_bearer_and_others_may_have_it() -> None:
     by_id = {each["operationId"]: each for _, _, each in operations()}
-    assert by_id["getBooking"]["security"] == [{"bearer": []}]
+    assert by_id["getBooking"]["security"] == [{"bearer": []}, {"api_key": []}]
+    for about_a_person_or_fresh in ("getMe", "createApiKey", "listOrganizationsOfPlatform"):
+        if about_a_person_or_fresh in by_id:
+            assert by_id[about_a_person_or_fresh]["security"] == [{"bearer": []}]
     assert "`bookings.read`" in by_id["getBooking"]["description"]
     assert by_id["searchAvailability"]["security"] == [{}, {"bearer": []}]
 
@@ -217,4 +222,6 @@ async def test_the_document_and_the_gateway_agree_on_a_body(
 async def test_the_document_is_served_as_it_is_made(client: httpx.AsyncClient) -> None:
     answer = await client.get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == json.loads(json.dumps(DOCUMENT))
+    assert answer.json() == json.loads(shipped())
+    assert answer.json().keys() == DOCUMENT.keys()
+    assert answer.json()["paths"] == json.loads(json.dumps(DOCUMENT["paths"]))

@@ -23,6 +23,7 @@ from servicekit import contract
 from servicekit.errors import Violation
 
 OFFSET_DATE_TIME = "comptoir.common.v1.OffsetDateTime"
+MASK = "google.protobuf.FieldMask"
 TIMESTAMP = "google.protobuf.Timestamp"
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=20)
 
@@ -48,8 +49,13 @@ def messages(descriptor: Descriptor) -> st.SearchStrategy[Message]:
             make, seconds=st.integers(-62135596800, 253402300799), nanos=st.integers(0, 999_999_999)
         )
     return st.fixed_dictionaries(
-        {}, optional={field.name: _values(field) for field in descriptor.fields}
+        {}, optional={field.name: _values(field) for field in descriptor.fields if not _is_mask(field)}
     ).map(lambda values: make(**values))
+
+
+def _is_mask(field: FieldDescriptor) -> bool:
+    """Whether the gateway fills it from what a PATCH says: it is never read, nor shown."""
+    return field.message_type is not None and field.message_type.full_name == MASK
 
 
 def _values(field: FieldDescriptor) -> st.SearchStrategy[Any]:

@@ -254,7 +254,7 @@ def test_settings_that_do_not_hold_end_the_process_with_their_name(
     settings: Settings, tmp_path: Path, change: dict[str, str], complaint: str
 ) -> None:
     log = tmp_path / "gateway.log"
-    assert start(environment(settings) | change, log).wait(20) == 1
+    assert start(environment(settings) | change, log).wait(90) == 1
     text = log.read_text(encoding="utf-8")
     assert complaint in text
     assert "Traceback" not in text

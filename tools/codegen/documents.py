@@ -80,6 +80,7 @@ DOCUMENTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "docs/events.md": render_events,
         "docs/errors.md": render_errors,
         "docs/openapi.json": openapi.render,
+        "gateway/gateway/openapi/openapi.json": openapi.render_shipped,
         "docs/permissions.md": permissions.render,
     }
 )
