@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import TypeAlias
+from collections.abc import MutableMapping, Sequence
+from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[str, int]
 Raw: TypeAlias = tuple[int, dict[str, str], bytes]
@@ -28,3 +29,28 @@ def reason(answer: Raw) -> tuple[int, str]:
     status, headers, body = answer
     assert headers["content-type"] == "application/problem+json"
     return status, json.loads(body)["reason"]
+
+
+async def asgi(
+    app: Any, method: str, path: bytes, *, query: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()
+) -> tuple[int, list[tuple[bytes, bytes]]]:
+    """Status and headers of the answer to a request with whatever bytes, which no client would send."""
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path.decode(),
+        "raw_path": path,
+        "query_string": query,
+        "headers": [*headers],
+        "client": ("192.0.2.7", 4711),
+    }
+    await app(scope, receive, send)
+    return sent[0]["status"], sent[0]["headers"]
