@@ -95,6 +95,17 @@ async def test_no_path_or_query_is_said_again_in_a_header_or_as_html(
 
 
 @pytest.mark.parametrize(
+    "path",
+    [b"/v1/./bookings", b"/v1/x/../bookings", b"/v1/x/%2e%2e/bookings", b"/v1//bookings", b"/v1/bookings/.."],
+)
+async def test_no_dots_lead_from_one_path_to_another(edge: Edge, backend: Backend, path: bytes) -> None:
+    status, headers = await asgi(edge, "GET", path)
+    assert status in {401, 404}
+    assert b"location" not in dict(headers)
+    assert backend.calls == 0
+
+
+@pytest.mark.parametrize(
     "location", ["https://app.example/in\r\nset-cookie: injected=1", "https://app.example/\n", "/\u2603"]
 )
 async def test_a_browser_is_sent_to_no_address_that_is_none(
