@@ -136,7 +136,7 @@ def _streams(
         callers=shared.callers,
         limiter=shared.limiter,
         revocations=revocations,
-        admission=live_asking.asking(peers, shared.signer, shared.acts),
+        admission=live_asking.admission(peers, shared.signer, shared.acts),
         trusted_proxies=settings.http.trusted_proxies,
     )
     _run_beside(streams.run(), stack)

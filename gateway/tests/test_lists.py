@@ -9,6 +9,8 @@ from gateway.openapi.comments import comment
 from gateway.routes import Route, routes
 
 WITHOUT_PAGES = {
+    "listOrigins": "twenty at most of an organization: TOO_MANY_ORIGINS",
+    "listWebDomains": "twenty at most of an organization: TOO_MANY_WEB_DOMAINS",
     "listConnections": "ten at most in an organization: MOST_CONNECTIONS",
     "getOrganization": "its limits: as many as a plan has",
     "exportAuditEntries": "goes on by the numbers of the log, which anybody can count: after",

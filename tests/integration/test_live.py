@@ -66,7 +66,11 @@ async def test_what_happens_at_a_venue_is_heard_at_once_and_by_nobody_else(
     begun = {(each := await hear(socket))["topic"]: each for _ in range(2)}
     assert {each["control"] for each in begun.values()} == {"subscribed"}
     query = {"topics": room}
-    async with http.stream("GET", "/v1/stream", params=query, headers=owner.api.headers) as answer:
+    async with (
+        # A client of its own: the fixture's reads every answer to its end.
+        httpx.AsyncClient(base_url=platform.gateway_url, timeout=_SECONDS) as listening,
+        listening.stream("GET", "/v1/stream", params=query, headers=owner.api.headers) as answer,
+    ):
         assert answer.status_code == httpx.codes.OK
         async with aclosing(messages(answer)) as events:
             assert (await anext(events))["control"] == "subscribed"

@@ -81,7 +81,7 @@ class Dated:
         headers = self._calendar.headers(self._version(request))
         if self._cached:
             headers = (*headers, _VARY)
-        return Answer(answer.status, answer.headers + headers, answer.body)
+        return replace(answer, headers=answer.headers + headers)
 
     def _version(self, request: Request) -> str:
         """The version that was answered; the newest where it was refused."""

@@ -14,7 +14,7 @@ from servicekit.rpc.client import Peer
 _LISTEN = "listenToTopic"
 
 
-def asking(peers: Mapping[str, Peer], signer: Signer, acts: OperatorActs) -> Admission:
+def admission(peers: Mapping[str, Peer], signer: Signer, acts: OperatorActs) -> Admission:
     """An admission that asks the services."""
 
     async def ask(path: str, wish: Message, caller: Caller) -> None:
