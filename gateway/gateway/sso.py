@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from urllib.parse import quote
 
 import fastapi
 from fastapi import FastAPI
@@ -16,6 +17,8 @@ COOKIE = "__Host-comptoir-sso"
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _TEN_MINUTES = 600
+_OF_ADDRESSES = ":/?#[]@!$&'()*+,;=%~"
+"""What may stand in an address besides letters and digits (RFC 3986 §2.2)."""
 
 
 def add_sso(app: FastAPI, auth: Peer, limits: LimitSettings) -> None:
@@ -61,6 +64,10 @@ def _cookie(request: fastapi.Request) -> str:
 
 
 def _redirect(location: str) -> Response:
-    """To what auth says; whatever stands in our address is told to nobody."""
-    headers = {"location": location, "referrer-policy": "no-referrer", "cache-control": "no-store"}
+    """To what auth says, as one header; whatever stands in our address is told to nobody."""
+    headers = {
+        "location": quote(location, safe=_OF_ADDRESSES),
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-store",
+    }
     return Response(status_code=302, headers=headers)

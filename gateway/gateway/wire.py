@@ -70,11 +70,16 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header more. Raising here makes the parser give up, and `send_400_response` answer."""
+        """One header more, or a trailer: counted, and never taken for a header (RFC 9110 §6.5.1).
+
+        Proxies overwrite headers that say who calls from where, and may pass trailers on as they are.
+        Raising here makes the parser give up, and `send_400_response` answer.
+        """
         self._named += len(name) + len(value)
         if self._named > self.limits.header_bytes:
             raise HeadersTooLarge
-        super().on_header(name, value)
+        if self._reading_headers:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The headers are there. A request must name its host, once (RFC 9112 §3.2)."""

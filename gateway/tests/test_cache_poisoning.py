@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.settings import Settings
+from servicekit.api_versions import VERSIONS
 from testkit.keys import Keys
 
 from .kept_answers import VENUE, Scene, notes, scene, status
@@ -43,6 +44,15 @@ async def kept(settings: Settings, keys: Keys, redis_url: str) -> AsyncIterator[
         {"Cache-Control": "no-store"},
         {"X-Request-Id": "evil-request-id"},
         {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+        {"Accept": "text/evil"},
+        {"Comptoir-Session": "cookie"},
+        {"Comptoir-Identity": "evil"},
+        {"Content-Type": "text/evil"},
+        {"If-Match": '"evil"'},
+        {"If-None-Match": '"evil"'},
+        {"Idempotency-Key": "evil"},
+        {"X-Forwarded-Prefix": "/evil"},
+        {"Comptoir-Version": VERSIONS[-1]},
     ],
     ids=lambda header: next(iter(header)),
 )
@@ -97,10 +107,79 @@ async def test_other_spellings_of_a_request_are_that_request(kept: Scene, other:
     assert (status(second), second.content) == ("comptoir; hit", first.content)
 
 
+@pytest.mark.parametrize("header", [{"If-None-Match": "*"}, {"Comptoir-Version": VERSIONS[0]}], ids=str)
+async def test_who_asks_for_less_or_for_before_leaves_the_whole_answer_of_today(
+    kept: Scene, header: dict[str, str]
+) -> None:
+    """What is kept is what the service said: an empty 304 and an old version are made of it."""
+    odd = await kept.client.get(PLAIN, headers=header)
+    clean = await kept.client.get(PLAIN)
+    assert odd.status_code in {200, 304}
+    assert (clean.status_code, status(clean)) == (200, "comptoir; hit")
+    assert notes(clean)[1] == "answer 1"
+    assert clean.headers["comptoir-version"] == VERSIONS[-1]
+
+
+@pytest.mark.parametrize("credentials", ["Bearer evil", "Basic ZXZpbDpldmls", "evil", "Bearer cpt_live_evil"])
+async def test_no_refusal_of_credentials_is_given_to_others(kept: Scene, credentials: str) -> None:
+    refused = await kept.client.get(PLAIN, headers={"authorization": credentials})
+    assert refused.status_code == 401
+    assert [name async for name in kept.redis.scan_iter("edge:answer:*")] == []
+    assert (await kept.client.get(PLAIN)).status_code == 200
+
+
+async def test_a_body_beside_the_query_says_nothing(kept: Scene) -> None:
+    """A "fat GET": whatever it holds, the answer is the one to the query, for everybody."""
+    for content in (b'{"party_size":9}', b"party_size=9&date=2027-11-01", b"\x00" * 100):
+        fat = await kept.client.request("GET", PLAIN, content=content, headers={"x-http-method": "PUT"})
+        assert notes(fat)[0].endswith("party_size=2")
+    assert kept.booking.asked == [notes(await kept.client.get(PLAIN))[0]]
+
+
+async def test_head_keeps_what_get_wants(kept: Scene) -> None:
+    assert (await kept.client.head(PLAIN)).content == b""
+    answer = await kept.client.get(PLAIN)
+    assert (status(answer), notes(answer)[1]) == ("comptoir; hit", "answer 1")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE", "BAN"])
+async def test_no_other_method_reads_keeps_or_purges(kept: Scene, method: str) -> None:
+    await kept.client.get(PLAIN)
+    other = await kept.client.request(method, PLAIN, json={})
+    assert other.status_code in {204, 404, 405}
+    assert (status(await kept.client.get(PLAIN)), len(kept.booking.asked)) == ("comptoir; hit", 1)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{BASE}/",
+        f"/{BASE}",
+        f"/v1%2Fvenues/{VENUE}/availability",
+        f"/v1/venues/{VENUE}%2Favailability",
+        f"/v1/venues/{VENUE}/availability;evil",
+        f"/v1/venues/{VENUE};evil/availability",
+        f"/v1/venues/{VENUE}%00/availability",
+        f"/v1/venues/{VENUE}%0a/availability",
+        f"/v1/venues/{VENUE}.css/availability",
+        f"/v1/venues/{VENUE}/availability.css",
+        f"/V1/venues/{VENUE}/availability",
+        f"/v1/venues/{VENUE.upper()}/availability",
+    ],
+)
+async def test_another_path_is_another_thing(kept: Scene, path: str) -> None:
+    """No path is read in two ways: what is answered to an odd one, or kept for it, nobody else gets."""
+    request = httpx.Request("GET", f"http://gateway{PLAIN}")
+    request.url = request.url.copy_with(raw_path=f"{path}?date=2027-10-31&party_size=2".encode())
+    assert (await kept.client.send(request)).status_code in {200, 400, 404}
+    assert f"venue_id={VENUE} date=2027-10-31 party_size=2" not in kept.booking.asked
+    assert status(await kept.client.get(PLAIN)) == "comptoir; fwd=miss; stored"
+
+
 async def test_a_day_that_is_said_in_another_way_is_not_kept(kept: Scene) -> None:
-    """Its tag would be one that no event names. That the service refuses such days is not relied on."""
+    """Its tag would be one that no event names."""
     answer = await kept.client.get(f"{BASE}?date=20271031&party_size=2")
-    assert (answer.status_code, status(answer)) == (200, "comptoir; fwd=bypass")
+    assert answer.status_code == 400
     assert not [name async for name in kept.redis.scan_iter("edge:answer:*")]
 
 

@@ -19,7 +19,7 @@ from gateway.settings import Settings
 from servicekit.contract import CONTEXTS
 from testkit.waiting import eventually
 
-Address = tuple[str, int]
+from .raw_http import Address, exchange, reason
 
 
 @pytest.fixture
@@ -30,26 +30,6 @@ async def address(settings: Settings, backend: Any) -> AsyncIterator[Address]:
     )
     async with listen(settings.model_copy(update={"limits": limits}), asyncio.Event()) as server:
         yield server.servers[0].sockets[0].getsockname()[:2]
-
-
-async def exchange(address: Address, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Sends the parts and reads until the server closes."""
-    reader, writer = await asyncio.open_connection(*address)
-    for part in parts:
-        writer.write(part)
-        await writer.drain()
-    raw = await asyncio.wait_for(reader.read(), 30)
-    writer.close()
-    head, _, body = raw.partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-    return int(lines[0].split(" ")[1]) if lines[0] else 0, headers, body
-
-
-def reason(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
-    status, headers, body = answer
-    assert headers["content-type"] == "application/problem+json"
-    return status, json.loads(body)["reason"]
 
 
 POST = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"

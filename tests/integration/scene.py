@@ -68,7 +68,7 @@ class Scene:
     def metric(self, program: str, name: str, **labels: str) -> float:
         """A counter, summed over the program's running processes since they were started."""
         running = [process for process in self.processes(program) if process.running]
-        return sum(_read(process.admin_url, name, labels) for process in running)
+        return sum(metric_of(process, name, **labels) for process in running)
 
 
 @contextmanager
@@ -91,8 +91,9 @@ def start_all(processes: Sequence[ServiceProcess]) -> None:
         process.wait_ready()
 
 
-def _read(admin_url: str, name: str, labels: dict[str, str]) -> float:
-    text = httpx.get(f"{admin_url}/metrics", timeout=10).raise_for_status().text
+def metric_of(process: ServiceProcess, name: str, **labels: str) -> float:
+    """A number that one process tells about itself."""
+    text = httpx.get(f"{process.admin_url}/metrics", timeout=10).raise_for_status().text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
