@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 DEVSTACK := $(RUN) -m devstack
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help environment up down reset status logs demo test test-kafka test-chromium check bench lock generate fmt
+.PHONY: help environment up down reset status logs demo test test-kafka test-chromium check bench lock generate clients fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: environment ## Print requests per second and CPU per request
 
 generate: environment ## Write generated code and documents again
 	@$(RUN) -m tools.codegen
+
+clients: environment ## Build the Python and the TypeScript client into dist/clients
+	@$(RUN) -m tools.clients
 
 fmt: environment ## Format the code
 	@$(RUN) -m ruff format .

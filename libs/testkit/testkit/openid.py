@@ -1,20 +1,18 @@
 """A real OpenID provider as a process of its own: npm oidc-provider, on loopback, for tests alone."""
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from testkit import npm
+
 SOURCE = Path(__file__).parent / "openid_provider"
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
-_FETCH_SECONDS = 100
 _START_SECONDS = 60
 
 
@@ -24,24 +22,8 @@ def client_id(algorithm: str = "RS256") -> str:
 
 
 def install() -> Path:
-    """The provider's packages as the lock file says, fetched once by npm and kept outside of it."""
-    lock = (SOURCE / "package-lock.json").read_bytes()
-    folder = Path(__file__).parents[3] / ".comptoir" / "openid-provider"
-    kept = folder / hashlib.sha256(lock).hexdigest()[:16]
-    if not kept.exists():
-        npm = _program("npm")
-        folder.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=folder))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, making)
-        fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(  # noqa: S603  # npm, which is on the PATH
-            fetch, cwd=making, check=True, capture_output=True, timeout=_FETCH_SECONDS
-        )
-        try:
-            making.rename(kept)
-        except OSError:
-            shutil.rmtree(making)  # another process of the suite was faster
+    """The provider's packages as the lock file says, and its program."""
+    kept = npm.fetched(SOURCE, "openid-provider")
     shutil.copy(SOURCE / "provider.mjs", kept)
     return kept
 
@@ -70,7 +52,7 @@ async def running_provider(
         for algorithm in ALGORITHMS
     ]
     running = await asyncio.create_subprocess_exec(
-        _program("node"),
+        npm.program("node"),
         folder / "provider.mjs",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -83,11 +65,3 @@ async def running_provider(
     finally:
         running.kill()
         await running.wait()
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        message = f"tests of log-in need node 20 or later and npm, but there is no {name}: see CONTRIBUTING"
-        raise FileNotFoundError(message)
-    return found
