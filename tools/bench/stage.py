@@ -187,6 +187,7 @@ class Stage:
     def _gateway(self, name: str, booking: str, *, traced: bool) -> RoleProcess:
         environment = _with_telemetry(self._environment("gateway"), "GATEWAY", traced=traced)
         environment["GATEWAY_PEERS__BOOKING"] = booking
+        environment["GATEWAY_CACHE__ENABLED"] = "false"  # what is kept would be no call
         return self._run(
             RoleProcess(name, "gateway", "serve", environment=environment, log_file=self._log(name))
         )
