@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 from google.protobuf.message import Message
@@ -30,7 +31,8 @@ from servicekit.settings import RedisSettings
 from testkit.edge import Edge
 from testkit.keys import Keys
 
-VENUE = ids.show("ven", ids.new())
+VENUE = ids.show("ven", UUID("01a20000-0000-7000-8000-000000000001"))
+"""The same in every process: tests are named after it."""
 OTHER = ids.show("ven", ids.new())
 SLUGS = {"chez-paulette": VENUE, "elsewhere": OTHER}
 
