@@ -9,6 +9,7 @@ from devstack.demo import guest as guests
 from devstack.demo.api import Api, Sink
 from devstack.demo.guest import Guest
 from devstack.demo.owner import Owner, Venue
+from servicekit.api_versions import NEWEST
 from testkit.authenticator import Authenticator
 
 _DAY = "2030-01-01"
@@ -64,6 +65,7 @@ VALID: dict[str, dict[str, Any]] = {
     "ListStrandedBookings": _DAYS,
     "ListWaitlist": {"date": _DAY},
     "MoveBooking": {"start": f"{_DAY}T20:00:00+01:00"},
+    "RaiseApiKeyVersion": {"version": NEWEST},
     "RenamePasskey": {"name": "Stolen"},
     "UpdateClosure": _CLOSED,
     "UpdateCombination": _TWO,

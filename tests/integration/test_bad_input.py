@@ -128,12 +128,10 @@ async def test_a_password_that_everybody_tries(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_page_token_that_is_not_ours(http: httpx.AsyncClient, owner: Owner) -> None:
-    for token, status, reason in (
-        ("bm90LW91cnM", 422, "INVALID_PAGE_TOKEN"),
-        ("%20", 400, "INVALID_REQUEST"),
-    ):
+    """One refusal, whatever is wrong with it."""
+    for token in ("bm90LW91cnM", "%20"):
         answer = await http.get(f"/v1/venues?page_token={token}", headers=owner.api.headers)
-        _assert_problem(answer, status, reason)
+        _assert_problem(answer, 422, "INVALID_PAGE_TOKEN")
 
 
 async def test_a_partner_cannot_subscribe_to_what_is_never_told(

@@ -28,7 +28,7 @@ HOSTILE = {
     "path": f"../../{MARK}",
     "key": f"{MARK}:*",
     "nul": f"{MARK}\x00",
-    "direction": f"\u202e{MARK}\u2028\u2029",
+    "direction": f"\u202e{MARK}\u2028\u2029x",
     "long": MARK * 400,
 }
 NAMELESS = {"log", "header", "nul", "long"}
@@ -54,6 +54,7 @@ def assert_clean(answer: httpx.Response, *, shown: bool = False) -> None:
     assert "set-cookie" not in answer.headers
     if not shown:
         assert MARK not in answer.text
+    if not answer.is_success:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
@@ -130,8 +131,7 @@ async def test_what_a_query_path_or_header_holds_is_refused_or_means_nothing(
     if hostile.isprintable() and hostile.isascii():
         for name in ("comptoir-version", "if-match", "traceparent", "user-agent", "last-event-id", "origin"):
             answer = await http.get("/v1/venues", headers=mine | {name: hostile})
-            assert_clean(answer, shown=True)
-            assert MARK not in answer.text
+            assert_clean(answer)
         for key in (hostile, f'"{hostile}"'):
             given = mine | {"idempotency-key": key}
             answer = await http.post(f"/v1/venues/{venue}/areas", json={"name": ""}, headers=given)

@@ -15,6 +15,7 @@ from devstack.demo.owner import Owner, Venue
 from devstack.platform import Platform
 
 from .conftest import new_owner, new_restaurant
+from .operating import Operator, new_operator
 
 EXAMPLES = "5"  # for each operation, besides the several hundred that the coverage phase always has
 _SETTINGS = """
@@ -63,6 +64,23 @@ include-path = "/v1/me/sessions/{session_id}"
 # And this, once it learns the session's id from the list of them.
 enabled = false
 """
+_OPERATOR = """
+[auth.wfc]
+path = "people.json"
+
+[warnings]
+fail-on = ["missing_auth"]
+
+[[operations]]
+include-path-regex = "^/v1/(?!platform/)"
+# Operators' own calls alone: their token opens no others.
+enabled = false
+
+[[operations]]
+include-path-regex = "^/v1/platform/(auth/logout|me/sessions/.*|operators/.*)$"
+# They would end the session that all other requests use: its own log-out, or that of its operator.
+enabled = false
+"""
 
 
 @pytest.mark.timeout(1200)
@@ -83,6 +101,16 @@ def test_the_gateway_keeps_its_document_for_members(
     there_is = _what_there_is(api, new_restaurant(owner)) | {"path.organization_id": [owner.organization_id]}
     settings = _SETTINGS + _TWO_TENANTS + _known_values(there_is)
     _run_every_check(platform, tmp_path, settings=settings)
+
+
+@pytest.mark.timeout(600)
+def test_the_gateway_keeps_its_document_for_operators(
+    platform: Platform, api: Api, sink: Sink, tmp_path: Path
+) -> None:
+    operator, owner = new_operator(platform, api), new_owner(api, sink)
+    _write_people(tmp_path / "people.json", {"operator": operator})
+    there_is = {"path.organization_id": [owner.organization_id]}
+    _run_every_check(platform, tmp_path, settings=_SETTINGS + _OPERATOR + _known_values(there_is))
 
 
 def _run_every_check(platform: Platform, folder: Path, *, settings: str) -> None:
@@ -111,14 +139,14 @@ def _run_every_check(platform: Platform, folder: Path, *, settings: str) -> None
     assert done.returncode == 0
 
 
-def _write_people(file: Path, people: Mapping[str, Owner]) -> None:
+def _write_people(file: Path, people: Mapping[str, Owner | Operator]) -> None:
     """Who calls, as Web Fuzzing Commons writes it down."""
     auth = [
         {
             "name": name,
-            "fixedHeaders": [{"name": "Authorization", "value": owner.api.headers["authorization"]}],
+            "fixedHeaders": [{"name": "Authorization", "value": who.api.headers["authorization"]}],
         }
-        for name, owner in people.items()
+        for name, who in people.items()
     ]
     file.write_text(json.dumps({"auth": auth}), encoding="utf-8")
 
