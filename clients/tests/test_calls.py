@@ -11,8 +11,8 @@ from .conftest import Driver, Reply, Scripted, Wish
 
 BOOK = Wish("createBooking", {"body": {"venue_id": "ven_1", "offering_id": "off_1", "party_size": 2}})
 READ = Wish("getBooking", {"booking_id": "bkg_1"})
-# A POST that honours no Idempotency-Key.
-UNKEYED = Wish("createOrigin", {"organization_id": "org_1", "body": {"origin": "https://a.example"}})
+# A POST that only reads, and so honours no Idempotency-Key.
+UNKEYED = Wish("findSso", {"body": {"email": "a@a.example"}})
 LONG_FOR_A_CLIENT = 6
 
 
@@ -105,7 +105,7 @@ def test_it_is_repeated_once_and_no_more(drive: Driver, scripted: Scripted, stat
 
 
 @pytest.mark.parametrize("first", [Reply(None), Reply(502), Reply(503), Reply(504)])
-def test_a_change_without_a_key_is_not_repeated_when_it_may_have_been_done(
+def test_a_post_without_a_key_is_not_repeated_when_it_may_have_been_done(
     drive: Driver, scripted: Scripted, first: Reply
 ) -> None:
     scripted.replies = [first]

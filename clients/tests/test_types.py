@@ -1,5 +1,6 @@
 """Both clients hold under the strictest type checkers, as do programs that use them; wrong ones do not."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ WRONG_IN_PYTHON = {
     "a wrong type": 'api.search_availability("v", date="2027-01-01", party_size="2")',
     "a parameter is missing": 'api.search_availability("v", party_size=2)',
     "an answer has no such field": 'api.create_area("v", {"name": "A"})["size"]',
-    "a key that is not honoured": 'api.create_origin("o", {"origin": "x"}, idempotency_key="k")',
+    "a key that is not honoured": 'api.find_sso({"email": "a@a.example"}, idempotency_key="k")',
 }
 WRONG_IN_TYPESCRIPT = {
     "no such operation": "await api.bookEverything();",
@@ -40,16 +41,8 @@ WRONG_IN_TYPESCRIPT = {
 
 def mypy(*targets: Path, built: Path, scratch: Path) -> list[str]:
     """What mypy finds, at its strictest, as a user of the package would run it."""
-    command = [
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file",
-        "",
-        "--cache-dir",
-        str(scratch / "mypy"),
-        "--no-error-summary",
-    ]
+    cache = built / "mypy"  # of all these tests, which share what they import
+    command = ["-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(cache), "--no-error-summary"]
     done = subprocess.run(
         [sys.executable, *command, *map(str, targets)],
         cwd=scratch,
@@ -101,6 +94,22 @@ def test_tsc_refuses_wrong_programs(typescript_package: Path, tmp_path: Path) ->
     complaints = [line for line in str(refused.value).splitlines() if ": error " in line]
     found = {int(line.partition("(")[2].partition(",")[0]) for line in complaints}
     assert found == set(range(first, first + len(WRONG_IN_TYPESCRIPT)))
+
+
+def fenced(path: Path, language: str) -> str:
+    """The program that a README shows."""
+    (program,) = re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    return str(program)
+
+
+@pytest.mark.timeout(300)
+def test_what_the_readmes_show_is_typed_too(built: Path, typescript_package: Path, tmp_path: Path) -> None:
+    shown = tmp_path / "shown.py"
+    shown.write_text(fenced(WRITTEN / "python" / "README.md", "python"), encoding="utf-8")
+    assert mypy(shown, built=built, scratch=tmp_path) == []
+    shown = tmp_path / "shown.ts"
+    shown.write_text(fenced(WRITTEN / "typescript" / "README.md", "ts"), encoding="utf-8")
+    assert typescript.compile_program(shown, typescript_package, tmp_path / "program").exists()
 
 
 def test_nothing_generated_is_committed() -> None:
