@@ -44,6 +44,7 @@ HELD = (
     "InvitationService/ResendInvitation",
     "InvitationService/RevokeInvitation",
     "ApiKeyService/RevokeApiKey",
+    "ApiKeyService/RaiseApiKeyVersion",
     "RoleService/CreateRole",
     "RoleService/DeleteRole",
     "OrganizationService/CreateOrganization",
@@ -117,6 +118,7 @@ _VALUES: Mapping[str, Any] = MappingProxyType(
 _OF_RPC: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "OperatorService/AddOperator": {"role": "support"},
+        "ApiKeyService/RaiseApiKeyVersion": {"version": "2026-11-01"},
         "OperatorSessionService/ChangeOperatorPassword": {"old_password": WORDS},
         "PrivacyService/CreatePrivacyRequest": {"name": "", "phone": ""},
     }
