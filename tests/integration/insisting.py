@@ -7,6 +7,7 @@ import httpx
 from testkit import eventually
 
 _LATER = {408, 429, 503}
+_UNDER_WAY = {"BUSY", "IDEMPOTENCY_KEY_IN_FLIGHT"}
 _PATIENCE = 90.0
 
 
@@ -27,7 +28,7 @@ async def insist(
         except unheard:
             return None
         assert answer.status_code < 500 or answer.status_code in _LATER, answer.text
-        later = answer.status_code in _LATER or (answer.is_error and answer.json().get("reason") == "BUSY")
+        later = answer.status_code in _LATER or (answer.is_error and answer.json().get("reason") in _UNDER_WAY)
         return None if later else answer
 
     answer = await eventually(attempt, timeout=_PATIENCE)

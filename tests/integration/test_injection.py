@@ -55,7 +55,7 @@ def assert_clean(answer: httpx.Response, *, shown: bool = False) -> None:
     if not shown:
         assert MARK not in answer.text
     if not answer.is_success:
-        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["content-type"] == "application/problem+json", (answer.request.url, answer.text)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -16,6 +16,7 @@ from devstack.platform import Platform
 
 from .arena import open_arena
 from .conftest import new_owner
+from .insisting import insist
 
 _SECONDS = 60.0
 
@@ -43,7 +44,7 @@ async def hear_of(socket: ClientConnection, topic: str, kind: str) -> dict[str, 
 
 
 async def open_stream(http: httpx.AsyncClient, platform: Platform, owner: Owner) -> ClientConnection:
-    answer = await http.post("/v1/stream/tickets", headers=owner.api.headers)
+    answer = await insist(lambda: http.post("/v1/stream/tickets", headers=owner.api.headers))
     assert answer.status_code == httpx.codes.CREATED, answer.text
     address = platform.gateway_url.replace("http", "ws", 1)
     return await connect(f"{address}/v1/stream?ticket={answer.json()['ticket']}")
