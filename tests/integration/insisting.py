@@ -28,7 +28,8 @@ async def insist(
         except unheard:
             return None
         assert answer.status_code < 500 or answer.status_code in _LATER, answer.text
-        later = answer.status_code in _LATER or (answer.is_error and answer.json().get("reason") in _UNDER_WAY)
+        later = answer.status_code in _LATER
+        later |= answer.is_error and answer.json().get("reason") in _UNDER_WAY
         return None if later else answer
 
     answer = await eventually(attempt, timeout=_PATIENCE)
