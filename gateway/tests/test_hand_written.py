@@ -150,3 +150,10 @@ async def test_a_stripe_event_may_be_larger_than_other_bodies_but_not_endless(
     answer = await client.post("/hooks/stripe", content=b" " * (1024 * 1024 + 1), headers=headers)
     assert (answer.status_code, answer.json()["reason"]) == (413, "PAYLOAD_TOO_LARGE")
     assert backend.calls == 1
+
+
+@pytest.mark.parametrize("path", ["/manage/..%2Fsecret", "/v1/auth/sso/a%2Fb/start?challenge=c&return_to=r"])
+async def test_an_escaped_slash_is_a_problem_like_any_other_address(
+    client: httpx.AsyncClient, problem: Any, path: str
+) -> None:
+    problem(await client.get(path), 404, "NOT_FOUND")
