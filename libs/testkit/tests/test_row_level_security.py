@@ -14,8 +14,8 @@ from servicekit.contract import CONTEXTS
 from testkit.databases import ServiceDatabases
 
 MINE, THEIRS = UUID(int=1 << 64), UUID(int=2 << 64)
-OPEN = {"alembic_version", "relay_confirmations", "consumer_positions"}
-"""They hold nothing of anybody: how far migrations, relay and consumers have come."""
+OPEN = {"alembic_version", "answers", "relay_confirmations", "consumer_positions"}
+"""They show nothing of anybody: sealed answers, and how far migrations, relay and consumers have come."""
 ACROSS = {
     "organizations_sandbox_of",
     "api_keys_act_in",

@@ -53,7 +53,7 @@ async def test_row_level_security_is_forced_on_every_table_of_ours(app: App) -> 
     query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
     async with app.db.driver() as connection:
         forced = {row["relname"] for row in await connection.fetch(query)}
-    assert set(METADATA.tables) - forced == {"relay_confirmations", "consumer_positions"}
+    assert set(METADATA.tables) - forced == {"answers", "relay_confirmations", "consumer_positions"}
 
 
 @pytest.mark.parametrize("table", PLATFORM_ONLY)

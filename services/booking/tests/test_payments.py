@@ -279,7 +279,12 @@ async def test_a_hold_that_was_cancelled_has_its_deposit_closed_all_the_same(
 
 
 def test_nothing_else_is_consumed() -> None:
-    of_auth = {auth_events.ErasureRequested, auth_events.ExportRequested, auth_events.RetentionChanged}
+    of_auth = {
+        auth_events.ErasureRequested,
+        auth_events.ExportRequested,
+        auth_events.OrganizationThemeUpdated,
+        auth_events.RetentionChanged,
+    }
     assert set(HANDLERS) == {payment_events.PaymentSucceeded, events_pb2.BookingConfirmed} | of_auth
 
 

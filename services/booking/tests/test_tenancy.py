@@ -15,6 +15,8 @@ from sqlalchemy.exc import ProgrammingError
 from booking.app import App
 from booking.domain.bookings import Actor, ActorKind
 from booking.domain.closures import Closure
+from booking.domain.themes import Theme
+from booking.store import themes as theme_store
 from booking.tables import METADATA, TENANT_TABLES
 from booking.usecases import blocks, closures, hours, pacing
 from booking.usecases.blocks import Blocking
@@ -42,7 +44,7 @@ async def test_row_level_security_is_forced_on_every_table_of_ours(app: App) -> 
     query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
     async with app.db.driver() as connection:
         forced = {row["relname"] for row in await connection.fetch(query)}
-    assert set(METADATA.tables) - forced == {"relay_confirmations", "consumer_positions"}
+    assert set(METADATA.tables) - forced == {"answers", "relay_confirmations", "consumer_positions"}
     assert set(TENANT_TABLES) <= forced
 
 
@@ -85,7 +87,7 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
                 reason="",
                 note="",
             )
-        if table.startswith(("waitlist_", "series")):
+        if table.startswith(("waitlist_", "series", "themes")):
             await wait_or_repeat(table, house)
     for house in houses:
         async with app.db.begin(house.organization) as tx:
@@ -96,8 +98,12 @@ async def test_a_tenant_sees_its_own_rows_only_and_nobody_sees_any_without_a_ten
 
 
 async def wait_or_repeat(table: str, house: House) -> None:
-    """Somebody waits and is offered something; or comes every week, but for one."""
-    if table.startswith("waitlist_"):
+    """Somebody waits and is offered something; or comes every week, but for one; or the house has a look."""
+    if table == "themes":
+        theme = Theme("House", "", "#ffffff", "#000000", "#000000")
+        async with house.app.db.begin(house.organization) as tx:
+            await theme_store.note_theme(tx, 1, theme)
+    elif table.startswith("waitlist_"):
         await wait_and_be_offered(house)
     else:
         await house.book(5, house.start(days=14))
