@@ -29,6 +29,7 @@ from comptoir.booking.v1 import events_pb2
 from servicekit import ids
 from servicekit.errors import VersionMismatch
 from testkit import outbox, timers
+from testkit.paging import WHOLE
 
 from .conftest import House
 
@@ -216,7 +217,7 @@ async def test_the_history_tells_what_changed_and_why(house: House) -> None:
     why = Reason("illness", "Called at noon")
     cancelled = await changes.cancel_booking(*where, by=CancelledBy.GUEST, actor=STAFF, reason=why)
     assert cancelled.ending == why
-    booked, moved, ended = (await bookings.list_history(*where))[1]
+    booked, moved, ended = (await bookings.list_history(*where, WHOLE))[1]
     assert (booked.version, dict(booked.differences)) == (1, {})
     assert moved.differences["party_size"] == [2, 4]
     assert moved.differences["start"][1] == cancelled.start.isoformat()

@@ -22,6 +22,7 @@ from servicekit.errors import VersionMismatch
 from servicekit.money import Money
 from testkit import outbox
 from testkit.callers import anonymous, member
+from testkit.paging import WHOLE
 
 from .conftest import House, Payments, open_house
 
@@ -294,7 +295,7 @@ async def test_staff_set_one_rule_aside_and_no_other(
     made = await booked_with(house, when(house), party, rule)
     assert made.live
     assert made.overridden == {rule}
-    (first,) = (await bookings.list_history(house.app, house.organization, made.id))[1]
+    (first,) = (await bookings.list_history(house.app, house.organization, made.id, WHOLE))[1]
     assert (first.reason.text, first.differences) == ("The mayor", {"overridden": [rule.value]})
     event = (await outbox.published(house.app.db))[-1]
     assert isinstance(event, events_pb2.BookingConfirmed | events_pb2.BookingHeld)
