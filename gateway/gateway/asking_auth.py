@@ -16,10 +16,9 @@ from comptoir.auth.v1 import (
     site_pb2_grpc,
 )
 from gateway.api_keys import Exchange, Holder, networks
+from gateway.news import Fetch
 from gateway.operator_acts import Act, Record
-from gateway.revocations import Fetch as FetchRevocations
-from gateway.signing_keys import Fetch
-from gateway.sites import Fetch as FetchSites
+from gateway.signing_keys import Fetch as FetchKeys
 from gateway.sites import Site
 from servicekit import ids
 from servicekit.api_versions import NEWEST
@@ -27,7 +26,7 @@ from servicekit.identity import Caller, CallerKind
 from servicekit.rpc.client import Peer
 
 
-def signing_keys_of(auth: Peer) -> Fetch:
+def signing_keys_of(auth: Peer) -> FetchKeys:
     """Asks for the keys that access tokens are signed with."""
     stub = auth.stub(account_pb2_grpc.AccountDirectoryServiceStub)
 
@@ -39,7 +38,7 @@ def signing_keys_of(auth: Peer) -> Fetch:
     return fetch
 
 
-def revocations_of(auth: Peer) -> FetchRevocations:
+def revocations_of(auth: Peer) -> Fetch[Collection[UUID]]:
     """Asks which sessions and keys were revoked since a moment."""
     stub = auth.stub(session_pb2_grpc.SessionDirectoryServiceStub)
 
@@ -53,7 +52,7 @@ def revocations_of(auth: Peer) -> FetchRevocations:
     return fetch
 
 
-def sites_of(auth: Peer) -> FetchSites:
+def sites_of(auth: Peer) -> Fetch[Sequence[Site]]:
     """Asks which origins and domains changed since a moment."""
     stub = auth.stub(site_pb2_grpc.SiteDirectoryServiceStub)
 

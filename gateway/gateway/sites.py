@@ -1,24 +1,13 @@
 """Origins and domains of organizations, asked of auth every few seconds. Decides nothing."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 from uuid import UUID
 
-from servicekit import telemetry
-from servicekit.errors import AppError
+from gateway.news import Fetch, News
 
-Moment: TypeAlias = float
-"""Epoch seconds by auth's clock."""
-
-_INTERVAL_SECONDS = 2.0
-_OVERLAP_SECONDS = 30.0
-"""Longer than a transaction lasts: what was changed before we asked may be committed after."""
 _NOBODY: frozenset[UUID] = frozenset()
-
-_log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +21,14 @@ class Site:
     """In lower case; verified."""
 
 
-Fetch = Callable[[Moment | None], Awaitable[tuple[Sequence[Site], Moment]]]
-"""Asks auth what has changed since a moment, and when auth looked. Raises AppError."""
-
-
-class Sites:
+class Sites(News[Sequence[Site]]):
     """What auth has told. While auth is down everything stays as it was; at first nobody has anything."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+    def __init__(self, fetch: Fetch[Sequence[Site]]) -> None:
+        super().__init__("sites", fetch)
         self._sites: dict[UUID, Site] = {}
         self._by_origin: dict[str, frozenset[UUID]] = {}
         self._by_domain: dict[str, UUID] = {}
-        self._as_of: Moment | None = None
-        self._reachable = True
 
     def allowing(self, origin: str) -> frozenset[UUID]:
         """The organizations that allow an origin, exactly as a browser wrote it."""
@@ -57,26 +40,8 @@ class Sites:
         domain = name[0] if name[1] and name[2].isdigit() else "".join(name)
         return self._by_domain.get(domain.removesuffix("."))
 
-    async def keep_fresh(self) -> None:
-        """Asks every two seconds. Ends by being cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(_INTERVAL_SECONDS)
-
-    async def refresh(self) -> None:
-        """Asks once for what is new. When auth does not answer, everything stays as it was."""
-        since = None if self._as_of is None else self._as_of - _OVERLAP_SECONDS
-        try:
-            found, self._as_of = await self._fetch(since)
-        except ValueError:
-            _log.exception("sites_not_understood")
-            return
-        except AppError as error:
-            if self._reachable:
-                _log.warning("sites_not_fetched", reason=error.reason)
-            self._reachable = False
-            return
-        self._reachable = True
+    def take(self, found: Sequence[Site]) -> None:
+        """Keeps those that are otherwise than before."""
         changed = {each.organization: each for each in found if self._sites.get(each.organization) != each}
         if changed:
             self._sites |= changed
