@@ -170,4 +170,4 @@ async def test_a_service_hears_how_long_it_has(
 ) -> None:
     await client.get("/v1/bookings/bkg_1", headers=bearer)
     assert backend.seconds is not None
-    assert 0 < backend.seconds <= settings.limits.timeout_seconds
+    assert 0 < backend.seconds <= settings.limits.timeout_seconds * 1.05  # gRPC sends two digits of it

@@ -17,7 +17,7 @@ _ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576"}
 class ServiceProcess(ManagedProcess):
     """`port` is RPC (the gateway's: HTTP; its follower's: nothing), `admin_port` has health and metrics."""
 
-    start_timeout = 45.0
+    start_timeout = 120.0  # twenty of them may start together on two cores
     stop_timeout = 15.0
 
     def __init__(self, kind: str, *, number: int, port: int, admin_port: int, log_file: Path) -> None:

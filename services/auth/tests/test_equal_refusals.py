@@ -19,6 +19,7 @@ from auth.store import passkeys as passkey_store
 from auth.store import sso as sso_store
 from auth.usecases import privacy_wishes, second_steps, sites, web_domains
 from servicekit import ids
+from servicekit.api_versions import NEWEST
 from servicekit.identity import Caller
 from testkit.authenticator import Authenticator
 from testkit.edge import Edge
@@ -48,6 +49,7 @@ VALID: dict[str, dict[str, Any]] = {
     "CreateRole": _ROLE,
     "CreateWebDomain": {"domain": "book.stolen.example"},
     "ListNamesOfNumber": {"phone": "+33612345678"},
+    "RaiseApiKeyVersion": {"version": NEWEST},
     "RenamePasskey": {"name": "Phone"},
     "UpdateConnection": _SETTINGS,
     "UpdateMember": {"role": "host"},
