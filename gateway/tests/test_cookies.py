@@ -288,6 +288,7 @@ def test_every_route_that_answers_tokens_is_known() -> None:
     assert ("POST", "/v1/auth/switch") not in found.opening
     assert found.ending == {
         ("POST", "/v1/auth/logout"),
+        ("POST", "/v1/auth/logout-all"),
         ("DELETE", "/v1/me"),
         ("POST", "/v1/organizations/{organization_id}/leave"),
     }

@@ -69,12 +69,14 @@ def test_everything_has_a_description() -> None:
 
 def test_members_need_the_bearer_and_others_may_have_it() -> None:
     by_id = {each["operationId"]: each for _, _, each in operations()}
-    assert by_id["getBooking"]["security"] == [{"bearer": []}, {"api_key": []}]
-    for about_a_person_or_fresh in ("getMe", "createApiKey", "listOrganizationsOfPlatform"):
-        if about_a_person_or_fresh in by_id:
-            assert by_id[about_a_person_or_fresh]["security"] == [{"bearer": []}]
+    bearer, cookie, changing = {"bearer": []}, {"cookie": []}, {"cookie": [], "csrf_token": []}
+    assert by_id["getBooking"]["security"] == [bearer, cookie, {"api_key": []}]
+    assert by_id["confirmBooking"]["security"] == [bearer, changing, {"api_key": []}]
+    assert by_id["getMe"]["security"] == [bearer, cookie]
+    assert by_id["createApiKey"]["security"] == [bearer, changing]
+    assert by_id["searchOrganizations"]["security"] == [bearer]
     assert "`bookings.read`" in by_id["getBooking"]["description"]
-    assert by_id["searchAvailability"]["security"] == [{}, {"bearer": []}]
+    assert by_id["searchAvailability"]["security"] == [{}, bearer, cookie]
 
 
 def test_the_idempotency_key_is_shown_where_it_is_honoured() -> None:

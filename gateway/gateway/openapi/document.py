@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from comptoir.api.v1 import policy_pb2
+from gateway.cookies import ACCESS
 from gateway.openapi.comments import comment, summary
 from gateway.openapi.examples import Examples
 from gateway.openapi.headers import HEADERS, PARAMETERS, headers, parameter
@@ -38,6 +39,18 @@ _SECURITY = {
         "scheme": "bearer",
         "bearerFormat": "cpt_live_… or cpt_test_…",
         "description": "An API key of the organization; one with `cpt_test_` acts in its sandbox.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": ACCESS,
+        "description": "A browser that logged in with `Comptoir-Session: cookie`; two more go with it.",
+    },
+    "csrf_token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "Goes with the cookies in all that is no GET: what log-in and `/v1/auth/csrf` told.",
     },
 }
 
@@ -118,13 +131,16 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
     """Who may call. An API key never does what is about a person, nor what wants fresh credentials."""
+    if route.policy.audience == policy_pb2.AUDIENCE_PLATFORM:
+        return [{"bearer": []}]
+    ways: list[dict[str, list[str]]] = [
+        {"bearer": []},
+        {"cookie": []} if route.method == "GET" else {"cookie": [], "csrf_token": []},
+    ]
     if not _needs_token(route):
-        return [{}, {"bearer": []}]
-    policy = route.policy
-    by_key = (
-        policy.audience == policy_pb2.AUDIENCE_MEMBER and not policy.fresh and policy.permission != "self"
-    )
-    return [{"bearer": []}, {"api_key": []}] if by_key else [{"bearer": []}]
+        return [{}, *ways]
+    by_key = not route.policy.fresh and route.policy.permission != "self"
+    return [*ways, {"api_key": []}] if by_key else ways
 
 
 def _add_examples(operation: dict[str, Any], examples: Examples) -> None:
