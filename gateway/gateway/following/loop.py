@@ -13,9 +13,10 @@ from redis.exceptions import RedisError
 
 from gateway.cache.tags import BEAT
 from gateway.following.events import Event, Reaction, read
-from gateway.following.positions import Positions
+from gateway.following.redis_positions import RedisPositions
 from servicekit import broker, telemetry, topics
 from servicekit.events import Undecodable
+from servicekit.positions import Positions
 from servicekit.settings import KafkaSettings
 from servicekit.telemetry import metrics
 from servicekit.waiting import finished_before, wait_for_any
@@ -46,7 +47,7 @@ class Follower:
     async def run(self, stop: asyncio.Event) -> None:
         """Follows until `stop` is set. Waits for broker and Redis as long as they are away."""
         while not stop.is_set():
-            positions = Positions(GROUP, self._redis, self._kafka)
+            positions = Positions(GROUP, RedisPositions(self._redis), self._kafka)
             consumer = broker.group_consumer(self._kafka, GROUP, self._topics, positions)
             try:
                 await broker.ensure_topics(self._kafka, self._topics)
