@@ -11,8 +11,7 @@ from contextlib import AsyncExitStack
 from redis.asyncio import Redis
 
 from gateway.cache.tags import Forgetting
-from gateway.following.events import Event, Reaction
-from gateway.following.loop import Follower
+from gateway.following.loop import Follower, Reaction
 from gateway.live.publishing import Telling
 from gateway.live.store import Store
 from gateway.settings import Settings
@@ -57,4 +56,4 @@ async def run(settings: Settings) -> None:
     _log.info("stopped")
 
 
-__all__ = ["Event", "Follower", "Reaction", "reactions", "run"]
+__all__ = ["Follower", "Reaction", "reactions", "run"]
