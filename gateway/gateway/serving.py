@@ -1,10 +1,9 @@
 """Runs the gateway: both listeners on one loop, readiness first and last, and the order of draining."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import uvicorn
 import uvloop
@@ -14,7 +13,7 @@ from gateway.app import open_gateway
 from gateway.live.upgrading import server_options
 from gateway.settings import Settings
 from servicekit import admin, telemetry
-from servicekit.telemetry import traces
+from servicekit.process import running
 
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 5
@@ -29,18 +28,14 @@ async def run(settings: Settings) -> None:
     """
     if not isinstance(asyncio.get_running_loop(), uvloop.Loop):
         sys.exit("the gateway runs on uvloop only: asyncio's own loop costs half as much again")
-    stop, ready = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    traces.setup("gateway", settings.telemetry.otlp_endpoint, settings.telemetry.sample_ratio)
-    async with AsyncExitStack() as stack:
-        stack.callback(traces.shutdown)
-        await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
-        await stack.enter_async_context(listen(settings, ready))
-        ready.set()
+    async with (
+        running("gateway", settings.admin, settings.telemetry) as process,
+        listen(settings, process.ready),
+    ):
+        process.ready.set()
         _log.info("serving", listen=settings.http.listen)
-        await stop.wait()
-        ready.clear()
+        await process.stop.wait()
+        process.ready.clear()
         await asyncio.sleep(settings.http.drain_seconds)
     _log.info("stopped")
 

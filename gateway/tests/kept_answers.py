@@ -23,10 +23,10 @@ from comptoir.booking.v1 import (
 )
 from gateway.app import open_gateway
 from gateway.cache.tags import BEAT, Forgetting
-from gateway.following.events import Event
 from gateway.settings import CacheSettings, Settings
 from servicekit import ids
 from servicekit.errors import AppError, VenueNotFound
+from servicekit.events import Event
 from servicekit.settings import RedisSettings
 from testkit.edge import Edge
 from testkit.keys import Keys
@@ -155,7 +155,7 @@ class Scene:
 
     async def happens(self, *messages: Message) -> None:
         """The follower hears of events."""
-        await Forgetting(self.redis)([event(each, offset) for offset, each in enumerate(messages)])
+        await Forgetting(self.redis)([event(each) for each in messages])
 
     async def beats(self) -> None:
         """A follower is alive, for as long as a test takes."""
@@ -175,7 +175,7 @@ async def scene(settings: Settings, keys: Keys, redis_url: str) -> AsyncIterator
     await redis.aclose()
 
 
-def event(message: Message, offset: int = 0) -> Event:
+def event(message: Message) -> Event:
     """As the follower reads it."""
     return Event(
         id=ids.new(),
@@ -184,9 +184,6 @@ def event(message: Message, offset: int = 0) -> Event:
         subject="",
         time=datetime.now(UTC),
         message=message,
-        topic="comptoir.booking.v1",
-        partition=0,
-        offset=offset,
     )
 
 

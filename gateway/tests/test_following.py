@@ -16,9 +16,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from comptoir.booking.v1 import events_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events
 from gateway.cache.tags import BEAT, KEY_OF_TAG, Forgetting
-from gateway.following.events import Event, Reaction
-from gateway.following.loop import Follower
+from gateway.following.loop import Follower, Reaction
 from servicekit import broker, events, ids, topics
+from servicekit.events import Event
 from servicekit.settings import KafkaSettings
 from testkit import eventually
 from testkit.brokers import EMBEDDED
@@ -123,13 +123,10 @@ async def test_events_of_all_services_are_heard_whole_and_in_order(kafka: KafkaS
         await eventually(lambda: len(heard.of(sent)) >= 21, timeout=90)
     assert [each for each in heard.of(sent) if each in sent[:20]] == sent[:20]
     first = next(each for each in heard.events if each.id == sent[0])
-    assert (first.type, first.topic) == ("comptoir.booking.v1.BookingConfirmed", "comptoir.booking.v1")
+    assert first.type == "comptoir.booking.v1.BookingConfirmed"
     assert (first.organization, first.subject) == (ORGANIZATION, "bkg_1")
     assert first.message == booked()
     assert first.time.tzinfo is not None
-    offsets = [each.offset for each in heard.events if each.id in sent[:20]]
-    assert len({each.partition for each in heard.events if each.id in sent[:20]}) == 1
-    assert offsets == sorted(offsets)
 
 
 async def test_who_follows_after_a_restart_goes_on_behind_what_is_done(

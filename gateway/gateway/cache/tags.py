@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redis.asyncio import Redis
 
-if TYPE_CHECKING:
-    from gateway.following.events import Event
+from servicekit.events import Event
 
 KEY_OF_TAG = "edge:tag:"
 BEAT = "edge:follower"
@@ -30,7 +29,7 @@ class Forgetting:
     def __init__(self, redis: "Redis") -> None:
         self._redis: Any = redis
 
-    async def __call__(self, events: Sequence["Event"]) -> None:
+    async def __call__(self, events: Sequence[Event]) -> None:
         """Drops the tags. Whoever asks next gives them new names, which no kept answer has."""
         keys = {KEY_OF_TAG + tag for event in events for tag in tags_of(event.message)}
         if keys:

@@ -3,21 +3,18 @@
 It has no database: how far it came stands in Redis, and each reaction may be given an event again.
 """
 
-import asyncio
-import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 
 from redis.asyncio import Redis
 
 from gateway.cache.tags import Forgetting
-from gateway.following.events import Event, Reaction
-from gateway.following.loop import Follower
+from gateway.following.loop import Follower, Reaction
 from gateway.live.publishing import Telling
 from gateway.live.store import Store
 from gateway.settings import Settings
-from servicekit import admin, telemetry
-from servicekit.telemetry import traces
+from servicekit import telemetry
+from servicekit.process import running
 
 _REDIS_SECONDS = 2.0
 
@@ -37,24 +34,17 @@ async def run(settings: Settings) -> None:
     """
     if settings.kafka is None or settings.redis.url is None:
         sys.exit("settings are not valid: the role follow needs kafka.bootstrap_servers and redis.url")
-    stop, ready = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    traces.setup("gateway", settings.telemetry.otlp_endpoint, settings.telemetry.sample_ratio)
-    async with AsyncExitStack() as stack:
-        stack.callback(traces.shutdown)
-        await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
-        redis: Redis = Redis.from_url(
-            settings.redis.url.get_secret_value(),
-            socket_timeout=_REDIS_SECONDS,
-            socket_connect_timeout=_REDIS_SECONDS,
-        )
-        stack.push_async_callback(redis.aclose)
-        ready.set()
+    redis: Redis = Redis.from_url(
+        settings.redis.url.get_secret_value(),
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+    )
+    async with running("gateway", settings.admin, settings.telemetry) as process, aclosing(redis):
+        process.ready.set()
         _log.info("following")
-        await Follower(settings.kafka, redis, reactions(redis, settings)).run(stop)
-        ready.clear()
+        await Follower(settings.kafka, redis, reactions(redis, settings)).run(process.stop)
+        process.ready.clear()
     _log.info("stopped")
 
 
-__all__ = ["Event", "Follower", "Reaction", "reactions", "run"]
+__all__ = ["Follower", "Reaction", "reactions", "run"]

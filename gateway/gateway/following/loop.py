@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.cache.tags import BEAT
-from gateway.following.events import Event, Reaction, read
-from gateway.following.positions import Positions
+from gateway.following.redis_positions import RedisPositions
 from servicekit import broker, telemetry, topics
-from servicekit.events import Undecodable
+from servicekit.events import Event, Undecodable, from_record
+from servicekit.positions import Positions
 from servicekit.settings import KafkaSettings
 from servicekit.telemetry import metrics
 from servicekit.waiting import finished_before, wait_for_any
@@ -33,6 +33,12 @@ _AWAY: Final = (RedisError, OSError, TimeoutError)
 
 _log = telemetry.logger(__name__)
 
+Reaction: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
+"""Does what must be done about some events, in order per partition; any of them may have been seen before.
+
+Raises RedisError, OSError or TimeoutError when it cannot now: it is then called again with the same events.
+"""
+
 
 class Follower:
     """The one member of the gateway's group. More are safe: each follows a part then, and nobody beats."""
@@ -46,7 +52,7 @@ class Follower:
     async def run(self, stop: asyncio.Event) -> None:
         """Follows until `stop` is set. Waits for broker and Redis as long as they are away."""
         while not stop.is_set():
-            positions = Positions(GROUP, self._redis, self._kafka)
+            positions = Positions(GROUP, RedisPositions(self._redis), self._kafka)
             consumer = broker.group_consumer(self._kafka, GROUP, self._topics, positions)
             try:
                 await broker.ensure_topics(self._kafka, self._topics)
@@ -95,7 +101,7 @@ class Follower:
         for event in events:
             metrics.EVENTS_HANDLED.labels(event.type, "handled").inc()
         now = datetime.now(UTC)
-        for topic, newest in {event.topic: event.time for event in events}.items():
+        for topic, newest in {_topic(event): event.time for event in events}.items():
             metrics.EVENTS_LAG_SECONDS.labels(topic).set((now - newest).total_seconds())
         return True
 
@@ -145,8 +151,12 @@ class Follower:
 def _read(record: ConsumerRecord) -> Event | None:
     """The event; None for a record that holds none that this version of the contract knows."""
     try:
-        return read(record)
+        return from_record(record.headers, record.value)
     except Undecodable as error:
         _log.warning("record_not_understood", topic=record.topic, error=str(error))
         metrics.EVENTS_HANDLED.labels("undecodable", "died").inc()
         return None
+
+
+def _topic(event: Event) -> str:
+    return event.type.rpartition(".")[0]

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor
@@ -14,6 +13,7 @@ from google.protobuf.descriptor import Descriptor
 from gateway.live.topics import Topic, TopicKind
 from gateway.transcoding import writer
 from servicekit import contract
+from servicekit.events import Event
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 _BOOKINGS, _TICKETS, _PAYMENTS = "bookings.read", "tickets.read", "payments.read"
@@ -30,30 +30,6 @@ _BRIEF = frozenset({"VenueChanged", "VenueCapacityChanged"})
 """They carry the whole venue. Who wants that reads it."""
 
 Data = dict[str, Any]
-
-
-class Fact(Protocol):
-    """What is needed of an event."""
-
-    @property
-    def id(self) -> UUID:
-        """Stays the same when it is told again."""
-
-    @property
-    def type(self) -> str:
-        """Like "comptoir.booking.v1.BookingConfirmed"."""
-
-    @property
-    def organization(self) -> UUID | None:
-        """Whose it is."""
-
-    @property
-    def time(self) -> datetime:
-        """When it happened."""
-
-    @property
-    def message(self) -> Any:
-        """The protobuf message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +58,22 @@ class _Teller:
     data: Callable[[Any], Data]
 
 
-def told(fact: Fact) -> list[Told]:
+def told(event: Event) -> list[Told]:
     """What an event adds to the topics of its organization; nothing when none tells of it."""
-    teller = _tellers().get(fact.type)
-    if teller is None or fact.organization is None:
+    teller = _tellers().get(event.type)
+    if teller is None or event.organization is None:
         return []
-    venue, ticket = teller.venue(fact.message), teller.ticket(fact.message)
+    venue, ticket = teller.venue(event.message), teller.ticket(event.message)
     topics = [Topic(TopicKind.FEED)]
     if venue:
         topics.append(Topic(TopicKind.VENUE, venue))
     if ticket:
         topics.append(Topic(TopicKind.TICKET, ticket))
-    time = fact.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    body = orjson.dumps({"type": teller.type, "time": time, "data": teller.data(fact.message)})
+    time = event.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    body = orjson.dumps({"type": teller.type, "time": time, "data": teller.data(event.message)})
     return [
-        Told(each.channel(fact.organization), str(fact.id), teller.permission, venue, body) for each in topics
+        Told(each.channel(event.organization), str(event.id), teller.permission, venue, body)
+        for each in topics
     ]
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from gateway.live import metrics
-from gateway.live.facts import Fact, told
+from gateway.live.facts import told
 from gateway.live.store import Store
 from servicekit.errors import Unavailable
+from servicekit.events import Event
 
 _PUBLISHED = metrics.MESSAGES.labels("published")
 
@@ -16,7 +17,7 @@ class Telling:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def __call__(self, events: Sequence[Fact]) -> None:
+    async def __call__(self, events: Sequence[Event]) -> None:
         """Publishes events in their order. Raises ConnectionError when Redis did not take all: call again."""
         try:
             _PUBLISHED.inc(await self._store.publish([each for event in events for each in told(event)]))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
@@ -17,7 +16,7 @@ from gateway.live.errors import TicketNotValid
 from gateway.live.store import PREFIX
 from servicekit import telemetry
 from servicekit.errors import Unavailable
-from servicekit.identity import Caller, CallerKind
+from servicekit.identity import Caller, caller_of, claims_of
 
 _BYTES = 32
 _LONGEST = 64
@@ -86,47 +85,9 @@ def _away(error: Exception) -> Unavailable:
 
 
 def _written(authority: Authority) -> bytes:
-    caller = authority.caller
-    return orjson.dumps(
-        {
-            "until": authority.until,
-            "kind": caller.kind.value,
-            "organization": caller.organization,
-            "user": caller.user,
-            "session": caller.session,
-            "role": caller.role,
-            "permissions": sorted(caller.permissions),
-            "address": caller.address,
-            "authenticated_at": caller.authenticated_at,
-            "methods": sorted(caller.methods),
-            "venues": None if caller.venues is None else sorted(caller.venues),
-            "key": caller.key,
-            "sandbox": caller.sandbox,
-            "operator": caller.operator,
-        }
-    )
+    return orjson.dumps({"until": authority.until, "caller": claims_of(authority.caller)})
 
 
 def _read(raw: bytes | str) -> Authority:
     known: dict[str, Any] = orjson.loads(raw)
-    caller = Caller(
-        kind=CallerKind(known["kind"]),
-        issuer="gateway",
-        organization=_id(known["organization"]),
-        user=_id(known["user"]),
-        session=_id(known["session"]),
-        role=known["role"],
-        permissions=frozenset(known["permissions"]),
-        address=known["address"],
-        authenticated_at=known["authenticated_at"],
-        methods=frozenset(known["methods"]),
-        venues=None if known["venues"] is None else frozenset(map(UUID, known["venues"])),
-        key=_id(known["key"]),
-        sandbox=known["sandbox"],
-        operator=_id(known["operator"]),
-    )
-    return Authority(caller, known["until"])
-
-
-def _id(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+    return Authority(caller_of(known["caller"], issuer="gateway"), known["until"])

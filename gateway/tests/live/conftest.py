@@ -11,13 +11,13 @@ from uuid import UUID
 
 import httpx
 import pytest
+from google.protobuf.message import Message
 from websockets.asyncio.client import ClientConnection, connect
 
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, events_pb2
 from comptoir.payment.v1 import events_pb2 as payment_events_pb2
 from comptoir.support.v1 import events_pb2 as support_events_pb2
 from comptoir.support.v1 import ticket_pb2, ticket_pb2_grpc
-from gateway.live.facts import Fact
 from gateway.live.publishing import Telling
 from gateway.live.settings import LiveSettings
 from gateway.live.store import Store, client
@@ -25,6 +25,7 @@ from gateway.serving import listen
 from gateway.settings import Settings
 from servicekit import identity, ids
 from servicekit.errors import AppError, Kind, VenueNotFound
+from servicekit.events import Event
 from servicekit.settings import RedisSettings
 from testkit.edge import Edge
 from testkit.keys import Keys
@@ -62,18 +63,19 @@ class House:
         return f"venue:{self.venue}"
 
 
-@dataclass(frozen=True)
-class Happened:
-    """An event as the follower hands it on."""
+def event(house: House, message: Message) -> Event:
+    """As the follower hands it on."""
+    return Event(
+        id=ids.new(),
+        type=message.DESCRIPTOR.full_name,
+        organization=house.organization,
+        time=datetime.now(UTC),
+        subject="",
+        message=message,
+    )
 
-    type: str
-    organization: UUID | None
-    message: Any
-    id: UUID = field(default_factory=ids.new)
-    time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-
-def confirmed(house: House, *, party_size: int = 2, venue: str = "") -> Happened:
+def confirmed(house: House, *, party_size: int = 2, venue: str = "") -> Event:
     """A booking at the house's venue."""
     snapshot = events_pb2.BookingSnapshot(
         booking_id=ids.show("bkg", ids.new()),
@@ -81,20 +83,17 @@ def confirmed(house: House, *, party_size: int = 2, venue: str = "") -> Happened
         party_size=party_size,
         status=booking_pb2.BOOKING_STATUS_CONFIRMED,
     )
-    message = events_pb2.BookingConfirmed(booking=snapshot)
-    return Happened("comptoir.booking.v1.BookingConfirmed", house.organization, message)
+    return event(house, events_pb2.BookingConfirmed(booking=snapshot))
 
 
-def answered(house: House) -> Happened:
+def answered(house: House) -> Event:
     """Staff answered the house's ticket."""
-    message = support_events_pb2.TicketAnswered(ticket_id=house.ticket, message_id="tms_1")
-    return Happened("comptoir.support.v1.TicketAnswered", house.organization, message)
+    return event(house, support_events_pb2.TicketAnswered(ticket_id=house.ticket, message_id="tms_1"))
 
 
-def paid(house: House) -> Happened:
+def paid(house: House) -> Event:
     """A deposit came."""
-    message = payment_events_pb2.PaymentSucceeded(payment_id="pay_1", booking_id="bkg_1")
-    return Happened("comptoir.payment.v1.PaymentSucceeded", house.organization, message)
+    return event(house, payment_events_pb2.PaymentSucceeded(payment_id="pay_1", booking_id="bkg_1"))
 
 
 class Bookings(booking_pb2_grpc.BookingServiceServicer):
@@ -250,7 +249,7 @@ async def publish(live_settings: Settings) -> AsyncIterator[Callable[..., Awaita
     redis = client(live_settings.redis)
     telling = Telling(Store(redis, live_settings.live))
 
-    async def tell(*events: Fact) -> None:
+    async def tell(*events: Event) -> None:
         await telling(events)
 
     yield tell

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit import broker, ids, outbox, telemetry, topics
 from servicekit.database import Database
+from servicekit.database_positions import DatabasePositions
 from servicekit.errors import AppError, Busy, DeadlineExceeded, Unavailable
 from servicekit.events import Event, Undecodable, from_record, shown
 from servicekit.inbox import INBOX, AlreadyHandled
@@ -56,7 +57,7 @@ class Consumer(Generic[A]):
     async def run(self, stop: asyncio.Event) -> None:
         """Consumes until `stop` is set. Waits for the broker as long as it is away."""
         while not stop.is_set():
-            positions = Positions(self._service, self._db, self._kafka)
+            positions = Positions(self._service, DatabasePositions(self._db), self._kafka)
             consumer = broker.group_consumer(self._kafka, self._service, self._topics, positions)
             try:
                 await broker.ensure_topics(self._kafka, self._topics)

@@ -23,9 +23,12 @@ class Event:
 
     id: UUID
     type: str
+    """Like "comptoir.booking.v1.BookingConfirmed"."""
     organization: UUID | None
     time: datetime
+    """When it was written down, by the clock of the service's database."""
     subject: str
+    """The id of what it is about, the key of the log."""
     message: Any
     """The decoded protobuf message of `type`."""
     traceparent: str | None = None

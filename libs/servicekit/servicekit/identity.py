@@ -144,19 +144,7 @@ class Signer:
             "aud": audience,
             "iat": int(now),
             "exp": int(now) + _LIFETIME,
-            "kind": caller.kind.value,
-            "org": str(caller.organization or ""),
-            "sub": str(caller.user or ""),
-            "sid": str(caller.session or ""),
-            "role": caller.role,
-            "perm": sorted(caller.permissions),
-            "addr": caller.address,
-            "auth": caller.authenticated_at,
-            "amr": sorted(caller.methods),
-            "ven": None if caller.venues is None else sorted(map(str, caller.venues)),
-            "key": str(caller.key or ""),
-            "sbx": caller.sandbox,
-            "opr": str(caller.operator or ""),
+            **claims_of(caller),
         }
         token = jwt.encode({"alg": "Ed25519", "kid": self.name}, claims, self._key, algorithms=_ALGORITHMS)
         if len(self._tokens) >= _CACHE_SIZE:
@@ -197,7 +185,8 @@ class Verifier:
         try:
             decoded = jwt.decode(token, self._keys, algorithms=_ALGORITHMS)
             self._claims.validate(decoded.claims)
-            claims, caller = decoded.claims, _caller(decoded.claims)
+            claims = decoded.claims
+            caller = caller_of(claims, issuer=claims["iss"])
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated from error
         if claims["iss"] != decoded.header.get("kid") or not decoded.header.keys() <= _HEADER:
@@ -214,11 +203,34 @@ def _itself(caller: Caller) -> Caller:
     return Caller(CallerKind.SERVICE, caller.issuer, caller.organization)
 
 
-def _caller(claims: Mapping[str, Any]) -> Caller:
-    """Raises ValueError, KeyError or TypeError when a claim is not as the signer writes it."""
+def claims_of(caller: Caller) -> dict[str, Any]:
+    """What is known of a caller, as JSON: all but who vouches for that, to whom, and until when."""
+    return {
+        "kind": caller.kind.value,
+        "org": str(caller.organization or ""),
+        "sub": str(caller.user or ""),
+        "sid": str(caller.session or ""),
+        "role": caller.role,
+        "perm": sorted(caller.permissions),
+        "addr": caller.address,
+        "auth": caller.authenticated_at,
+        "amr": sorted(caller.methods),
+        "ven": None if caller.venues is None else sorted(map(str, caller.venues)),
+        "key": str(caller.key or ""),
+        "sbx": caller.sandbox,
+        "opr": str(caller.operator or ""),
+    }
+
+
+def caller_of(claims: Mapping[str, Any], *, issuer: str) -> Caller:
+    """Whose `claims_of` these are, as `issuer` vouches. Verifies nothing: that is to be done before.
+
+    Raises:
+        ValueError, KeyError, TypeError: they are not as `claims_of` writes them.
+    """
     return Caller(
         kind=CallerKind(claims["kind"]),
-        issuer=claims["iss"],
+        issuer=issuer,
         organization=_id(claims["org"]),
         user=_id(claims["sub"]),
         session=_id(claims["sid"]),

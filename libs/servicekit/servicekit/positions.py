@@ -1,44 +1,49 @@
 """Where a group goes on in a log: after the record it handled last, if the log still holds that very record.
 
 A broker that lost its logs and starts empty ones under their names tells nobody, and may take the old offset
-of a member that has not noticed yet. So how far a service came stands in its own database, with the name of
-the record; the offsets that it commits to the broker tell others, and are never believed.
+of a member that has not noticed yet. So how far a group came stands in a store of its own, with the name of
+the record; the offsets that it commits to the broker tell others, and are believed only where nothing stands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
-from sqlalchemy.dialects.postgresql import insert
 
 from servicekit import broker, telemetry
-from servicekit.database import Database
 from servicekit.events import shown
 from servicekit.settings import KafkaSettings
 
-_POSITIONS = sa.table(
-    "consumer_positions",
-    sa.column("topic", sa.Text),
-    sa.column("partition", sa.Integer),
-    sa.column("log_offset", sa.BigInteger),
-    sa.column("record", sa.Text),
-)
-_NOTE = insert(_POSITIONS)
-_NOTE = _NOTE.on_conflict_do_update(
-    index_elements=["topic", "partition"],
-    set_={"log_offset": _NOTE.excluded.log_offset, "record": _NOTE.excluded.record},
-)
-
 _log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A record of one partition, by which a log is known again."""
+
+    offset: int
+    record: str
+    """The name of the record: the same event, published again, has another time and so another name."""
+
+
+class PositionStore(Protocol):
+    """Where the positions of one group stand. Nothing but `write` changes them."""
+
+    async def read(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Position]:
+        """The position of each of these partitions that has one."""
+
+    async def write(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """Replaces the positions of these partitions, and of no other ones."""
 
 
 class Positions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """How far the group has come, for one member of it."""
 
-    def __init__(self, group: str, db: Database, kafka: KafkaSettings) -> None:
+    def __init__(self, group: str, store: PositionStore, kafka: KafkaSettings) -> None:
         self._group = group
-        self._db = db
+        self._store = store
         self._kafka = kafka
         self._unproven: frozenset[TopicPartition] = frozenset()
 
@@ -55,24 +60,16 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._unproven = frozenset(assigned)
 
     async def note(self, handled: Sequence[ConsumerRecord]) -> None:
-        """Remembers the last record of each partition that is finished. Raises what the database raises.
+        """Remembers the last record of each partition that is finished. Raises what the store raises.
 
         A late member may set a position back: then some events are seen again, and none is passed over.
         """
-        rows = [
-            {
-                "topic": each.topic,
-                "partition": each.partition,
-                "log_offset": each.offset,
-                "record": _name(each),
-            }
-            for each in handled
-        ]
-        async with self._db.begin_platform(reason="note how far a consumer has come") as tx:
-            await tx.execute(_NOTE, rows)
+        await self._store.write(
+            {TopicPartition(each.topic, each.partition): _position(each) for each in handled}
+        )
 
     async def prove(self, consumer: AIOKafkaConsumer) -> None:
-        """Sets the member to where the group really is. Raises what broker and database raise."""
+        """Sets the member to where the group really is. Raises what broker and store raise."""
         while given := self._unproven:
             starts = await self._starts(given)
             if given is not self._unproven:
@@ -86,22 +83,18 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def _starts(self, given: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """The next offset of each; 0 is the beginning, wherever retention has moved that to."""
-        async with self._db.begin_platform(reason="look how far a consumer has come") as tx:
-            rows = await tx.execute(sa.select(_POSITIONS))
-            noted = {TopicPartition(row.topic, row.partition): (row.log_offset, row.record) for row in rows}
-        wanted = {partition: noted[partition][0] for partition in given & noted.keys()}
-        found = await broker.records_at(self._kafka, wanted)
+        noted = await self._store.read(given)
+        found = await broker.records_at(self._kafka, {each: noted[each].offset for each in noted})
         # What is committed is noted at once: where nothing is noted, nobody has left an old offset either.
         starts = await broker.committed(self._kafka, self._group, given - noted.keys())
-        for partition, offset in wanted.items():
+        for partition, position in noted.items():
             record = found.get(partition)
-            stands = record is not None and (record.offset, _name(record)) == noted[partition]
-            starts[partition] = offset + 1 if stands else 0
+            stands = record is not None and _position(record) == position
+            starts[partition] = position.offset + 1 if stands else 0
             if not stands:
                 _log.warning("log_was_replaced", topic=partition.topic, partition=partition.partition)
         return starts
 
 
-def _name(record: ConsumerRecord) -> str:
-    """Of one record in one log: the same event, published again, has another time."""
-    return f"{shown(dict(record.headers).get('ce_id'))} {record.timestamp}"
+def _position(record: ConsumerRecord) -> Position:
+    return Position(record.offset, f"{shown(dict(record.headers).get('ce_id'))} {record.timestamp}")

@@ -1,10 +1,9 @@
-"""Runs a service: roles as verbs, signals, readiness and the order of draining. Holds no business rule."""
+"""Runs a service: roles as verbs, readiness and the order of draining. Holds no business rule."""
 
 import argparse
 import asyncio
 import contextlib
 import importlib
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -17,7 +16,7 @@ import uvloop
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from servicekit import admin, relay, telemetry
+from servicekit import relay, telemetry
 from servicekit.answers import Answers
 from servicekit.cache import Cache
 from servicekit.consumer import Consumer
@@ -26,6 +25,7 @@ from servicekit.database import Database
 from servicekit.errors import AppError, Unavailable
 from servicekit.identity import Signer, Verifier
 from servicekit.listening import exit_when_taken
+from servicekit.process import running
 from servicekit.relay import Relay
 from servicekit.rpc import server
 from servicekit.rpc.client import Peer
@@ -146,7 +146,6 @@ def _migrate(name: str, settings: ServiceSettings) -> None:
 @contextlib.asynccontextmanager
 async def resources(name: str, settings: S, *, retries: bool) -> AsyncIterator[Resources[S]]:
     """Opens database, cache and peers. `retries` as for Peer."""
-    traces.setup(name, settings.telemetry.otlp_endpoint, settings.telemetry.sample_ratio)
     signer = Signer(settings.identity.signing_key_file)
     async with AsyncExitStack() as stack:
         db = Database(settings.database, name=name)
@@ -156,15 +155,13 @@ async def resources(name: str, settings: S, *, retries: bool) -> AsyncIterator[R
         peers = {peer: Peer(peer, target, signer, retries=retries) for peer, target in settings.peers.items()}
         for peer in peers.values():
             stack.push_async_callback(peer.close)
-        stack.callback(traces.shutdown)
         yield Resources(settings, db, cache, signer, peers)
 
 
 async def _work(service: Service[A, S], settings: S, roles: Sequence[str]) -> None:
-    stop, ready = asyncio.Event(), asyncio.Event()
-    _stop_on_signals(stop)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(admin.serve(admin.app(ready.is_set), settings.admin.listen))
+        process = await stack.enter_async_context(running(service.name, settings.admin, settings.telemetry))
+        stop, ready = process.stop, process.ready
         opened = await stack.enter_async_context(
             resources(service.name, settings, retries="serve" not in roles)
         )
@@ -262,12 +259,6 @@ async def _wait_for_database(db: Database, stop: asyncio.Event) -> None:
             return
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
 async def _replay(service: Service[A, S], settings: S, arguments: argparse.Namespace) -> None:
     until = arguments.until or datetime.now(UTC)
     count = await relay.replay(
@@ -276,10 +267,18 @@ async def _replay(service: Service[A, S], settings: S, arguments: argparse.Names
     print(f"{count} events will be published again")  # noqa: T201
 
 
+@contextlib.asynccontextmanager
+async def _opened(service: Service[A, S], settings: S) -> AsyncIterator[tuple[Resources[S], A]]:
+    """For a verb that runs once."""
+    with traces.exported(service.name, settings.telemetry):
+        async with resources(service.name, settings, retries=True) as opened, service.open(opened) as app:
+            yield opened, app
+
+
 async def _run_verb(
     service: Service[A, S], settings: S, verb: Verb[A], arguments: argparse.Namespace
 ) -> None:
-    async with resources(service.name, settings, retries=True) as opened, service.open(opened) as app:
+    async with _opened(service, settings) as (_, app):
         try:
             await verb.run(app, arguments)
         except AppError as refusal:
@@ -287,7 +286,7 @@ async def _run_verb(
 
 
 async def _dead_letters(service: Service[A, S], settings: S, *, replaying: bool) -> None:
-    async with resources(service.name, settings, retries=True) as opened, service.open(opened) as app:
+    async with _opened(service, settings) as (opened, app):
         consumer = Consumer(service.name, app, opened.db, settings.kafka, service.handlers)
         async for letter in consumer.dead_letters():
             headers = {name: value.decode(errors="replace") for name, value in letter.headers}

@@ -24,6 +24,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from servicekit.settings import TelemetrySettings
+
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _SAMPLED = 1
 _EXPORT_INTERVAL_MS = 500
@@ -57,6 +59,16 @@ def shutdown() -> None:
     if _Tracing.provider:
         _Tracing.provider.shutdown()
         _Tracing.provider = _Tracing.tracer = None
+
+
+@contextmanager
+def exported(service: str, settings: TelemetrySettings) -> Iterator[None]:
+    """Exports traces while the context is open; at its end, what is left."""
+    setup(service, settings.otlp_endpoint, settings.sample_ratio)
+    try:
+        yield
+    finally:
+        shutdown()
 
 
 def header() -> str | None:
