@@ -1,4 +1,4 @@
-"""One platform for the whole suite, as a caller sees it: every role a process, three processes of booking."""
+"""The platform that these tests share, as a caller sees it: every role a process, three processes of booking."""
 
 import io
 import secrets

@@ -18,6 +18,9 @@ from servicekit import broker, topics
 from servicekit.settings import KafkaSettings
 
 PERSON, SECRET = "person", "secret"
+KINDS = ("logs", "logs of engines", "tables", "events", "metrics", "spans")
+_STAND_INS = {"sink", "stripe"}
+"""They play what is outside: the mail server and Stripe know addresses and secrets by right."""
 _LINK = re.compile(r"(?:/manage/|token=)([\w-]{20,})")
 _FULL_NAME = re.compile(r"[^\W\d_]{4,} [^\W\d_]{4,}")
 _PEOPLE = {
@@ -80,6 +83,20 @@ def find_forms(places: Iterable[Place]) -> set[str]:
         for place in places
         for what, form in FORMS.items()
         if form.search(place.content)
+    }
+
+
+async def places(platform: Platform, sink: Sink) -> dict[str, list[Place]]:
+    """All that a platform leaves behind, by KINDS."""
+    engines = {engine.name for engine in platform.engines.embedded} - _STAND_INS
+    written = {path.name.partition(".")[0] for path in (platform.state_dir / "logs").iterdir()}
+    return {
+        "logs": list(logs(platform, sorted(written - _STAND_INS - engines))),
+        "logs of engines": list(logs(platform, sorted(engines))),
+        "tables": await tables(platform),
+        "events": [record async for record in records(platform)],
+        "metrics": list(metrics(platform)),
+        "spans": list(spans(sink)),
     }
 
 

@@ -25,9 +25,11 @@ _REPEATED = {502, 503, 504}
 _BOOKERS = 2
 _DAYS = range(5, 80)
 """From today: the house opens them for bookings."""
-_BETWEEN = 24
+_BETWEEN = 15
 """So many requests are answered before, between and after the restarts of two processes."""
 _PATIENCE = 90.0
+
+pytestmark = pytest.mark.timeout(600)  # the first waits for eighteen processes
 
 
 @pytest.fixture(scope="module")

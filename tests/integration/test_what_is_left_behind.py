@@ -24,9 +24,6 @@ from . import sweep
 from .conftest import MainJob, new_restaurant
 from .sweep import PERSON, SECRET, Place, Planted
 
-STAND_INS = {"sink", "stripe"}
-"""They play what is outside: the mail server and Stripe know addresses and secrets by right."""
-
 
 @dataclass(slots=True)
 class Visit:
@@ -178,26 +175,17 @@ async def planted(platform: Platform, visit: Visit) -> set[Planted]:
 @pytest.fixture(scope="module")
 async def places(platform: Platform, sink: Sink, visit: Visit) -> dict[str, list[Place]]:
     """All that is left behind."""
-    engines = {engine.name for engine in platform.engines.embedded} - STAND_INS
-    programs = {path.name.partition(".")[0] for path in (platform.state_dir / "logs").iterdir()}
-    return {
-        "logs": list(sweep.logs(platform, sorted(programs - STAND_INS - engines))),
-        "logs of engines": list(sweep.logs(platform, sorted(engines))),
-        "tables": await sweep.tables(platform),
-        "events": [record async for record in sweep.records(platform)],
-        "metrics": list(sweep.metrics(platform)),
-        "spans": list(sweep.spans(sink)),
-    }
+    return await sweep.places(platform, sink)
 
 
-@pytest.mark.parametrize("kind", ["logs", "logs of engines", "tables", "events", "metrics", "spans"])
+@pytest.mark.parametrize("kind", sweep.KINDS)
 async def test_no_person_and_no_secret_is_left_behind(
     kind: str, places: dict[str, list[Place]], planted: set[Planted]
 ) -> None:
     assert sweep.find(planted, places[kind]) == set()
 
 
-@pytest.mark.parametrize("kind", ["logs", "logs of engines", "tables", "events", "metrics", "spans"])
+@pytest.mark.parametrize("kind", sweep.KINDS)
 async def test_no_secret_that_any_test_sent_or_was_shown_is_left_behind(
     kind: str, places: dict[str, list[Place]], overheard: Overheard
 ) -> None:

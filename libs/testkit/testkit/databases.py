@@ -1,5 +1,6 @@
 """A migrated database per service and test worker, empty before every test. Commits are real."""
 
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,10 +17,40 @@ _OWNER_PASSWORD = "owner-of-the-tests-7f3a"  # noqa: S105  # a database that liv
 _APP_PASSWORD = "application-of-the-tests-91c4"  # noqa: S105
 _PATIENCE = {"pool_timeout_ms": 30_000, "statement_timeout_ms": 30_000, "lock_timeout_ms": 8_000}
 """A race of dozens on a busy machine is about who wins, not about how long a loser may wait."""
-_NEVER_EMPTIED = (
-    "SELECT tgrelid::regclass::text AS name FROM pg_trigger WHERE tgtype & 32 = 32 AND NOT tgisinternal"
-)
-"""Tables with a trigger that refuses TRUNCATE."""
+_EMPTY = """
+DO $$
+DECLARE
+    each record;
+BEGIN
+    -- Of a replica: neither foreign keys nor triggers that keep rows for ever are asked.
+    PERFORM set_config('session_replication_role', 'replica', true);
+    FOR each IN
+        SELECT oid::regclass AS name FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('DELETE FROM %s', each.name);
+    END LOOP;
+    FOR each IN
+        SELECT format('%I.%I', schemaname, sequencename) AS name, start_value FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL
+    LOOP
+        PERFORM setval(each.name, each.start_value, false);
+    END LOOP;
+END $$
+"""
+"""A tenth of what TRUNCATE costs, which makes every table and every index anew."""
+_TRUNCATE = """
+DO $$
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);
+    EXECUTE (
+        SELECT format('TRUNCATE %s', string_agg(oid::regclass::text, ', ')) FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'alembic_version'
+    );
+END $$
+"""
+_TRUNCATED_EVERY = 50
+"""What is deleted stays in the files, and is read over: not for more tests than these."""
 
 
 class ServiceDatabases:
@@ -31,6 +62,7 @@ class ServiceDatabases:
         self._suffix = suffix
         self._folder = migrations_folder
         self._made: dict[str, DatabaseSettings] = {}
+        self._emptied: Counter[str] = Counter()
 
     def settings(self, service: str, *, copy: str = "") -> DatabaseSettings:
         """The settings of a service's migrated database; made on first use. `copy` names a further one."""
@@ -52,25 +84,17 @@ class ServiceDatabases:
         return self._made[name]
 
     async def empty(self, service: str) -> DatabaseSettings:
-        """The settings of a service's database without any row."""
+        """The settings of a service's database without any row, its sequences at their start."""
         settings = self.settings(service)
-        assert settings.owner_url is not None  # noqa: S101
-        owner = await asyncpg.connect(settings.owner_url.get_secret_value())
+        name = f"{service}_{self._suffix}"
+        self._emptied[name] += 1
+        superuser = await asyncpg.connect(urlsplit(self._server)._replace(path=f"/{name}").geturl())
         try:
-            tables = await owner.fetch(
-                "SELECT quote_ident(tablename) AS name FROM pg_tables"
-                " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-            )
-            names = ", ".join(table["name"] for table in tables)
-            guarded = [each["name"] for each in await owner.fetch(_NEVER_EMPTIED)]
-            async with owner.transaction():
-                for table in guarded:
-                    await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-                await owner.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
-                for table in guarded:
-                    await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            if self._emptied[name] % _TRUNCATED_EVERY == 0:
+                await superuser.execute(_TRUNCATE)
+            await superuser.execute(_EMPTY)
         finally:
-            await owner.close()
+            await superuser.close()
         return settings
 
     async def open(self, service: str) -> Database:
