@@ -1,4 +1,4 @@
-"""The platform that these tests share, as a caller sees it: every role a process, three processes of booking."""
+"""The platform that these tests share, as a caller sees it: each role a process, three of booking."""
 
 import io
 import secrets
