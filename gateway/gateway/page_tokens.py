@@ -86,8 +86,9 @@ class ListTokens:
         asked.ClearField(_PAGE_SIZE)
         asked.ClearField(_PAGE_TOKEN)
         who = caller.organization.bytes if caller.organization else b""
-        if caller.user is not None and (self._of_person or not who):
-            who += caller.user.bytes
+        person = caller.user or caller.operator
+        if person is not None and (self._of_person or not who):
+            who += person.bytes
         return [self._operation, who, asked.SerializeToString(deterministic=True)]
 
 

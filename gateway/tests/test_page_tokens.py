@@ -146,6 +146,17 @@ def test_own_lists_are_bound_to_the_person_and_others_to_the_organization() -> N
             tokens(operation).open(request, marcel)
 
 
+def test_lists_of_the_platform_are_bound_to_the_operator() -> None:
+    one, other = (Caller(CallerKind.PLATFORM, "gateway", operator=ids.new()) for _ in range(2))
+    request = ROUTES["listOperators"].rpc.request()
+    token = request.page_token = sealed("listOperators", request, one)
+    with pytest.raises(InvalidPageToken):
+        tokens("listOperators").open(request, other)
+    assert request.page_token == token
+    tokens("listOperators").open(request, one)
+    assert request.page_token == OWN
+
+
 def test_all_replicas_open_what_one_sealed_and_other_keys_do_not(keys: Keys) -> None:
     path = keys.directory / "internal-gateway.json"
     one, other = (PageTokens.of_key_file(path) for _ in range(2))
