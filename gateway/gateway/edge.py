@@ -152,7 +152,7 @@ class Edge:
         except AppError as refusal:
             return _NO_ROUTE, problems.answer(refusal, request.id)
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
-        with telemetry.server_span(f"{request.method} {target.template}", traceparent):
+        with telemetry.server_span(f"{request.method} {target.template}", traceparent, from_outside=True):
             request.note.trace_id = (telemetry.header() or "")[3:35]
             answer = await self._guarded(target, request, variables)
         return target.template, target.finish(request, answer) if target.finish and answer else answer

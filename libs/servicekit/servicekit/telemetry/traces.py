@@ -26,7 +26,8 @@ from opentelemetry.trace import (
 
 from servicekit.settings import TelemetrySettings
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+"""Ids of zeros are none (W3C Trace Context §3.2.2.3 and §3.2.2.4)."""
 _SAMPLED = 1
 _EXPORT_INTERVAL_MS = 500
 
@@ -42,7 +43,7 @@ class _Tracing:
 
 
 def setup(service: str, endpoint: str | None, ratio: float) -> None:
-    """Starts to export the share `ratio` of new traces. Continued traces follow their own flag."""
+    """Starts to export the share `ratio` of new traces. Those that we began elsewhere follow their flag."""
     _Tracing.ratio = ratio
     if endpoint is None:
         return
@@ -84,15 +85,26 @@ def sampled() -> bool:
 
 @contextmanager
 def server_span(
-    name: str, traceparent: str | None, *, kind: SpanKind = SpanKind.SERVER, **attributes: str | int
+    name: str,
+    traceparent: str | None,
+    *,
+    kind: SpanKind = SpanKind.SERVER,
+    from_outside: bool = False,
+    **attributes: str | int,
 ) -> Iterator[None]:
-    """Continues the trace of `traceparent`, or starts one when it is absent or malformed."""
+    """Continues the trace of `traceparent`, or starts one when it is absent or malformed.
+
+    `from_outside`: a stranger wrote it. Its flag is a wish then, granted to the share `ratio` by chance,
+    which no choice of a trace id moves: else anybody could have everything exported.
+    """
     parent = _TRACEPARENT.fullmatch(traceparent or "")
     flipped = random.random() < _Tracing.ratio  # noqa: S311  # sampling is no secret
-    keep = bool(int(parent[3], 16) & _SAMPLED) if parent else flipped
+    keep = flipped
+    if parent:
+        wished = bool(int(parent[3], 16) & _SAMPLED)
+        keep = wished and (flipped or not from_outside)
     if not keep or _Tracing.tracer is None:
-        made = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
-        token = _header.set(parent[0] if parent else made)
+        token = _header.set(_passed_on(parent, keep=keep))
         try:
             yield
         finally:
@@ -106,6 +118,13 @@ def server_span(
         context = set_span_in_context(NonRecordingSpan(remote))
     with _recorded(_Tracing.tracer, name, kind, attributes, context):
         yield
+
+
+def _passed_on(parent: re.Match[str] | None, *, keep: bool) -> str:
+    """The header of a trace to which this process adds nothing: the next ones decide as it did."""
+    if parent is None:
+        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    return parent[0] if keep else f"00-{parent[1]}-{parent[2]}-00"
 
 
 @contextmanager
