@@ -11,7 +11,7 @@ from typing import TypeAlias
 from gateway.errors import AddressNotAllowed, TooManyUnknownKeys
 from gateway.quotas import DailyQuotas
 from gateway.revocations import Revocations
-from gateway.tokens import AccessTokens, everybody
+from gateway.tokens import Admit, everybody
 from servicekit import api_keys
 from servicekit.errors import RETRY_AFTER, AppError, Unauthenticated
 from servicekit.identity import Caller
@@ -22,7 +22,6 @@ UNKNOWN_PER_MINUTE = 20
 
 _CACHE_SIZE = 10_000
 _WINDOW_SECONDS = 60.0
-_BEARER = b"bearer " + api_keys.PREFIX
 
 _Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -66,11 +65,8 @@ class ApiKeys:
         quotas: DailyQuotas,
         *,
         clock: Callable[[], float] = time.time,
-        admit: Callable[[str], Awaitable[None]] = everybody,
     ) -> None:
-        """`admit` hears of the address of each key that is not known to be good, and may refuse."""
         self._exchange = exchange
-        self._admit = admit
         self._revocations = revocations
         self._quotas = quotas
         self._clock = clock
@@ -78,45 +74,53 @@ class ApiKeys:
         self._asking: dict[bytes, asyncio.Task[Holder | None]] = {}
         self._guesses: dict[str, tuple[float, int]] = {}
 
-    async def caller(self, text: bytes, address: str) -> Caller:
-        """Whoever the key speaks for.
+    async def caller(self, text: bytes, address: str, *, admit: Admit = everybody) -> Caller:
+        """Whoever the key speaks for. `admit` is asked first about a key that is not known to be good.
 
         Raises:
             Unauthenticated: it is no key, is unknown, has expired, or was revoked.
             AddressNotAllowed: it may not be used from this address.
             TooManyUnknownKeys: too many that auth does not know came from this address in the last minute.
-            DailyQuotaSpent: it made as many calls today as it may.
             AppError: `admit` refused.
             Unavailable: auth did not answer, and did not within the last half minute.
         """
-        holder = await self._holder(text, address)
+        holder = await self._holder(text, address, admit)
         if holder is None or holder.until <= self._clock():
             raise Unauthenticated
         self._revocations.refuse(holder.caller)
         if not holder.admits(address):
             raise AddressNotAllowed
-        if holder.daily_quota and holder.caller.key is not None:
-            await self._quotas.spend(holder.caller.key, most=holder.daily_quota)
         return replace(holder.caller, address=address)
 
-    async def until(self, text: bytes, address: str) -> float:
-        """Epoch seconds until which the key holds. Raises like `caller`, but counts no call."""
-        holder = await self._holder(text, address)
+    async def spend(self, text: bytes) -> None:
+        """Counts a call with a key that `caller` took against its daily quota, as it was known last.
+
+        Raises:
+            DailyQuotaSpent: it made as many calls today as it may.
+        """
+        cached = self._known.get(hashlib.sha256(text).digest())
+        holder = cached[1] if cached else None
+        if holder is not None and holder.daily_quota and holder.caller.key is not None:
+            await self._quotas.spend(holder.caller.key, most=holder.daily_quota)
+
+    async def until(self, text: bytes, address: str, *, admit: Admit = everybody) -> float:
+        """Epoch seconds until which the key holds. Raises like `caller`."""
+        holder = await self._holder(text, address, admit)
         if holder is None:
             raise Unauthenticated
         return holder.until
 
-    async def pinned(self, text: bytes, address: str) -> str:
+    async def pinned(self, text: bytes, address: str, *, admit: Admit = everybody) -> str:
         """The version of the API that a key is pinned to; nothing for a key that nobody has.
 
         Raises:
-            TooManyUnknownKeys, Unavailable: as `caller` does.
+            TooManyUnknownKeys, Unavailable, AppError: as `caller` does.
         """
         cached = self._known.get(hashlib.sha256(text).digest())
         if cached is not None and cached[0] > self._clock():
             holder = cached[1]
         else:
-            holder = await self._holder(text, address)
+            holder = await self._holder(text, address, admit)
         return holder.pinned_version if holder else ""
 
     def last_pinned(self, text: bytes) -> str:
@@ -124,14 +128,14 @@ class ApiKeys:
         cached = self._known.get(hashlib.sha256(text).digest())
         return cached[1].pinned_version if cached and cached[1] else ""
 
-    async def _holder(self, text: bytes, address: str) -> Holder | None:
+    async def _holder(self, text: bytes, address: str, admit: Admit) -> Holder | None:
         shown = text.decode("latin-1")
         hashed = hashlib.sha256(text).digest()
         now = self._clock()
         cached = self._known.get(hashed)
         if cached is not None and cached[0] > now and cached[1] is not None:
             return cached[1]
-        await self._admit(address)
+        await admit()
         if api_keys.parse(shown) is None:
             return None
         cached = self._known.get(hashed)
@@ -177,42 +181,6 @@ class ApiKeys:
     def _uncount(self, address: str) -> None:
         ends, counted = self._guesses.get(address, (0.0, 0))
         self._guesses[address] = (ends, max(0, counted - 1))
-
-
-class Callers:
-    """Turns an Authorization header into a caller, whichever of our two kinds of credentials it carries."""
-
-    def __init__(self, tokens: AccessTokens, keys: ApiKeys) -> None:
-        self._tokens = tokens
-        self._keys = keys
-
-    async def caller(self, authorization: bytes | None, address: str) -> Caller:
-        """Whoever it speaks for; somebody anonymous when there is no header.
-
-        Raises:
-            AppError: as AccessTokens.caller and ApiKeys.caller do.
-        """
-        if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
-            return await self._keys.caller(authorization.partition(b" ")[2], address)
-        return await self._tokens.caller(authorization, address)
-
-    async def until(self, authorization: bytes | None, address: str) -> float:
-        """Epoch seconds until which a credential that `caller` took holds. Raises like it."""
-        if authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
-            return await self._keys.until(authorization.partition(b" ")[2], address)
-        return await self._tokens.until(authorization, address)
-
-    async def pinned(self, authorization: bytes, address: str) -> str:
-        """The version that an API key is pinned to; nothing for other credentials. Raises like ApiKeys."""
-        if authorization[: len(_BEARER)].lower() != _BEARER:
-            return ""
-        return await self._keys.pinned(authorization.partition(b" ")[2], address)
-
-    def last_pinned(self, authorization: bytes) -> str:
-        """The same without asking auth."""
-        if authorization[: len(_BEARER)].lower() != _BEARER:
-            return ""
-        return self._keys.last_pinned(authorization.partition(b" ")[2])
 
 
 def networks(shown: list[str]) -> tuple[_Network, ...]:

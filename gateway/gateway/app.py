@@ -11,12 +11,13 @@ from comptoir.api.v1 import policy_pb2
 from gateway import asking_auth, hand_written, scim
 from gateway.access_log import AccessLog
 from gateway.admission import Admission
-from gateway.api_keys import ApiKeys, Callers
+from gateway.api_keys import ApiKeys
 from gateway.breakers import Breaker, GuardedPeer
 from gateway.browsers import Browsers
 from gateway.cache.keeping import Cache
 from gateway.cache.store import Store
 from gateway.cache.venues import VenueNames, asking
+from gateway.callers import Callers
 from gateway.cookies import Cookies, key_from
 from gateway.cors import Cors
 from gateway.dated import CHANGES, Calendar, Chain, Dated, overview
@@ -70,14 +71,13 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         stack.push_async_callback(buckets.close)
         stack.push_async_callback(quotas.close)
         limiter = Limiter(settings.rates, buckets)
-        admit = limiter.admit_unvalidated
-        api_keys = ApiKeys(asking_auth.keys_exchanged_at(auth), revocations, quotas, admit=admit)
+        api_keys = ApiKeys(asking_auth.keys_exchanged_at(auth), revocations, quotas)
         cache = _cache(settings, peers["booking"])
         if cache is not None:
             stack.push_async_callback(cache.close)
         shared = Shared(
             signer=signer,
-            callers=Callers(AccessTokens(keys, revocations, admit=admit), api_keys),
+            callers=Callers(AccessTokens(keys, revocations), api_keys, limiter),
             limits=settings.limits,
             limiter=limiter,
             wrong_links=WrongLinks(settings.limits),
@@ -91,7 +91,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         cookies = Cookies(key_from(settings.identity.signing_key_file), cors, SessionRoutes.of(routes()))
         log = _access_log(settings, stack)
         table = _table(settings, peers, shared, keys=keys, ready=ready)
-        table.add("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
+        told = hand_written.limited(Target("/v1/auth/csrf", cookies.tell), limiter)
+        table.add("GET", told.template, told)
         for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
             table.add(method, template, hand_written.limited(target, limiter))
         for method, template, target in streams.targets():
@@ -102,7 +103,7 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             table,
             trusted_proxies=settings.http.trusted_proxies,
             access_log=log,
-            browsers=Browsers(cors, cookies),
+            browsers=Browsers(cors, cookies, limiter),
             admission=shared.admission,
             delivery=Delivery(settings.compression),
             streaming=streams,

@@ -162,7 +162,6 @@ class Edge:
             answer = await target.handle(request, variables)
             return await self._deliver(request, answer, compressible=target.compressible)
         except RateLimited as refusal:  # its metric tells: a flood must not fill the log, line by line
-            request.note.standings += refusal.standings
             return problems.answer(refusal, request.id)
         except AppError as refusal:
             if refusal.kind in _TOLD:

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 
 from comptoir.api.v1 import policy_pb2
 from gateway.admission import Admission
-from gateway.api_keys import Callers
 from gateway.cache.keeping import Cache
+from gateway.callers import Callers
 from gateway.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from gateway.http import JSON, Answer, Request, safe
 from gateway.limits import Limiter
@@ -99,9 +99,7 @@ class Endpoint:
             Disconnected: the client went away before its body was complete.
         """
         shared = self._shared
-        caller = await shared.callers.caller(request.headers.get(b"authorization"), request.address)
-        request.note.caller = caller
-        await shared.limiter.admit(request, caller)
+        caller = await shared.callers.admitted(request)
         authorize(self.route.policy, caller)
         if self._wrong_links is not None:
             self._wrong_links.refuse_guessing(request.address)

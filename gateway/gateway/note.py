@@ -13,6 +13,8 @@ class Note:
 
     caller: Caller | None = None
     """Whose credentials were good; None when there were none, or nobody looked."""
+    admitted: Caller | None = None
+    """The same once all quotas let the request pass."""
     standings: list[Standing] = field(default_factory=list)
     """With every policy that it was counted against."""
     trace_id: str = ""

@@ -58,7 +58,11 @@ _OPERATOR_CLAIMS = jwt.JWTClaimsRegistry(
 )
 
 
-async def everybody(_address: str) -> None:
+Admit = Callable[[], Awaitable[None]]
+"""Hears that credentials are about to be validated, and may refuse that."""
+
+
+async def everybody() -> None:
     """Refuses nobody."""
 
 
@@ -66,22 +70,17 @@ class AccessTokens:
     """Turns an Authorization header into a caller."""
 
     def __init__(
-        self,
-        keys: SigningKeys,
-        revocations: Revocations,
-        *,
-        clock: Callable[[], float] = time.time,
-        admit: Callable[[str], Awaitable[None]] = everybody,
+        self, keys: SigningKeys, revocations: Revocations, *, clock: Callable[[], float] = time.time
     ) -> None:
-        """`admit` hears of the address of each token that is about to be verified, and may refuse."""
         self._keys = keys
-        self._admit = admit
         self._revocations = revocations
         self._clock = clock
         self._verified: dict[tuple[bytes, str], tuple[float, Caller]] = {}
 
-    async def caller(self, authorization: bytes | None, address: str) -> Caller:
+    async def caller(self, authorization: bytes | None, address: str, *, admit: Admit = everybody) -> Caller:
         """Whoever the token speaks for; somebody anonymous when there is no header.
+
+        `admit` is asked before a token is verified, not about what is none, or is verified already.
 
         Raises:
             Unauthenticated: the header holds anything but one good token of ours, or it was revoked.
@@ -93,25 +92,25 @@ class AccessTokens:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not token or len(token) > _LONGEST:
             raise Unauthenticated
-        _, caller = await self._known(token, address)
+        _, caller = await self._known(token, address, admit)
         self._revocations.refuse(caller)
         return caller
 
-    async def until(self, authorization: bytes | None, address: str) -> float:
+    async def until(self, authorization: bytes | None, address: str, *, admit: Admit = everybody) -> float:
         """Epoch seconds until which a token that `caller` took holds. Raises Unauthenticated without one."""
         if authorization is None:
             raise Unauthenticated
-        expires, _ = await self._known(authorization.partition(b" ")[2], address)
+        expires, _ = await self._known(authorization.partition(b" ")[2], address, admit)
         return expires
 
-    async def _known(self, token: bytes, address: str) -> tuple[float, Caller]:
+    async def _known(self, token: bytes, address: str, admit: Admit) -> tuple[float, Caller]:
         known = (hashlib.sha256(token).digest(), address)
         cached = self._verified.get(known)
         if cached is not None:
             if cached[0] > self._clock():
                 return cached
             del self._verified[known]
-        await self._admit(address)
+        await admit()
         expires, caller = await self._verify(token, address)
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()

@@ -32,6 +32,7 @@ from testkit.edge import Edge
 from testkit.keys import Keys
 
 from .directories import directories
+from .rated import Limited, limited_by
 from .stand_ins import (
     Accounts,
     Availability,
@@ -210,6 +211,13 @@ async def unused_target() -> str:
 async def edge(settings: Settings) -> AsyncIterator[HttpEdge]:
     async with open_gateway(settings, lambda: True) as opened:
         yield opened
+
+
+@pytest.fixture
+def limited(settings: Settings, backend: Backend) -> Limited:
+    """Opens gateways with quotas of their own."""
+    assert backend is not None
+    return limited_by(settings)
 
 
 @pytest.fixture

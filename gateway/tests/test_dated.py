@@ -18,6 +18,7 @@ from gateway.dated import CHANGES, Calendar, Chain, Change, Dated, Reply, overvi
 from gateway.dated.chain import Json, newer, older
 from gateway.errors import MalformedRequest, UnknownVersion, VersionGone
 from gateway.http import Answer, Request
+from gateway.limits import RateLimited
 from gateway.routes import routes
 from gateway.settings import LimitSettings
 from servicekit import ids
@@ -83,11 +84,21 @@ class Members(organization_pb2_grpc.MemberServiceServicer):
 class Unpinned:
     """Nobody comes with a key."""
 
-    async def pinned(self, _authorization: bytes, _address: str) -> str:
+    async def admitted(self, _request: Request) -> None:
+        pass
+
+    async def pinned(self, _request: Request) -> str:
         return ""
 
     def last_pinned(self, _authorization: bytes) -> str:
         return ""
+
+
+class OverQuota(Unpinned):
+    """Nobody may come any more."""
+
+    async def admitted(self, _request: Request) -> None:
+        raise RateLimited
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +249,13 @@ def test_a_version_ends_twelve_months_after_the_next_one_came_even_in_leap_years
         Calendar(("2028-01-01", "2027-01-01"))
 
 
-def dated(serve: Callable[[Json], Reply], *, now: datetime, cached: bool = False) -> Dated:
+def dated(
+    serve: Callable[[Json], Reply],
+    *,
+    now: datetime,
+    cached: bool = False,
+    pins: Unpinned | None = None,
+) -> Dated:
     """The toy's route."""
 
     async def answer(request: Request, _variables: Sequence[str]) -> Answer:
@@ -251,7 +268,7 @@ def dated(serve: Callable[[Json], Reply], *, now: datetime, cached: bool = False
 
     calendar = Calendar(TOY, clock=now.timestamp)
     chain = Chain("toy", TOYS, TOY)
-    return Dated(answer, chain, calendar, pins=Unpinned(), limits=LimitSettings(), cached=cached)
+    return Dated(answer, chain, calendar, pins=pins or Unpinned(), limits=LimitSettings(), cached=cached)
 
 
 def asked(body: bytes, version: str) -> Request:
@@ -274,6 +291,19 @@ async def test_after_its_sunset_a_version_is_refused_and_not_a_second_before() -
     assert dict(after.finish(request, Answer(410)).headers)[b"comptoir-version"] == TOY[0].encode()
     with pytest.raises(UnknownVersion):
         await after.handle(asked(b"", "2004-04-04"), ())
+
+
+@pytest.mark.parametrize("version", [TOY[0], TOY[1], "2004-04-04"])
+async def test_quotas_come_before_a_version_is_refused_and_before_a_body_is_read_to_be_turned(
+    version: str,
+) -> None:
+    async def never() -> dict[str, Any]:
+        raise AssertionError
+
+    now = datetime(2003, 2, 2, tzinfo=UTC)
+    route = dated(lambda document: Reply(200, document), now=now, pins=OverQuota())
+    with pytest.raises(RateLimited):
+        await route.handle(replace(asked(b"{}", version), receive=never), ())
 
 
 async def test_requests_and_answers_are_turned_and_what_cannot_be_read_is_left_to_the_route() -> None:

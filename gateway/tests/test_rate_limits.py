@@ -1,88 +1,32 @@
 """Quotas through the whole gateway: who is counted by what, what a refusal says, what is never counted."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import http_sf
 import httpx
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comptoir.api.v1 import policy_pb2
-from comptoir.auth.v1 import account_pb2, key_pb2
+from comptoir.auth.v1 import account_pb2
 from comptoir.booking.v1 import booking_pb2
-from gateway.app import open_gateway
 from gateway.limits import Limiter, RateSettings
 from gateway.limits.buckets import Buckets
 from gateway.routes import routes
-from gateway.settings import Settings
 from servicekit import ids
 from servicekit.api_keys import ApiKeyText
 from servicekit.errors import AppError, Kind
 from servicekit.settings import RedisSettings
 from testkit import eventually
 
+from .rated import Limited, issue, refused, standings
+
 SEARCH = "/v1/venues/chez-paulette/availability?date=2027-10-31&party_size=2"
 BOOKING = "/v1/bookings/bkg_1"
 LOG_IN = "/v1/auth/login"
 FORGOT = "/v1/auth/password/forgot"
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-WIDE = dict.fromkeys(RateSettings.model_fields, "1000000/60")
-
-At = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
-Limited = Callable[..., AbstractAsyncContextManager[At]]
-
-
-@pytest.fixture
-def limited(settings: Settings, backend: Any) -> Limited:
-    """A gateway with quotas of its own, and clients of it by address. Without any: those of production."""
-    del backend
-
-    @asynccontextmanager
-    async def opened(*, redis: str | None = None, **rates: str) -> AsyncIterator[At]:
-        chosen = RateSettings.model_validate(WIDE | rates) if rates else RateSettings()
-        shared = RedisSettings.model_validate({"url": redis})
-        own = settings.model_copy(update={"rates": chosen, "redis": shared})
-        async with open_gateway(own, lambda: True) as edge:
-
-            def at(address: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-                transport = httpx.ASGITransport(edge, raise_app_exceptions=True, client=(address, 4711))
-                return httpx.AsyncClient(transport=transport, base_url="http://gateway")
-
-            yield at
-
-    return opened
-
-
-def standings(answer: httpx.Response) -> dict[str, dict[str, Any]]:
-    """Policies and what is left of them, read as structured fields (RFC 9651)."""
-    told: dict[str, dict[str, Any]] = {}
-    for name in ("ratelimit-policy", "ratelimit"):
-        items: Any = http_sf.parse(answer.headers[name].encode(), tltype="list")
-        for policy, parameters in items:
-            assert isinstance(policy, str)
-            assert all(isinstance(each, int) and each >= 0 for each in parameters.values())
-            told.setdefault(policy, {}).update(parameters)
-    assert all(each.keys() == {"q", "w", "r", "t"} for each in told.values())
-    return told
-
-
-def refused(answer: httpx.Response, *violated: str) -> None:
-    """A refusal that says all it should."""
-    body = answer.json()
-    assert (answer.status_code, body["status"], body["reason"]) == (429, 429, "RATE_LIMITED")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert (body["type"], body["violated-policies"]) == (QUOTA_EXCEEDED, list(violated))
-    wait, told = int(answer.headers["retry-after"]), standings(answer)
-    assert body["metadata"] == {"retry_after_seconds": str(wait)}
-    assert wait >= 1
-    for each in violated:
-        assert told[each]["r"] == 0
-        assert told[each]["t"] <= wait <= told[each]["w"]
 
 
 async def test_the_quotas_of_production(limited: Limited, backend: Any) -> None:
@@ -176,17 +120,6 @@ async def test_a_key_is_counted_by_itself(limited: Limited, backend: Any) -> Non
             assert (await client.get(BOOKING, headers=one)).status_code == 200
         refused(await client.get(BOOKING, headers=one), "key")
         assert (await client.get(BOOKING, headers=another)).status_code == 200
-
-
-def issue(backend: Any) -> dict[str, str]:
-    """The headers of a new key."""
-    text, until = ApiKeyText.make(sandbox=False).show(), Timestamp()
-    until.GetCurrentTime()
-    until.seconds += 3600
-    backend.keys[text] = key_pb2.ExchangeKeyResponse(
-        organization_id=ids.new().bytes, key_id=ids.new().bytes, permissions=["bookings.read"], until=until
-    )
-    return {"Authorization": f"Bearer {text}"}
 
 
 @pytest.mark.parametrize("shown", ["not.a.token", "ckt_short", "key"])

@@ -24,10 +24,13 @@ Serve = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 
 
 class Pins(Protocol):
-    """Knows the versions that API keys are pinned to."""
+    """Knows who calls, and the versions that API keys are pinned to."""
 
-    async def pinned(self, authorization: bytes, address: str) -> str:
-        """The version that the key is pinned to, nothing for what is no key; asks auth when it must."""
+    async def admitted(self, request: Request) -> object:
+        """Counts the request as whoever's it is, once however often it is asked to. Raises AppError."""
+
+    async def pinned(self, request: Request) -> str:
+        """The version that its key is pinned to, nothing for what is no key; asks auth when it must."""
 
     def last_pinned(self, authorization: bytes) -> str:
         """The same without asking: what was known last."""
@@ -62,12 +65,13 @@ class Dated:
             AppError, Disconnected: as the route does.
         """
         asked = request.headers.get(_HEADER)
+        if asked is None and not request.headers.get(b"authorization"):
+            return await self._serve(request, variables)
+        await self._pins.admitted(request)  # before its version is refused, or its body read to be turned
         if asked is not None:
             version = self._calendar.read(asked)
-        elif authorization := request.headers.get(b"authorization"):
-            version = self._calendar.pinned(await self._pins.pinned(authorization, request.address))
         else:
-            return await self._serve(request, variables)
+            version = self._calendar.pinned(await self._pins.pinned(request))
         if version == self._calendar.newest:
             return await self._serve(request, variables)
         self._calendar.refuse_gone(version)

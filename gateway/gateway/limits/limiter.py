@@ -60,9 +60,15 @@ class Limiter:
         """Counts a request by its token, which a service validates each time. Raises RateLimited."""
         await self._spend_of(request, [(self._key, f"token:{_hidden(token)}")])
 
-    async def admit_unvalidated(self, address: str) -> None:
-        """Counts credentials that are about to be validated, before they are. Raises RateLimited."""
-        await self._spend([(self._unvalidated, f"unvalidated:{_of_place(address)}")])
+    async def admit_unvalidated(self, request: "Request") -> None:
+        """Counts credentials that are about to be validated, or that were refused, by the address.
+
+        One request is counted once, however often this is asked about it. Raises RateLimited.
+        """
+        standings = request.note.standings
+        if not any(each.policy is self._unvalidated and not each.violated for each in standings):
+            key = f"unvalidated:{_of_place(request.address)}"
+            await self._spend_of(request, [(self._unvalidated, key)])
 
     def subject(self, policy: policy_pb2.Policy, request: Descriptor) -> AdmitSubject | None:
         """What counts requests by the account that they name; None when the policy names none.
@@ -92,7 +98,11 @@ class Limiter:
         return admit
 
     async def _spend_of(self, request: "Request", charged: Sequence[tuple[Policy, str]]) -> None:
-        request.note.standings += await self._spend(charged)
+        try:
+            request.note.standings += await self._spend(charged)
+        except RateLimited as refusal:  # whoever is refused reads by what
+            request.note.standings += refusal.standings
+            raise
 
     async def _spend(self, charged: Sequence[tuple[Policy, str]]) -> list[Standing]:
         charges = [Charge(key, policy.quota) for policy, key in charged]

@@ -10,10 +10,11 @@ import orjson
 from redis.asyncio import Redis
 
 from gateway import problems
-from gateway.api_keys import Callers
+from gateway.callers import Callers
 from gateway.edge import Target
-from gateway.http import JSON, Answer, Receive, Request, Scope, Send, safe
+from gateway.http import JSON, Answer, Header, Receive, Request, Scope, Send, safe
 from gateway.limits import Limiter
+from gateway.limits.headers import rate_limit_headers
 from gateway.live import sse, websocket
 from gateway.live.admission import Admission, refuse_strangers
 from gateway.live.connection import Connection, Frame
@@ -92,14 +93,13 @@ class Streams:
         scope["query_string"] = b""  # servers may log the address, and it holds the ticket
         connection = session = None
         try:
-            authority = await self._authority(request, parameters(request.query, {"ticket"}))
+            authority = await self._authority(request, await self._given(request, {"ticket"}))
             connection, session = self._begin(scope, authority, "websocket", websocket.frame)
             await receive()
-            headers = [(b"x-request-id", request.id.encode())]
-            await send({"type": "websocket.accept", "headers": headers})
+            await send({"type": "websocket.accept", "headers": _said(request)})
             await websocket.serve(session, connection, receive, send)
         except AppError as refusal:
-            await _refuse(problems.answer(refusal, request.id), request.id, send)
+            await _refuse(problems.answer(refusal, request.id), _said(request), send)
             return refusal.kind.http_status
         finally:
             self._end(connection, session)
@@ -116,7 +116,7 @@ class Streams:
         """The stream as server-sent events. It begins when at least one topic does."""
         headers = safe([(b"content-type", sse.CONTENT_TYPE), (b"x-accel-buffering", b"no")])
         request.scope["query_string"] = b""  # as above
-        given = parameters(request.query, {"ticket", "topics", "last_event_id"})
+        given = await self._given(request, {"ticket", "topics", "last_event_id"})
         topics = list(dict.fromkeys(given.get("topics", ())))
         if request.method == "HEAD":
             return Answer(200, headers)
@@ -144,6 +144,23 @@ class Streams:
 
         return Answer(200, headers, stream=stream)
 
+    async def _given(self, request: Request, known: set[str]) -> Mapping[str, Sequence[str]]:
+        """What the query says. The request is counted here: by its ticket, or as whoever it speaks for.
+
+        Raises:
+            AppError: the query cannot be read, credentials are refused, or a quota is used up.
+        """
+        try:
+            given = parameters(request.query, known)
+        except AppError:
+            await self._limiter.admit_anonymous(request)
+            raise
+        if "ticket" in given:
+            await self._limiter.admit_unvalidated(request)
+        else:
+            await self._callers.admitted(request)
+        return given
+
     async def _authority(self, request: Request, given: Mapping[str, Sequence[str]]) -> Authority:
         """By ticket, or by the Authorization header, which no browser sends by itself.
 
@@ -151,7 +168,6 @@ class Streams:
             AppError: neither is good, or a page of another site opens the stream with cookies alone.
         """
         if "ticket" in given:
-            await self._limiter.admit_unvalidated(request.address)
             return await self._tickets.redeem(given["ticket"][0])
         origin = request.headers.get(b"origin", b"").decode("latin-1")
         own = urlsplit(origin).netloc.encode("latin-1") == request.headers.get(b"host", b"")
@@ -160,12 +176,9 @@ class Streams:
         return await self._bearer(request)
 
     async def _bearer(self, request: Request) -> Authority:
-        header = request.headers.get(b"authorization")
-        caller = await self._callers.caller(header, request.address)
-        request.note.caller = caller
-        await self._limiter.admit(request, caller)
+        caller = await self._callers.admitted(request)
         refuse_strangers(caller)
-        return Authority(caller, await self._callers.until(header, request.address))
+        return Authority(caller, await self._callers.until(request))
 
     def _begin(
         self, scope: Scope, authority: Authority, transport: str, frame: Frame
@@ -190,8 +203,13 @@ async def _enter(session: Session, topics: Sequence[str], places: Mapping[str, P
         raise refusals[0]
 
 
-async def _refuse(answer: Answer, request_id: str, send: Send) -> None:
+def _said(request: Request) -> list[Header]:
+    """The headers of every answer to a handshake."""
+    return [*rate_limit_headers(request.note.standings), (b"x-request-id", request.id.encode())]
+
+
+async def _refuse(answer: Answer, said: list[Header], send: Send) -> None:
     """Answers a handshake with a problem (the ASGI extension "websocket.http.response")."""
-    headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+    headers = [*answer.headers, *said]
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": answer.body})
