@@ -1,6 +1,8 @@
 """The routes of SCIM 2.0: carried to auth and back as they are, refusals in SCIM's own form."""
 
-from collections.abc import Sequence
+import hashlib
+import time
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -26,6 +28,9 @@ _LONGEST_SEGMENT = 300
 _SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 _TYPES = {Kind.EXISTS: "uniqueness", Kind.INVALID: "invalidValue", Kind.UNPROCESSABLE: "invalidValue"}
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
+_RETRY_AFTER_SECONDS = "1"
+_ACCEPTED_SECONDS = 900.0
+_MOST_TOKENS = 10_000
 
 
 def targets(auth: Peer, limits: LimitSettings, limiter: Limiter) -> list[tuple[str, str, Target]]:
@@ -38,12 +43,36 @@ def targets(auth: Peer, limits: LimitSettings, limiter: Limiter) -> list[tuple[s
     ]
 
 
+class AcceptedTokens:
+    """Hashes of the tokens that auth took in the last quarter of an hour. All others may be guesses."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[bytes, float] = {}
+
+    def __contains__(self, token: str) -> bool:
+        return self._until.get(_hashed(token), 0.0) > self._clock()
+
+    def add(self, token: str) -> None:
+        """Auth took it just now."""
+        hashed = _hashed(token)
+        self._until.pop(hashed, None)
+        while len(self._until) >= _MOST_TOKENS:
+            del self._until[next(iter(self._until))]  # the one that was not used for longest
+        self._until[hashed] = self._clock() + _ACCEPTED_SECONDS
+
+    def discard(self, token: str) -> None:
+        """Auth does not take it any more."""
+        self._until.pop(_hashed(token), None)
+
+
 class _Scim:
     def __init__(self, auth: Peer, limits: LimitSettings, limiter: Limiter) -> None:
         self._auth = auth
         self._limiter = limiter
         self._limits = limits
         self._guesses = WrongLinks(limits)
+        self._accepted = AcceptedTokens()
         self._handle = auth.stub(scim_pb2_grpc.ScimServiceStub).HandleScim
 
     async def __call__(self, request: Request, variables: Sequence[str]) -> Answer:
@@ -54,13 +83,14 @@ class _Scim:
             return _refused(refusal)
 
     async def _forward(self, request: Request, variables: Sequence[str]) -> Answer:
+        token = _token(request)
+        await self._admit(request, token)
         self._guesses.refuse_guessing(request.address)
-        await self._limiter.admit_token(request, _token(request))
         message = scim_pb2.HandleScimRequest(
             method="GET" if request.method == "HEAD" else request.method,
             segments=[_fitting(each, _LONGEST_SEGMENT) for each in variables],
             query=_fitting(request.query.decode("latin-1"), _LONGEST_QUERY),
-            token=_token(request),
+            token=token,
             if_match=_header(request, b"if-match"),
             if_none_match=_header(request, b"if-none-match"),
             body=await self._body(request),
@@ -71,8 +101,10 @@ class _Scim:
             told = await self._auth.call(self._handle, message, timeout=self._limits.timeout_seconds)
         except AppError as refusal:
             if refusal.kind is Kind.UNAUTHENTICATED:
+                self._accepted.discard(token)
                 self._guesses.count(request.address)
             raise
+        self._accepted.add(token)
         headers: list[Header] = [(b"content-type", MEDIA_TYPE)] if told.body else []
         headers += [
             (name, value.encode())
@@ -81,6 +113,15 @@ class _Scim:
         ]
         return Answer(told.status, safe(headers), told.body)
 
+    async def _admit(self, request: Request, token: str) -> None:
+        """Counts the request before it costs anything. Raises RateLimited."""
+        if not token:
+            await self._limiter.admit_anonymous(request)
+            return
+        if token not in self._accepted:
+            await self._limiter.admit_unvalidated(request)
+        await self._limiter.admit_token(request, token)
+
     async def _body(self, request: Request) -> bytes:
         most = min(_BODY_BYTES, self._limits.body_bytes)
         body = await request.body(limit=most, seconds=self._limits.body_seconds)
@@ -88,6 +129,10 @@ class _Scim:
         if body and (kind not in _TAKEN or b"content-encoding" in request.headers):
             raise UnsupportedMediaType
         return body
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _token(request: Request) -> str:
@@ -116,6 +161,7 @@ def _refused(refusal: AppError) -> Answer:
     headers: list[Header] = [(b"content-type", MEDIA_TYPE)]
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b'Bearer realm="comptoir"'))
-    if RETRY_AFTER in refusal.metadata:
-        headers.append((b"retry-after", refusal.metadata[RETRY_AFTER].encode()))
+    wait = _RETRY_AFTER_SECONDS if refusal.kind is Kind.UNAVAILABLE else ""
+    if wait := refusal.metadata.get(RETRY_AFTER, wait):
+        headers.append((b"retry-after", wait.encode()))
     return Answer(status, safe(headers), orjson.dumps(said))

@@ -18,6 +18,7 @@ from comptoir.auth.v1 import (
     credential_pb2_grpc,
     operator_pb2_grpc,
     organization_pb2_grpc,
+    scim_pb2_grpc,
     sso_pb2_grpc,
 )
 from comptoir.booking.v1 import booking_pb2_grpc, venue_pb2_grpc
@@ -40,6 +41,7 @@ from .stand_ins import (
     Bookings,
     Credentials,
     Deposits,
+    Directories,
     GuestBookings,
     Operators,
     Organizations,
@@ -144,6 +146,7 @@ async def settings(
                 lambda s: organization_pb2_grpc.add_OrganizationServiceServicer_to_server(
                     Organizations(backends), s
                 ),
+                lambda s: scim_pb2_grpc.add_ScimServiceServicer_to_server(Directories(backends), s),
                 lambda s: sso_pb2_grpc.add_SsoRedirectServiceServicer_to_server(SsoRedirects(backends), s),
                 *directories(backends, access_key),
             ],

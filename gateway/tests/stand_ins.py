@@ -18,6 +18,8 @@ from comptoir.auth.v1 import (
     operator_pb2_grpc,
     organization_pb2,
     organization_pb2_grpc,
+    scim_pb2,
+    scim_pb2_grpc,
     site_pb2,
     sso_pb2,
     sso_pb2_grpc,
@@ -25,10 +27,11 @@ from comptoir.auth.v1 import (
 from comptoir.booking.v1 import booking_pb2, booking_pb2_grpc, venue_pb2, venue_pb2_grpc
 from comptoir.payment.v1 import payment_pb2, payment_pb2_grpc
 from servicekit import identity
-from servicekit.errors import AppError
+from servicekit.errors import AppError, Unauthenticated
 from servicekit.identity import Caller
 
 BODY_LIMIT = 8 * 1024
+SCIM_TOKEN = "scim-token"  # of nobody
 
 
 @dataclass
@@ -160,6 +163,19 @@ class SsoRedirects(sso_pb2_grpc.SsoRedirectServiceServicer):
         return self.backend.seen(
             request, context, sso_pb2.FinishSsoResponse(location="https://app.example/in")
         )
+
+
+class Directories(scim_pb2_grpc.ScimServiceServicer):
+    """Knows one token of a directory."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def HandleScim(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer = self.backend.seen(request, context, scim_pb2.HandleScimResponse(status=200, body=b"{}"))
+        if request.token != SCIM_TOKEN:
+            raise Unauthenticated
+        return answer
 
 
 class VenueDirectory(venue_pb2_grpc.VenueDirectoryServiceServicer):

@@ -197,16 +197,6 @@ async def test_pages_are_counted_but_neither_probes_nor_what_stripe_signs(limite
         refused(await client.get("/openapi.json"), "anonymous")
 
 
-async def test_a_directory_is_counted_by_its_token_and_refused_in_its_own_form(limited: Limited) -> None:
-    async with limited(key="1/900", anonymous="1/900") as at, at("203.0.113.1") as client:
-        headers = {"Authorization": "Bearer scim-token"}
-        await client.get("/scim/v2/Users", headers=headers)
-        answer = await client.get("/scim/v2/Users", headers=headers)
-        assert answer.status_code == 429
-        assert answer.headers["content-type"] == "application/scim+json"
-        assert int(answer.headers["retry-after"]) >= 1
-
-
 async def test_what_is_refused_is_counted_by_policy(limited: Limited) -> None:
     def counted() -> float:
         return REGISTRY.get_sample_value("comptoir_rate_limited_total", {"policy": "anonymous"}) or 0
