@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from gateway.limits.buckets import Buckets
 from gateway.limits.gcra import MICROSECONDS, Charge, Quota, admits
@@ -268,3 +269,32 @@ async def test_a_gateway_without_redis_counts_for_itself() -> None:
     assert admits([charge], await buckets.spend([charge]))
     assert not admits([charge], await buckets.spend([charge]))
     await buckets.close()
+
+
+async def _nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers whatever comes with a number, as no Redis does."""
+    while await reader.read(65_536):
+        writer.write(b":5\r\n")
+        await writer.drain()
+    writer.close()
+
+
+async def test_what_nobody_thought_of_leaves_nobody_waiting_and_is_told_once() -> None:
+    server = await asyncio.start_server(_nonsense, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    url, charge = f"redis://{host}:{port}/0", Charge("anybody", Quota(2, 900))
+    shared, buckets = SharedBuckets(url), Buckets(_settings(url))
+    with capture_logs() as logged:
+        try:
+            async with asyncio.timeout(30):
+                for _ in range(2):  # the second one as a probe would
+                    assert await asyncio.gather(*(shared.spend([charge]) for _ in range(300))) == [None] * 300
+                assert [each["event"] for each in logged] == ["rate_limits_broken"]
+                answers = await asyncio.gather(*(buckets.spend([charge]) for _ in range(3)))
+        finally:
+            await shared.close()
+            await buckets.close()
+            server.close()
+            await server.wait_closed()
+    assert [admits([charge], each) for each in answers] == [True, True, False], "by the process alone"
+    assert shared.calls == 2, "nobody of the three hundred is asked for in vain"

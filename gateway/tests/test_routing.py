@@ -149,11 +149,12 @@ def test_every_route_can_be_read_written_and_found(route: Route) -> None:
 
 _READING = {
     "batchLookupAvailability": "asks about many starts, which no path could hold",
+    "beginPasskeyUse": "hands out a challenge that is nobody's: two with one key must not share it",
     "findSso": "asks where somebody logs in, by an address that no log may hold",
     "readInvitation": "asks by a secret, which no log may hold",
     "listNamesOfNumber": "asks by a number, which no log may hold",
 }
-"""What only reads in spite of its method, and why it is no GET."""
+"""What changes nothing of anybody's in spite of its method, and why it is no GET."""
 
 
 def test_whatever_changes_something_honours_an_idempotency_key() -> None:

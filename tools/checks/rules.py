@@ -14,6 +14,7 @@ _BROAD_EDGES = (
     "servicekit/timers.py",
     "gateway/edge.py",
     "gateway/following/loop.py",
+    "gateway/limits/shared.py",
 )
 _TRANSACTION_OPENERS = {"usecases", "timers"}
 _BANNED_IN_TESTS = {

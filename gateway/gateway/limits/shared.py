@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.limits.gcra import Charge, Quota
+from servicekit import telemetry
 
 KEY_PREFIX = "gateway:{limits}:"
 """The braces keep all buckets in one slot of a cluster: a script may touch one slot only."""
@@ -20,6 +21,11 @@ _TIMEOUT = 0.15
 _MOST_REQUESTS = 200
 """In one call: Redis does nothing else meanwhile, for half a millisecond."""
 _PROBE = Charge("probe", Quota(1000, 1))
+
+_Told: TypeAlias = asyncio.Future[list[int] | None]
+_Waiting: TypeAlias = tuple[Sequence[Charge], _Told]
+
+_log = telemetry.logger(__name__)
 
 _CLOCK = "redis.call('TIME')"
 _SCRIPT = """
@@ -78,16 +84,16 @@ class SharedBuckets:
         )
         self._script = script(clock)
         self._hash: str | None = None
-        self._waiting: list[tuple[Sequence[Charge], asyncio.Future[list[int] | None]]] = []
+        self._waiting: list[_Waiting] = []
         self._sending: asyncio.Task[None] | None = None
         self.calls = 0
         """How many times Redis was asked."""
         self.trouble = ""
-        """The kind of the last error."""
+        """The kind of the last error; empty once Redis has counted again."""
 
     async def spend(self, charges: Sequence[Charge]) -> list[int] | None:
-        """The levels before, as `script` says; None, after at most 150 ms, when Redis does not answer."""
-        told: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
+        """The levels before, as `script` says; None, after at most 150 ms, when Redis does not answer so."""
+        told: _Told = asyncio.get_running_loop().create_future()
         self._waiting.append((charges, told))
         if self._sending is None:
             # A context of its own: what it logs belongs to no single request.
@@ -105,20 +111,27 @@ class SharedBuckets:
         await self._redis.aclose()
 
     async def _send(self) -> None:
+        batch: list[_Waiting] = []
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MOST_REQUESTS], self._waiting[_MOST_REQUESTS:]
                 levels = await self._ask([charges for charges, _ in batch])
-                if levels is None:  # whoever came meanwhile would wait in vain, too
-                    batch, self._waiting = batch + self._waiting, []
+                if levels is None:
+                    break
                 at = 0
                 for charges, told in batch:
-                    found = None if levels is None else levels[at : at + len(charges)]
+                    _tell(told, levels[at : at + len(charges)])
                     at += len(charges)
-                    if not told.done():  # else its client has left
-                        told.set_result(found)
-        finally:
-            self._sending = None
+                self.trouble = ""
+        except Exception as error:  # noqa: BLE001  # the edge of counting: no defect may stop a request
+            defect = type(error).__name__
+            if defect != self.trouble:  # else said before: a probe finds the same one every second
+                _log.exception("rate_limits_broken", error=defect)
+            self.trouble = defect
+        finally:  # whoever came meanwhile would wait in vain, too
+            batch, self._waiting, self._sending = batch + self._waiting, [], None
+            for _, told in batch:
+                _tell(told, None)
 
     async def _ask(self, requests: Sequence[Sequence[Charge]]) -> list[int] | None:
         keys = [KEY_PREFIX + charge.key for charges in requests for charge in charges]
@@ -145,3 +158,8 @@ class SharedBuckets:
                 self._hash = None
         self._hash = str(await redis.script_load(self._script))
         return await redis.evalsha(self._hash, len(keys), *keys, *rules)
+
+
+def _tell(told: _Told, levels: list[int] | None) -> None:
+    if not told.done():  # else its client has left
+        told.set_result(levels)

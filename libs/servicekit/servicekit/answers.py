@@ -31,8 +31,21 @@ _LONGEST_SECONDS = 30.0
 _GRACE_SECONDS = 1.0
 _NONCE = 12
 _KEPT = "interval '24 hours'"
-_NAMING = ("venue_id", "token", "email", "organization_id")
-"""Fields that say whose a call of somebody anonymous is: strangers may well think of the same key."""
+_NAMING = (
+    "venue_id",
+    "token",
+    "email",
+    "organization_id",
+    "refresh_token",
+    "challenge",
+    "credential",
+    "key",
+    "code",  # the last one: beside a challenge it is what somebody tries, under one key or another
+)
+"""Fields that say whose a call of somebody anonymous is, by the first one that the request has.
+
+Strangers may well think of the same key.
+"""
 _PASSING = {Kind.CONFLICT, Kind.UNAVAILABLE, Kind.TOO_LATE, Kind.INTERNAL}
 """Refusals that say nothing about the request: as if it had never been made."""
 
@@ -76,13 +89,13 @@ class Slot:
     def of(cls, rpc: Rpc, caller: Caller, request: Message, text: str) -> "Slot":
         """The slot of a caller's key: of the organization, the person and the key or operator that call.
 
-        Only the hash of the text is kept. The fingerprint is keyed with it, and what seals is made of text
-        and request, because requests hold passwords and answers hold tokens.
+        Nothing else says whose a key is. Only the hash of the text is kept. The fingerprint is keyed with it,
+        and what seals is made of text and request, because requests hold passwords and answers hold tokens.
         """
         raw = request.SerializeToString(deterministic=True)
         whose = [rpc.path, caller.kind.value, caller.organization, caller.user, caller.key, caller.operator]
         if caller.user is None and caller.key is None and caller.operator is None:
-            whose += [_named(request, name) for name in _NAMING]
+            whose.append(_named(request))
         scope = b"\0".join(hashlib.sha256(str(each).encode()).digest() for each in (*whose, text))
         derived = HKDF(SHA256(), 32, salt=None, info=b"comptoir answers " + rpc.path.encode())
         secret = derived.derive(text.encode())
@@ -91,6 +104,11 @@ class Slot:
             hmac.digest(secret, b"fingerprint" + raw, "sha256"),
             hmac.digest(secret, b"seal" + raw, "sha256"),
         )
+
+    @property
+    def for_effect(self) -> idempotency.Key:
+        """The same key, for work that ties what it makes to it: of the same callers, and no others."""
+        return idempotency.Key(self.key.hex(), self.fingerprint)
 
     def seal(self, answer: bytes) -> bytes:
         """The answer, encrypted and bound to this slot."""
@@ -102,9 +120,11 @@ class Slot:
         return AESGCM(self._secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], self.key)
 
 
-def _named(request: Message, field_name: str) -> str:
-    known = field_name in request.DESCRIPTOR.fields_by_name
-    return str(getattr(request, field_name)).lower() if known else ""
+def _named(request: Message) -> str:
+    """What a request says of whose it is, where its caller is not known; empty when it has no such field."""
+    fields = request.DESCRIPTOR.fields_by_name
+    name = next((each for each in _NAMING if each in fields), None)
+    return f"{name} {getattr(request, name)}".lower() if name else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ _FIND = sa.select(KEYS.c.fingerprint, KEYS.c.resource_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A caller's key, scoped to who calls what, and the fingerprint of the request it came with."""
+    """A caller's key, scoped to who calls what, and the fingerprint of the request it came with.
+
+    The guard's is `servicekit.answers.Slot.for_effect`, which alone says whose it is.
+    """
 
     text: str
     fingerprint: bytes

@@ -25,10 +25,9 @@ from servicekit.errors import (
 )
 from servicekit.identity import Caller
 from servicekit.settings import DatabaseSettings
-from testkit.callers import anonymous, member, visitor
+from testkit.callers import anonymous, integration, member, visitor
 
 CANCEL = contract.rpcs()["/comptoir.booking.v1.BookingService/CancelBooking"]
-BOOK = contract.rpcs()["/comptoir.booking.v1.BookingService/CreateBooking"]
 LOG_IN = contract.rpcs()["/comptoir.auth.v1.AccountService/LogIn"]
 _COUNT = "SELECT count(*) FROM notes"
 _MANY = 12
@@ -132,22 +131,12 @@ async def test_another_request_with_the_key_is_refused(diary: Diary) -> None:
 
 async def test_a_key_is_of_its_caller_alone(diary: Diary) -> None:
     """Of the person, the organization, the API key, the operator who is inside."""
-    colleague, elsewhere = member(diary.organization), member(ids.new())
-    callers = (diary.caller, colleague, elsewhere, visitor(diary.organization), anonymous())
+    home, elsewhere = diary.organization, ids.new()
+    keys = integration(home), integration(home), integration(elsewhere)
+    callers = (diary.caller, member(home), member(elsewhere), visitor(home), *keys, anonymous())
     answers = [await diary.ask(caller=each, asked=request(str(at))) for at, each in enumerate(callers)]
     assert not any(each.replayed for each in answers)
     assert await diary.notes() == len(callers)
-
-
-def test_strangers_with_one_key_and_other_things_in_mind_do_not_meet() -> None:
-    def slot(venue: str, party: int = 2) -> Slot:
-        return Slot.of(
-            BOOK, anonymous(), booking_pb2.CreateBookingRequest(venue_id=venue, party_size=party), "1"
-        )
-
-    assert slot("ven_1").key != slot("ven_2").key
-    assert slot("ven_1").key == slot("ven_1", 3).key
-    assert slot("ven_1").fingerprint != slot("ven_1", 3).fingerprint
 
 
 async def test_a_claim_that_a_dead_process_left_is_taken_over(diary: Diary) -> None:

@@ -27,6 +27,17 @@ def member(organization: UUID, role: str = "owner") -> Caller:
     )
 
 
+def integration(organization: UUID, role: str = "owner") -> Caller:
+    """Whoever calls with an API key that has the permissions of a role."""
+    return Caller(
+        CallerKind.MEMBER,
+        "gateway",
+        organization=organization,
+        permissions=permissions.of_role(role),
+        key=ids.new(),
+    )
+
+
 def service(name: str, organization: UUID | None = None) -> Caller:
     """Another service."""
     return Caller(CallerKind.SERVICE, name, organization)

@@ -1,6 +1,5 @@
 """The way into every RPC: identity, policy, time budget, validation, errors, trace. Denies by default."""
 
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -72,8 +71,8 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
             try:
                 with telemetry.server_span(path, given.get(metadata.TRACEPARENT)):
                     try:
-                        self._admit(rpc, request, given, context.time_remaining())
-                        response = await self._response(rpc, request, given, context, inner)
+                        slot = self._admit(rpc, request, given, context.time_remaining())
+                        response = await self._response(rpc, slot, request, context, inner)
                     except AppError as error:
                         refusal = error
                         if error.kind in _TOLD:
@@ -96,14 +95,13 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
     async def _response(
         self,
         rpc: Rpc | None,
+        slot: Slot | None,
         request: Message,
-        given: Mapping[str, str],
         context: _Context,
         inner: _Behaviour,
     ) -> Message:
-        if self._answers is None or rpc is None or idempotency.key() is None:
+        if self._answers is None or rpc is None or slot is None:
             return await inner(request, context)
-        slot = Slot.of(rpc, identity.caller(), request, given[metadata.IDEMPOTENCY_KEY])
         answered = await self._answers.answer(rpc, slot, lambda: inner(request, context))
         if answered.replayed:
             context.set_trailing_metadata(((metadata.IDEMPOTENCY_REPLAYED, "true"),))
@@ -111,7 +109,8 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
 
     def _admit(
         self, rpc: Rpc | None, request: Message, given: Mapping[str, str], seconds: float | None
-    ) -> None:
+    ) -> Slot | None:
+        """Lets a call pass, or refuses it. Answers the slot of its key, if it has one that counts."""
         identity.bind(_ANONYMOUS)
         if rpc is None or rpc.policy is None:
             raise PermissionDenied
@@ -127,12 +126,15 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not subscr
         members_only = rpc.policy.audience == policy_pb2.AUDIENCE_MEMBER
         identity.bind_venues(caller.venues if members_only else None)
         identity.bind_origin(Origin(given.get(metadata.REQUEST_ID, ""), given.get(metadata.USER_AGENT, "")))
-        idempotency.bind(_idempotency_key(rpc, caller, request, given.get(metadata.IDEMPOTENCY_KEY)))
         violations = protovalidate.collect_violations(request)
         if violations:
             raise InvalidRequest(violations=[_violation(each) for each in violations])
         if caller.operator is not None:
             _log.info("operator_acts", method=rpc.path, **_named(caller))
+        text = given.get(metadata.IDEMPOTENCY_KEY) if rpc.policy.idempotency_key else None
+        slot = Slot.of(rpc, caller, request, text) if text else None
+        idempotency.bind(slot.for_effect if slot else None)
+        return slot
 
 
 def _tell(path: str, refusal: AppError) -> None:
@@ -150,14 +152,6 @@ def _named(who: Caller) -> dict[str, str]:
         "operator": who.operator,
     }
     return {name: str(value) for name, value in ids_of.items() if value}
-
-
-def _idempotency_key(rpc: Rpc, caller: Caller, request: Message, text: str | None) -> idempotency.Key | None:
-    if not text or rpc.policy is None or not rpc.policy.idempotency_key:
-        return None
-    scope = f"{rpc.path}\x00{caller.user or caller.operator or ''}\x00{text}".encode()
-    raw = request.SerializeToString(deterministic=True)
-    return idempotency.Key(hashlib.sha256(scope).hexdigest(), hashlib.sha256(raw).digest())
 
 
 def _violation(violation: protovalidate.Violation) -> Violation:
