@@ -61,8 +61,16 @@ def expects(route: Route) -> bool:
 
 
 def tagged(route: Route) -> bool:
-    """Whether a route answers with an ETag."""
-    return _holder(route.response)[0]
+    """Whether a route answers with an ETag that has a version."""
+    return versioned(route) is not None
+
+
+def versioned(route: Route) -> Descriptor | None:
+    """The thing whose version a route answers with; None where it answers with none."""
+    found, holder = _holder(route.response)
+    if not found:
+        return None
+    return route.response.fields_by_name[holder].message_type if holder else route.response
 
 
 def _holder(answer: Descriptor) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ import pytest
 from comptoir.booking.v1 import booking_pb2
 from gateway.openapi import document
 from gateway.routes import ContractBroken, refuse_faults, routes
-from gateway.versions import expects, tagged
+from gateway.versions import expects, tagged, versioned
 from servicekit.errors import AppError, Kind, VersionMismatch
 
 CANCEL = "/v1/bookings/bkg_1/cancel"
@@ -166,6 +166,22 @@ def test_these_want_a_precondition() -> None:
         "updateOfferingVisit",
     }
     assert all(expects(route) for route in routes() if route.policy.precondition_required)
+
+
+def test_what_is_changed_by_its_version_can_be_read_with_it() -> None:
+    """Else nobody could say a version, and what wants one could be changed by nobody.
+
+    A path names the thing that it changes, or something of it: `…/offerings/{offering_id}/terms`.
+    """
+    reads = {route.template: route for route in routes() if route.method == "GET"}
+    changes = [route for route in routes() if expects(route)]
+    assert {route.operation_id for route in changes} >= {"updateRole", "deleteRole", "updateOfferingVisit"}
+    for route in changes:
+        thing = route.template[: route.template.rindex("}") + 1]
+        read = reads.get(route.template) or reads.get(thing)
+        assert read is not None, f"no GET for {route.operation_id}"
+        assert versioned(read) is not None, f"{read.operation_id} has no version for {route.operation_id}"
+        assert versioned(route) in (versioned(read), None), (read.operation_id, route.operation_id)
 
 
 def test_a_precondition_that_no_request_can_say_is_no_contract() -> None:
