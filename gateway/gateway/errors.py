@@ -155,6 +155,14 @@ class PreconditionRequired(AppError):
     detail = "Read this first and send its ETag as If-Match, so that nobody's change is lost."
 
 
+class PreconditionNotSupported(AppError):
+    """No version is compared here, so what came with one in If-Match is not done (RFC 9110 §13.1.1)."""
+
+    kind = Kind.STALE
+    reason = "PRECONDITION_NOT_SUPPORTED"
+    detail = "This cannot be changed by its version, and nothing was. Leave If-Match away, or send *."
+
+
 class Overloaded(AppError):
     """As many requests are in flight as this process, one client or one organization may have."""
 

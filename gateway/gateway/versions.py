@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.errors import PreconditionRequired
+from gateway.errors import PreconditionNotSupported, PreconditionRequired
 from gateway.http import Header
 from gateway.routes import Route
 
@@ -24,24 +24,29 @@ class Versions:
     def __init__(self, route: Route) -> None:
         self._expects = expects(route)
         self._required = route.policy.precondition_required
+        self._changes = route.method != "GET"
         self._tagged, self._holder = _holder(route.response)
 
     def expect(self, message: Any, if_match: bytes | None) -> None:
         """Puts the version that the caller has read into the request (RFC 9110 §13.1.1).
 
         A weak tag, several, or one that is none of ours become a version that nothing has: the service
-        refuses it, after all else that it refuses (§13.2.1). `*` is whatever there is.
+        refuses it, after all else that it refuses (§13.2.1). `*` is whatever there is. Reads take no
+        notice of the header.
 
         Raises:
             PreconditionRequired: the route wants a version, and neither header nor body has one.
+            PreconditionNotSupported: the route would change something whatever its version, and was told one.
         """
-        if not self._expects:
-            return
         if if_match is None:
             if self._required and not getattr(message, EXPECTED):
                 raise PreconditionRequired(metadata={"header": "If-Match"})
             return
         if if_match.strip() == b"*":
+            return
+        if not self._expects:
+            if self._changes:
+                raise PreconditionNotSupported(metadata={"header": "If-Match"})
             return
         tag = _TAG.fullmatch(if_match.strip())
         setattr(message, EXPECTED, int(tag[1]) if tag else _NEVER)
@@ -56,13 +61,21 @@ class Versions:
 
 
 def expects(route: Route) -> bool:
-    """Whether a route honours If-Match."""
+    """Whether a route compares If-Match with a version. Others that change something refuse every tag."""
     return EXPECTED in route.request.fields_by_name
 
 
 def tagged(route: Route) -> bool:
-    """Whether a route answers with an ETag."""
-    return _holder(route.response)[0]
+    """Whether a route answers with an ETag that has a version."""
+    return versioned(route) is not None
+
+
+def versioned(route: Route) -> Descriptor | None:
+    """The thing whose version a route answers with; None where it answers with none."""
+    found, holder = _holder(route.response)
+    if not found:
+        return None
+    return route.response.fields_by_name[holder].message_type if holder else route.response
 
 
 def _holder(answer: Descriptor) -> tuple[bool, str]:

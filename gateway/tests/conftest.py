@@ -186,7 +186,8 @@ def made_settings(directory: Path, targets: dict[str, str], **limits: float) -> 
     return Settings.model_validate(
         {
             "environment": "development",
-            "http": {"listen": "127.0.0.1:0", "drain_seconds": 0},
+            # A log is written late, into the output of whatever test runs then: those that read one ask for it.
+            "http": {"listen": "127.0.0.1:0", "drain_seconds": 0, "access_log": False},
             "admin": {"listen": "127.0.0.1:0"},
             "identity": {
                 "signing_key_file": directory / "internal-gateway.json",

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from comptoir.booking.v1 import booking_pb2
+from gateway.errors import PreconditionNotSupported
 from gateway.openapi import document
 from gateway.routes import ContractBroken, refuse_faults, routes
-from gateway.versions import expects, tagged
+from gateway.versions import EXPECTED, Versions, expects, tagged, versioned
 from servicekit.errors import AppError, Kind, VersionMismatch
 
 CANCEL = "/v1/bookings/bkg_1/cancel"
@@ -84,11 +85,53 @@ async def test_a_service_that_sees_another_version_answers_412(
     assert "metadata" not in body
 
 
-async def test_where_nothing_is_expected_if_match_does_not_count(
+async def test_reads_take_no_notice_of_if_match(
     client: httpx.AsyncClient, backend: Any, bearer: dict[str, str]
 ) -> None:
     answer = await client.get("/v1/bookings/bkg_1", headers=bearer | {"If-Match": "nonsense"})
     assert (answer.status_code, backend.calls) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("PATCH", "/v1/venues/ven_1", {"name": "Chez Paulette"}),
+        ("PUT", "/v1/venues/ven_1/pacing-rules/pac_1", {"interval_minutes": 15, "max_covers": 10}),
+        ("POST", "/v1/venues/ven_1/areas", {"name": "Salle"}),
+        ("DELETE", "/v1/venues/ven_1/resources/res_1", None),
+    ],
+)
+async def test_a_change_that_cannot_compare_versions_is_not_made_under_one(
+    client: httpx.AsyncClient, backend: Any, bearer: dict[str, str], problem: Problem, change: Any
+) -> None:
+    method, path, body = change
+    for given in (f'"{"0" * 24}"', '"7"', 'W/"7"', "nonsense", ""):
+        answer = await client.request(method, path, headers=bearer | {"If-Match": given}, json=body)
+        refused = problem(answer, 412, "PRECONDITION_NOT_SUPPORTED")
+        assert refused["metadata"] == {"header": "If-Match"}
+    assert backend.calls == 0
+
+
+async def test_the_control_it_is_made_under_any_version_and_under_none(
+    client: httpx.AsyncClient, backend: Any, wish: dict[str, Any], problem: Problem
+) -> None:
+    for headers in ({"If-Match": "*"}, {"If-Match": " * "}, {}):
+        assert (await client.post("/v1/bookings", headers=headers, json=wish)).is_success
+    assert backend.calls == 3
+    answer = await client.post("/v1/bookings", headers={"If-Match": '"7"'}, json=wish)
+    problem(answer, 412, "PRECONDITION_NOT_SUPPORTED")
+    assert backend.calls == 3
+
+
+def test_no_change_of_the_contract_ignores_if_match() -> None:
+    for route in routes():
+        message = route.rpc.request()
+        try:
+            Versions(route).expect(message, b'"7"')
+        except PreconditionNotSupported:
+            assert route.method != "GET"
+        else:
+            assert route.method == "GET" or getattr(message, EXPECTED) == 7, route.operation_id
 
 
 def test_the_document_says_where_versions_count() -> None:
@@ -96,7 +139,8 @@ def test_the_document_says_where_versions_count() -> None:
     for route in routes():
         operation = paths[route.template][route.method.lower()]
         named = {"$ref": "#/components/parameters/IfMatch"} in operation.get("parameters", [])
-        assert named == expects(route) == ("412" in operation["responses"])
+        assert named == expects(route)
+        assert ("412" in operation["responses"]) == (route.method != "GET")
         assert ("428" in operation["responses"]) == route.policy.precondition_required
         success = operation["responses"][str(route.status)]
         read = route.method == "GET"
@@ -166,6 +210,22 @@ def test_these_want_a_precondition() -> None:
         "updateOfferingVisit",
     }
     assert all(expects(route) for route in routes() if route.policy.precondition_required)
+
+
+def test_what_is_changed_by_its_version_can_be_read_with_it() -> None:
+    """Else nobody could say a version, and what wants one could be changed by nobody.
+
+    A path names the thing that it changes, or something of it: `…/offerings/{offering_id}/terms`.
+    """
+    reads = {route.template: route for route in routes() if route.method == "GET"}
+    changes = [route for route in routes() if expects(route)]
+    assert {route.operation_id for route in changes} >= {"updateRole", "deleteRole", "updateOfferingVisit"}
+    for route in changes:
+        thing = route.template[: route.template.rindex("}") + 1]
+        read = reads.get(route.template) or reads.get(thing)
+        assert read is not None, f"no GET for {route.operation_id}"
+        assert versioned(read) is not None, f"{read.operation_id} has no version for {route.operation_id}"
+        assert versioned(route) in (versioned(read), None), (read.operation_id, route.operation_id)
 
 
 def test_a_precondition_that_no_request_can_say_is_no_contract() -> None:

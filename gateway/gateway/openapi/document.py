@@ -214,7 +214,7 @@ def _refusals(route: Route) -> list[str]:
         found |= {"404", "408", "409", "413", "415", "422"}
     if route.policy.idempotency_key:
         found |= {"409", "422"}
-    if expects(route):
+    if route.method != "GET":
         found.add("412")
     if route.policy.precondition_required:
         found.add("428")

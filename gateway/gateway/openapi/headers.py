@@ -61,7 +61,7 @@ HEADERS: dict[str, Schema] = {
         "example": '"anonymous";q=100;w=900',
     },
     "ETag": {
-        "description": "Of this answer, for If-None-Match; where the thing has a version, for If-Match, too.",
+        "description": "Of this answer, for If-None-Match; for If-Match, too, where a change takes it.",
         "schema": {"type": "string"},
         "example": '"7-9f86d081884c7d659a2feaa0"',
     },

@@ -161,6 +161,6 @@ async def test_a_foreign_id_is_refused_by_the_same_statements_as_a_random_one(
 async def test_the_control_the_owner_finds_them(edge: Edge, owner: Caller, theirs: dict[str, str]) -> None:
     """Else all of the above could be refused for some other reason, before anybody looks."""
     for rpc, names in rpcs_with_ids("auth", ignored=KNOWN_TO_OTHERS):
-        if rpc.method.name in {"GetPrivacyRequest", "GetScimToken", "RenamePasskey", "UpdateRole"}:
+        if rpc.method.name in {"GetPrivacyRequest", "GetRole", "GetScimToken", "RenamePasskey", "UpdateRole"}:
             request = request_of(rpc, owner, {name: theirs[name] for name in names}, valid=VALID)
             assert "_NOT_FOUND" not in await ask(edge, rpc, owner, request)

@@ -130,6 +130,9 @@ async def test_from_an_invitation_to_the_work_and_out_again(
     shown = await call(edge, "RoleService/ListRoles", owner, organization_id=here)
     assert [each.id for each in shown.items][-2:] == ["viewer", role.id]
     assert [each.built_in for each in shown.items][-2:] == [True, False]
+    for each in shown.items:
+        read = await call(edge, "RoleService/GetRole", owner, organization_id=here, role_id=each.id)
+        assert read.role == each
     made = await call(
         edge,
         "InvitationService/CreateInvitation",

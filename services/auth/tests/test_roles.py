@@ -140,6 +140,8 @@ async def test_the_roles_of_others_are_not_found(app: App, people: People, owner
     with pytest.raises(RoleNotFound):
         await roles.delete_role(app, owner, theirs.id, by=by(owner))
     with pytest.raises(RoleNotFound):
+        await roles.get_role(app, owner.tenant, theirs.id)
+    with pytest.raises(RoleNotFound):
         await invite(app, owner, HOST, ids.show("rol", theirs.id))
     assert (await roles.list_roles(app, owner.tenant, WHOLE))[1] == []
 
@@ -164,6 +166,7 @@ async def test_of_many_who_have_read_the_same_one_changes_the_role(app: App, own
     (changed,) = [each for each in ended if isinstance(each, Role)]
     assert sum(isinstance(each, VersionMismatch) for each in ended) == 9
     assert (await roles.list_roles(app, owner.tenant, WHOLE))[1] == [changed]
+    assert await roles.get_role(app, owner.tenant, made.id) == changed
     assert changed.version == 2
     with pytest.raises(VersionMismatch):
         await roles.delete_role(app, owner, made.id, expected_version=1, by=by(owner))

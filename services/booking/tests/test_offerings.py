@@ -139,6 +139,7 @@ async def test_terms_are_replaced_on_the_version_that_was_read(house: House) -> 
     assert (await change_visit(house, turn_times=house.offering.turn_times)).offering.version == 4
     (listed,) = (await venues.list_public_offerings(house.app, house.ref, WHOLE))[0]
     assert (listed.name, listed.version) == ("Supper", 4)
+    assert await offerings.get_public_offering(house.app, house.ref, listed.id) == listed
 
 
 async def test_two_who_change_terms_on_one_version_do_not_both_do_so(house: House) -> None:
@@ -303,6 +304,8 @@ async def test_owners_change_terms_and_take_offerings_off_sale_by_message(edge: 
     )  # fmt: skip
     assert (told.request.from_party, told.request.answer_hours, told.no_show_by_staff) == (8, 24, True)
     assert len(told.turn_times) == len(house.offering.turn_times)
+    question = venue_pb2.GetOfferingRequest(**named)
+    assert (await call(edge, "VenueService/GetOffering", question)).offering == told
     stale = await refusal(edge, "VenueService/UpdateOfferingTerms", request, caller=owner)
     assert stale.reason == "VERSION_MISMATCH"
     await call(edge, "VenueService/DeleteOffering", venue_pb2.DeleteOfferingRequest(**named), caller=owner)
@@ -310,6 +313,8 @@ async def test_owners_change_terms_and_take_offerings_off_sale_by_message(edge: 
         edge, "VenueService/ListOfferings", venue_pb2.ListOfferingsRequest(venue_id=named["venue_id"])
     )
     assert list(listed.items) == []
+    unread = await refusal(edge, "VenueService/GetOffering", question)
+    assert unread.reason == "OFFERING_NOT_FOUND"
     searched = booking_pb2.SearchAvailabilityRequest(**named, date=house.day().isoformat(), party_size=2)
     gone = await refusal(edge, "AvailabilityService/SearchAvailability", searched)
     assert gone.reason == "OFFERING_NOT_FOUND"

@@ -28,15 +28,20 @@ class RoleServicer(role_pb2_grpc.RoleServiceServicer):
         organization_id = own(request.organization_id)
         page = paging.page(request.page_size, request.page_token, "roles", str(organization_id), keys=3)
         names, found, token = await roles.list_roles(self._app, organization_id, page)
-        built_in = [
-            role_pb2.Role(id=name, name=name, permissions=sorted(permissions.ROLES[name]), built_in=True)
-            for name in names
-        ]
         return role_pb2.ListRolesResponse(
-            items=[*built_in, *map(_shown, found)],
+            items=[*map(_built_in, names), *map(_shown, found)],
             permissions=sorted(permissions.ALL),
             next_page_token=token,
         )
+
+    async def GetRole(self, request: role_pb2.GetRoleRequest, _context: _Context) -> role_pb2.GetRoleResponse:
+        """Reads one, built-in or the organization's own."""
+        organization_id = own(request.organization_id)
+        if request.role_id in permissions.ROLES:
+            return role_pb2.GetRoleResponse(role=_built_in(request.role_id))
+        role_id = ids.parse("rol", request.role_id, RoleNotFound)
+        found = await roles.get_role(self._app, organization_id, role_id)
+        return role_pb2.GetRoleResponse(role=_shown(found))
 
     async def CreateRole(
         self, request: role_pb2.CreateRoleRequest, _context: _Context
@@ -74,6 +79,10 @@ class RoleServicer(role_pb2_grpc.RoleServiceServicer):
             self._app, identity.caller(), role_id, expected_version=request.expected_version, by=author()
         )
         return role_pb2.DeleteRoleResponse()
+
+
+def _built_in(name: str) -> role_pb2.Role:
+    return role_pb2.Role(id=name, name=name, permissions=sorted(permissions.ROLES[name]), built_in=True)
 
 
 def _shown(role: Role) -> role_pb2.Role:

@@ -31,6 +31,12 @@ async def list_roles(app: App, organization_id: UUID, page: Page) -> tuple[list[
     return names, [each for each in shown if isinstance(each, Role)], token
 
 
+async def get_role(app: App, organization_id: UUID, role_id: UUID) -> Role:
+    """One of the organization's own roles. Raises RoleNotFound."""
+    async with app.db.begin(organization_id) as tx:
+        return await _get(tx, organization_id, role_id)
+
+
 async def create_role(app: App, caller: Caller, *, name: str, allowed: Iterable[str], by: Author) -> Role:
     """Makes a role.
 

@@ -61,6 +61,17 @@ class OfferingRpcs(venue_pb2_grpc.VenueServiceServicer):
         )
         return venue_pb2.ListOfferingsResponse(items=map(offering_message, found), next_page_token=token)
 
+    async def GetOffering(
+        self, request: venue_pb2.GetOfferingRequest, _context: _Context
+    ) -> venue_pb2.GetOfferingResponse:
+        """Reads an offering of any venue."""
+        offering = await offerings.get_public_offering(
+            self._app,
+            venue_ref(request.venue_id),
+            ids.parse("off", request.offering_id, OfferingNotFound),
+        )
+        return venue_pb2.GetOfferingResponse(offering=offering_message(offering))
+
     async def UpdateOfferingTerms(
         self, request: venue_pb2.UpdateOfferingTermsRequest, _context: _Context
     ) -> venue_pb2.UpdateOfferingTermsResponse:

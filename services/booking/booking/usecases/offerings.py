@@ -10,6 +10,7 @@ from booking.domain.venues import Venue, VenueRef
 from booking.store import offerings as store
 from booking.store import venues as venue_store
 from booking.usecases import capacity
+from booking.usecases.directory import find_own_venue, find_place
 from servicekit import ids
 from servicekit.database import Transaction
 
@@ -23,6 +24,14 @@ class Pricing:
     name: str
     deposit: DepositRule | None
     terms: Terms
+
+
+async def get_public_offering(app: App, ref: VenueRef, offering_id: UUID) -> Offering:
+    """An offering on sale, as anybody sees it. Raises VenueNotFound, OfferingNotFound."""
+    place = await find_place(app, ref)
+    async with app.db.begin(place.organization) as tx:
+        venue = await find_own_venue(tx, VenueRef(place.venue_id))
+        return await find_offering(tx, venue, offering_id)
 
 
 async def update_terms(

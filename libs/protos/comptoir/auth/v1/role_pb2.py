@@ -28,7 +28,7 @@ from comptoir.api.v1 import rules_pb2 as comptoir_dot_api_dot_v1_dot_rules__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"X\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18( \x01(\x05\"t\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"h\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xd6\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"v\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x14\n\x12\x44\x65leteRoleResponse2\xc4\x05\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa7\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"N\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb5\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"\\\xaa\xbb\x18\x1a\x08\x03\x12\x0broles.write\x18\x02 \x01@\x01P\x01\xc0\x01\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xb0\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"W\xaa\xbb\x18\x18\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63omptoir/auth/v1/role.proto\x12\x10\x63omptoir.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63omptoir/api/v1/policy.proto\x1a\x1b\x63omptoir/api/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\"X\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08\x62uilt_in\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18( \x01(\x05\"t\n\x10ListRolesRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x80\x08\xd8\xbb\x18\x01\"h\n\x11ListRolesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.comptoir.auth.v1.Role\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x0eGetRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"7\n\x0fGetRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\x97\x01\n\x11\x43reateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\":\n\x12\x43reateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"\xd6\x01\n\x11UpdateRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18<\xa8\xbb\x18\x01\x12\x41\n\x0bpermissions\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\x64\x18\x01\" r\x1e\x32\x1c^[a-z_]{1,40}\\.[a-z_]{1,20}$\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x12UpdateRoleResponse\x12$\n\x04role\x18\x01 \x01(\x0b\x32\x16.comptoir.auth.v1.Role\"v\n\x11\x44\x65leteRoleRequest\x12\"\n\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1a\n\x07role_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12!\n\x10\x65xpected_version\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x14\n\x12\x44\x65leteRoleResponse2\xea\x06\n\x0bRoleService\x12\x9f\x01\n\tListRoles\x12\".comptoir.auth.v1.ListRolesRequest\x1a#.comptoir.auth.v1.ListRolesResponse\"I\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/roles\x12\xa3\x01\n\x07GetRole\x12 .comptoir.auth.v1.GetRoleRequest\x1a!.comptoir.auth.v1.GetRoleResponse\"S\xaa\xbb\x18\x14\x08\x03\x12\x0cmembers.read\x18\x01@\x01\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/organizations/{organization_id}/roles/{role_id}\x12\xa7\x01\n\nCreateRole\x12#.comptoir.auth.v1.CreateRoleRequest\x1a$.comptoir.auth.v1.CreateRoleResponse\"N\xaa\xbb\x18\x16\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xc9\x01\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}/roles:\x01*\x12\xb5\x01\n\nUpdateRole\x12#.comptoir.auth.v1.UpdateRoleRequest\x1a$.comptoir.auth.v1.UpdateRoleResponse\"\\\xaa\xbb\x18\x1a\x08\x03\x12\x0broles.write\x18\x02 \x01@\x01P\x01\xc0\x01\x01\x82\xd3\xe4\x93\x02\x38\x1a\x33/v1/organizations/{organization_id}/roles/{role_id}:\x01*\x12\xb0\x01\n\nDeleteRole\x12#.comptoir.auth.v1.DeleteRoleRequest\x1a$.comptoir.auth.v1.DeleteRoleResponse\"W\xaa\xbb\x18\x18\x08\x03\x12\x0broles.write\x18\x02 \x01\x30\xcc\x01@\x01\x82\xd3\xe4\x93\x02\x35*3/v1/organizations/{organization_id}/roles/{role_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTROLESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTROLESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTROLESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\tr\007\030\200\010\330\273\030\001'
+  _globals['_GETROLEREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_GETROLEREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_GETROLEREQUEST'].fields_by_name['role_id']._loaded_options = None
+  _globals['_GETROLEREQUEST'].fields_by_name['role_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_CREATEROLEREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_CREATEROLEREQUEST'].fields_by_name['organization_id']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_CREATEROLEREQUEST'].fields_by_name['name']._loaded_options = None
@@ -65,6 +69,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEROLEREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._serialized_options = b'\252\273\030\024\010\003\022\014members.read\030\001@\001\202\323\344\223\002+\022)/v1/organizations/{organization_id}/roles'
+  _globals['_ROLESERVICE'].methods_by_name['GetRole']._loaded_options = None
+  _globals['_ROLESERVICE'].methods_by_name['GetRole']._serialized_options = b'\252\273\030\024\010\003\022\014members.read\030\001@\001\202\323\344\223\0025\0223/v1/organizations/{organization_id}/roles/{role_id}'
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._serialized_options = b'\252\273\030\026\010\003\022\013roles.write\030\002 \0010\311\001\202\323\344\223\002.\")/v1/organizations/{organization_id}/roles:\001*'
   _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._loaded_options = None
@@ -77,18 +83,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTROLESREQUEST']._serialized_end=373
   _globals['_LISTROLESRESPONSE']._serialized_start=375
   _globals['_LISTROLESRESPONSE']._serialized_end=479
-  _globals['_CREATEROLEREQUEST']._serialized_start=482
-  _globals['_CREATEROLEREQUEST']._serialized_end=633
-  _globals['_CREATEROLERESPONSE']._serialized_start=635
-  _globals['_CREATEROLERESPONSE']._serialized_end=693
-  _globals['_UPDATEROLEREQUEST']._serialized_start=696
-  _globals['_UPDATEROLEREQUEST']._serialized_end=910
-  _globals['_UPDATEROLERESPONSE']._serialized_start=912
-  _globals['_UPDATEROLERESPONSE']._serialized_end=970
-  _globals['_DELETEROLEREQUEST']._serialized_start=972
-  _globals['_DELETEROLEREQUEST']._serialized_end=1090
-  _globals['_DELETEROLERESPONSE']._serialized_start=1092
-  _globals['_DELETEROLERESPONSE']._serialized_end=1112
-  _globals['_ROLESERVICE']._serialized_start=1115
-  _globals['_ROLESERVICE']._serialized_end=1823
+  _globals['_GETROLEREQUEST']._serialized_start=481
+  _globals['_GETROLEREQUEST']._serialized_end=561
+  _globals['_GETROLERESPONSE']._serialized_start=563
+  _globals['_GETROLERESPONSE']._serialized_end=618
+  _globals['_CREATEROLEREQUEST']._serialized_start=621
+  _globals['_CREATEROLEREQUEST']._serialized_end=772
+  _globals['_CREATEROLERESPONSE']._serialized_start=774
+  _globals['_CREATEROLERESPONSE']._serialized_end=832
+  _globals['_UPDATEROLEREQUEST']._serialized_start=835
+  _globals['_UPDATEROLEREQUEST']._serialized_end=1049
+  _globals['_UPDATEROLERESPONSE']._serialized_start=1051
+  _globals['_UPDATEROLERESPONSE']._serialized_end=1109
+  _globals['_DELETEROLEREQUEST']._serialized_start=1111
+  _globals['_DELETEROLEREQUEST']._serialized_end=1229
+  _globals['_DELETEROLERESPONSE']._serialized_start=1231
+  _globals['_DELETEROLERESPONSE']._serialized_end=1251
+  _globals['_ROLESERVICE']._serialized_start=1254
+  _globals['_ROLESERVICE']._serialized_end=2128
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class RoleServiceStub:
                 request_serializer=comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesRequest.SerializeToString,
                 response_deserializer=comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesResponse.FromString,
                 _registered_method=True)
+        self.GetRole = channel.unary_unary(
+                '/comptoir.auth.v1.RoleService/GetRole',
+                request_serializer=comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleRequest.SerializeToString,
+                response_deserializer=comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleResponse.FromString,
+                _registered_method=True)
         self.CreateRole = channel.unary_unary(
                 '/comptoir.auth.v1.RoleService/CreateRole',
                 request_serializer=comptoir_dot_auth_dot_v1_dot_role__pb2.CreateRoleRequest.SerializeToString,
@@ -63,6 +68,13 @@ class RoleServiceServicer:
 
     def ListRoles(self, request, context):
         """Lists the built-in roles, then the organization's own by name, and every permission there is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRole(self, request, context):
+        """Reads a role, a built-in one by its name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +108,11 @@ def add_RoleServiceServicer_to_server(servicer, server):
                     servicer.ListRoles,
                     request_deserializer=comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesRequest.FromString,
                     response_serializer=comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesResponse.SerializeToString,
+            ),
+            'GetRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRole,
+                    request_deserializer=comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleRequest.FromString,
+                    response_serializer=comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleResponse.SerializeToString,
             ),
             'CreateRole': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRole,
@@ -141,6 +158,33 @@ class RoleService:
             '/comptoir.auth.v1.RoleService/ListRoles',
             comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesRequest.SerializeToString,
             comptoir_dot_auth_dot_v1_dot_role__pb2.ListRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.auth.v1.RoleService/GetRole',
+            comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleRequest.SerializeToString,
+            comptoir_dot_auth_dot_v1_dot_role__pb2.GetRoleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class RoleServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RoleServiceAsyncStub: ...
     ListRoles: _grpc.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]
     """Lists the built-in roles, then the organization's own by name, and every permission there is."""
+    GetRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.GetRoleRequest, _role_pb2.GetRoleResponse]
+    """Reads a role, a built-in one by its name."""
     CreateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]
     """Makes a role of permissions that the caller has."""
     UpdateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]
@@ -49,6 +51,8 @@ class RoleServiceAsyncStub(RoleServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRoles: _aio.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]  # type: ignore[assignment]
     """Lists the built-in roles, then the organization's own by name, and every permission there is."""
+    GetRole: _aio.UnaryUnaryMultiCallable[_role_pb2.GetRoleRequest, _role_pb2.GetRoleResponse]  # type: ignore[assignment]
+    """Reads a role, a built-in one by its name."""
     CreateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]  # type: ignore[assignment]
     """Makes a role of permissions that the caller has."""
     UpdateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]  # type: ignore[assignment]
@@ -66,6 +70,14 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.ListRolesResponse, _abc.Awaitable[_role_pb2.ListRolesResponse]]:
         """Lists the built-in roles, then the organization's own by name, and every permission there is."""
+
+    @_abc_1.abstractmethod
+    def GetRole(
+        self,
+        request: _role_pb2.GetRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_role_pb2.GetRoleResponse, _abc.Awaitable[_role_pb2.GetRoleResponse]]:
+        """Reads a role, a built-in one by its name."""
 
     @_abc_1.abstractmethod
     def CreateRole(

@@ -1696,6 +1696,56 @@ class ListOfferingsResponse(_message.Message):
 Global___ListOfferingsResponse: _TypeAlias = ListOfferingsResponse  # noqa: Y015
 
 @_typing.final
+class GetOfferingRequest(_message.Message):
+    """A question for one offering."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Id or slug of the venue."""
+    offering_id: _builtins.str
+    """An offering of the venue."""
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offering_id", b"offering_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferingRequest: _TypeAlias = GetOfferingRequest  # noqa: Y015
+
+@_typing.final
+class GetOfferingResponse(_message.Message):
+    """The offering."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFERING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offering(self) -> Global___Offering:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        offering: Global___Offering | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offering", b"offering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offering", b"offering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferingResponse: _TypeAlias = GetOfferingResponse  # noqa: Y015
+
+@_typing.final
 class CreateShiftRequest(_message.Message):
     """A new shift."""
 

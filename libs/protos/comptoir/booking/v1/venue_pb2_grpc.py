@@ -95,6 +95,11 @@ class VenueServiceStub:
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.SerializeToString,
                 response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.FromString,
                 _registered_method=True)
+        self.GetOffering = channel.unary_unary(
+                '/comptoir.booking.v1.VenueService/GetOffering',
+                request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingRequest.SerializeToString,
+                response_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingResponse.FromString,
+                _registered_method=True)
         self.UpdateOfferingTerms = channel.unary_unary(
                 '/comptoir.booking.v1.VenueService/UpdateOfferingTerms',
                 request_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.UpdateOfferingTermsRequest.SerializeToString,
@@ -206,6 +211,13 @@ class VenueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOffering(self, request, context):
+        """Reads an offering that is on sale, as guests see it: never from a cache, so that it can be changed by its version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateOfferingTerms(self, request, context):
         """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
         What is booked keeps the terms that stood when it was booked.
@@ -298,6 +310,11 @@ def add_VenueServiceServicer_to_server(servicer, server):
                     servicer.ListOfferings,
                     request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.FromString,
                     response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.SerializeToString,
+            ),
+            'GetOffering': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOffering,
+                    request_deserializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingRequest.FromString,
+                    response_serializer=comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingResponse.SerializeToString,
             ),
             'UpdateOfferingTerms': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateOfferingTerms,
@@ -645,6 +662,33 @@ class VenueService:
             '/comptoir.booking.v1.VenueService/ListOfferings',
             comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsRequest.SerializeToString,
             comptoir_dot_booking_dot_v1_dot_venue__pb2.ListOfferingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOffering(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.booking.v1.VenueService/GetOffering',
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingRequest.SerializeToString,
+            comptoir_dot_booking_dot_v1_dot_venue__pb2.GetOfferingResponse.FromString,
             options,
             channel_credentials,
             insecure,

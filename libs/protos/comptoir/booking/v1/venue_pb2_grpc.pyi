@@ -59,6 +59,8 @@ class VenueServiceStub:
     """Adds an offering, like "Dinner"."""
     ListOfferings: _grpc.UnaryUnaryMultiCallable[_venue_pb2.ListOfferingsRequest, _venue_pb2.ListOfferingsResponse]
     """Lists a venue's offerings by name, as guests see them."""
+    GetOffering: _grpc.UnaryUnaryMultiCallable[_venue_pb2.GetOfferingRequest, _venue_pb2.GetOfferingResponse]
+    """Reads an offering that is on sale, as guests see it: never from a cache, so that it can be changed by its version."""
     UpdateOfferingTerms: _grpc.UnaryUnaryMultiCallable[_venue_pb2.UpdateOfferingTermsRequest, _venue_pb2.UpdateOfferingTermsResponse]
     """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
     What is booked keeps the terms that stood when it was booked.
@@ -103,6 +105,8 @@ class VenueServiceAsyncStub(VenueServiceStub):
     """Adds an offering, like "Dinner"."""
     ListOfferings: _aio.UnaryUnaryMultiCallable[_venue_pb2.ListOfferingsRequest, _venue_pb2.ListOfferingsResponse]  # type: ignore[assignment]
     """Lists a venue's offerings by name, as guests see them."""
+    GetOffering: _aio.UnaryUnaryMultiCallable[_venue_pb2.GetOfferingRequest, _venue_pb2.GetOfferingResponse]  # type: ignore[assignment]
+    """Reads an offering that is on sale, as guests see it: never from a cache, so that it can be changed by its version."""
     UpdateOfferingTerms: _aio.UnaryUnaryMultiCallable[_venue_pb2.UpdateOfferingTermsRequest, _venue_pb2.UpdateOfferingTermsResponse]  # type: ignore[assignment]
     """Replaces an offering's name and terms: price, deposit, policy, who asks first, and what becomes of who does not come.
     What is booked keeps the terms that stood when it was booked.
@@ -216,6 +220,14 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_venue_pb2.ListOfferingsResponse, _abc.Awaitable[_venue_pb2.ListOfferingsResponse]]:
         """Lists a venue's offerings by name, as guests see them."""
+
+    @_abc_1.abstractmethod
+    def GetOffering(
+        self,
+        request: _venue_pb2.GetOfferingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_pb2.GetOfferingResponse, _abc.Awaitable[_venue_pb2.GetOfferingResponse]]:
+        """Reads an offering that is on sale, as guests see it: never from a cache, so that it can be changed by its version."""
 
     @_abc_1.abstractmethod
     def UpdateOfferingTerms(
