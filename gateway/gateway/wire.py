@@ -110,6 +110,11 @@ class Wire(HttpToolsProtocol):
         self._offered = False
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the target, which counts like a header."""
+        self._count(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header more, or a trailer: counted, and never taken for a header (RFC 9110 §6.5.1).
 

@@ -53,6 +53,10 @@ async def test_headers_are_bounded_complete_or_not(address: Address) -> None:
     large = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * 5000
     assert reason(await exchange(address, large + b"\r\n\r\n")) == (431, "HEADERS_TOO_LARGE")
     assert reason(await exchange(address, large)) == (431, "HEADERS_TOO_LARGE")
+    target = b"GET /healthz?" + b"a" * 5000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert reason(await exchange(address, target)) == (431, "HEADERS_TOO_LARGE")
+    both = b"GET /healthz?" + b"a" * 2500 + b" HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 2500 + b"\r\n\r\n"
+    assert reason(await exchange(address, both)) == (431, "HEADERS_TOO_LARGE")
     many = b"GET /healthz HTTP/1.1\r\n" + b"x-a: aaaaaaaaaaaaaaaa\r\n" * 400 + b"\r\n"
     assert reason(await exchange(address, many)) == (431, "HEADERS_TOO_LARGE")
 
