@@ -2,7 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -18,9 +18,16 @@ _HALF_SENT = metrics.CUT_OFF.labels("half_sent")
 _NOT_READING = metrics.CUT_OFF.labels("not_reading")
 
 
-def protocol(limits: LimitSettings) -> type[HttpToolsProtocol]:
+class Tell(Protocol):
+    """Takes note of an answer that the wire gave by itself."""
+
+    def __call__(self, request_id: str, *, status: int, seconds: float, size: int) -> None:
+        """Counts it; never raises."""
+
+
+def protocol(limits: LimitSettings, tell: Tell) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn."""
-    return type("LimitedWire", (Wire,), {"limits": limits})
+    return type("LimitedWire", (Wire,), {"limits": limits, "tell": staticmethod(tell)})
 
 
 class Wire(HttpToolsProtocol):
@@ -35,7 +42,8 @@ class Wire(HttpToolsProtocol):
     is given them again without the offer.
     """
 
-    limits = LimitSettings()
+    limits: LimitSettings
+    tell: Tell
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -216,13 +224,16 @@ class Wire(HttpToolsProtocol):
             raise HeadersTooLarge
 
     def _refuse(self, refusal: HeadersTooLarge | MalformedRequest | Overloaded | RequestTimeout) -> None:
-        answer = problems.answer(refusal, str(ids.new()))
+        request_id = str(ids.new())
+        answer = problems.answer(refusal, request_id)
         status = HTTPStatus(answer.status)
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
         lines += [b"%s: %s" % header for header in answer.headers]
         lines += [b"content-length: %d" % len(answer.body), b"connection: close", b"", answer.body]
         self.transport.write(b"\r\n".join(lines))
         self._close()
+        seconds = self.loop.time() - self._began if self._began is not None else 0.0
+        self.tell(request_id, status=status, seconds=seconds, size=len(answer.body))
 
     def _await_rest(self) -> None:
         """Gives a request that has begun its time, unless one is being answered."""
