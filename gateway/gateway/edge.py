@@ -15,6 +15,7 @@ from gateway.errors import MethodNotAllowed, Overloaded
 from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
 from gateway.limits import RateLimited
 from gateway.limits.headers import rate_limit_headers
+from gateway.note import Note
 from gateway.settings import AdmissionSettings, CompressionSettings
 from servicekit import telemetry
 from servicekit.errors import AppError, Internal, Kind
@@ -111,6 +112,15 @@ class Edge:
         """Ends what would never end by itself, before the server waits for what is under way."""
         if self._streaming is not None:
             await self._streaming.drain()
+
+    def count_unrouted(self, request_id: str, *, status: int, seconds: float, size: int) -> None:
+        """Counts and logs an answer that was given below ASGI, to what is no request yet."""
+        metrics.count(metrics.OTHER_METHOD, _NO_ROUTE, status, seconds)
+        if self._access_log is not None:
+            method = metrics.OTHER_METHOD
+            self._access_log.add(
+                request_id, method, _NO_ROUTE, Note(), status=status, seconds=seconds, size=size
+            )
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()

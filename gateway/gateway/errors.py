@@ -164,7 +164,7 @@ class PreconditionNotSupported(AppError):
 
 
 class Overloaded(AppError):
-    """As many requests are in flight as this process, one client or one organization may have."""
+    """As many requests are in flight, or connections open, as a process, client or organization may have."""
 
     kind = Kind.UNAVAILABLE
     reason = "OVERLOADED"

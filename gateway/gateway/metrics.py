@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -12,6 +12,10 @@ SECONDS = Histogram(
     "Time to answer an HTTP request.",
     ["method", "route"],
     buckets=_SECONDS,
+)
+CONNECTIONS = Gauge("comptoir_http_connections", "Open connections of this process, streams included.")
+CUT_OFF = Counter(
+    "comptoir_http_connections_cut_off_total", "Connections ended without a word, by why.", ["reason"]
 )
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

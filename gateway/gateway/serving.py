@@ -48,7 +48,7 @@ async def listen(settings: Settings, ready: asyncio.Event) -> AsyncIterator[uvic
         admin.serve(
             edge,
             settings.http.listen,
-            http=wire.protocol(settings.limits),
+            http=wire.protocol(settings.limits, edge.count_unrouted),
             **server_options(settings.live),
             date_header=True,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -40,6 +40,10 @@ class LimitSettings(Part):
     header_bytes: int = Field(default=32 * 1024, ge=1024)
     header_seconds: float = Field(default=10, gt=0)
     """Time for the request line and headers to arrive."""
+    send_seconds: float = Field(default=30, gt=0)
+    """Time for a client to take 64 KiB of an answer, or its end; who is slower is cut off."""
+    connections: int = Field(default=6000, ge=1)
+    """Open connections of one process, streams included; one more is refused at once."""
     timeout_seconds: float = Field(default=10, gt=0)
     """Time for a service to answer."""
     wrong_links: int = Field(default=20, ge=1)

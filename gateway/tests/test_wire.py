@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.serving import listen
 from gateway.settings import Settings
@@ -30,6 +31,28 @@ async def address(settings: Settings, backend: Any) -> AsyncIterator[Address]:
     )
     async with listen(settings.model_copy(update={"limits": limits}), asyncio.Event()) as server:
         yield server.servers[0].sockets[0].getsockname()[:2]
+
+
+async def test_what_the_wire_refuses_is_counted_and_logged(address: Address, capsysbinary: Any) -> None:
+    def counted(status: int) -> float:
+        labels = {"method": "other", "route": "(none)", "status": str(status)}
+        return REGISTRY.get_sample_value("comptoir_http_requests_total", labels) or 0
+
+    before = {status: counted(status) for status in (400, 408, 431)}
+    for sent in (b"zoe\r\n\r\n", b"GET /zoe HTT", b"GET /zoe HTTP/1.1\r\nx-zoe: " + b"a" * 5000):
+        await exchange(address, sent)
+    assert {status: counted(status) for status in before} == {status: n + 1 for status, n in before.items()}
+    written = bytearray()
+
+    def logged() -> list[tuple[str, str, int, str]]:
+        nonlocal written
+        written += capsysbinary.readouterr().out
+        lines = [json.loads(line) for line in written.splitlines() if b'"event":"request"' in line]
+        return [(line["method"], line["route"], line["status"], line["caller"]) for line in lines]
+
+    assert await eventually(lambda: len(logged()) == 3)
+    assert logged() == [("other", "(none)", status, "anonymous") for status in before]
+    assert b"zoe" not in written
 
 
 POST = b"POST /v1/bookings HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
@@ -53,6 +76,10 @@ async def test_headers_are_bounded_complete_or_not(address: Address) -> None:
     large = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * 5000
     assert reason(await exchange(address, large + b"\r\n\r\n")) == (431, "HEADERS_TOO_LARGE")
     assert reason(await exchange(address, large)) == (431, "HEADERS_TOO_LARGE")
+    target = b"GET /healthz?" + b"a" * 5000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert reason(await exchange(address, target)) == (431, "HEADERS_TOO_LARGE")
+    both = b"GET /healthz?" + b"a" * 2500 + b" HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 2500 + b"\r\n\r\n"
+    assert reason(await exchange(address, both)) == (431, "HEADERS_TOO_LARGE")
     many = b"GET /healthz HTTP/1.1\r\n" + b"x-a: aaaaaaaaaaaaaaaa\r\n" * 400 + b"\r\n"
     assert reason(await exchange(address, many)) == (431, "HEADERS_TOO_LARGE")
 

@@ -47,8 +47,7 @@ class Session:
     async def hear(self, text: str | bytes) -> None:
         """Does what a message of the client says, as far as it may."""
         said = _heard(text)
-        if not self._may_speak(words=len(said.subscribe) if said else 1):
-            self._connection.close(TooManyMessages())
+        if not self.count(max(1, len(said.subscribe)) if said else 1):
             return
         if said is None:
             self._connection.refuse(MalformedMessage())
@@ -59,6 +58,21 @@ class Session:
             await self.subscribe(name, said.since.get(name))
         if said.ping is not None:
             self._connection.tell("pong", ping=said.ping)
+
+    def count(self, messages: int) -> bool:
+        """Closes a client that does not keep to its rate: a bucket that fills again within a minute.
+
+        Each topic that it wants counts as a message, for a service is asked about it, and so does a ping.
+        False once it is closed.
+        """
+        now, most = self._clock(), self._settings.messages_per_minute
+        self._allowance = min(most, self._allowance + (now - self._counted_at) * most / _MINUTE)
+        self._counted_at = now
+        self._allowance -= messages
+        if self._allowance < 0:
+            self._connection.close(TooManyMessages())
+            return False
+        return True
 
     async def subscribe(self, name: str, since: Position | None) -> AppError | None:
         """Begins a topic, or says why not: over the stream, and to who asked."""
@@ -94,17 +108,6 @@ class Session:
         """Ends all topics."""
         for name in tuple(self._topics):
             self.unsubscribe(name, silent=True)
-
-    def _may_speak(self, *, words: int) -> bool:
-        """Whether the client keeps to its rate: a bucket that fills again within a minute.
-
-        Each topic that it wants counts as a message, for a service is asked about it.
-        """
-        now, most = self._clock(), self._settings.messages_per_minute
-        self._allowance = min(most, self._allowance + (now - self._counted_at) * most / _MINUTE)
-        self._counted_at = now
-        self._allowance -= max(1, words)
-        return self._allowance >= 0
 
 
 class _Said:

@@ -1,17 +1,22 @@
 """From HTTP/1.1 to WebSocket, on the one path that has it; and the means to cut a stream off."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 
+from gateway import metrics
 from gateway.live.settings import LiveSettings
 
 STREAM_PATH = "/v1/stream"
 ABORT = "comptoir.abort"
 """The name in an ASGI scope of what cuts a connection off, also from a client that does not read."""
+FRAMES = "comptoir.frames"
+"""The type of an ASGI event of our own: `count` frames came that are no messages."""
 
 _PATH = STREAM_PATH.encode()
 _MOST_HEADERS = 100
@@ -67,11 +72,35 @@ def server_options(settings: LiveSettings) -> dict[str, Any]:
 
 
 class StreamWire(WebSocketsSansIOProtocol):
-    """One WebSocket: uvicorn's, whose application may cut it off."""
+    """One WebSocket: uvicorn's, whose application may cut it off, and hears of every frame.
+
+    Pings, pongs that answer nothing and parts of messages cost the peer next to nothing, and uvicorn keeps
+    them to itself. So each read that had some is told, and nothing more is read until that is heard.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log handshakes, with tickets and tokens in them, and every message
+        self._untold = 0
+        self._ending: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer is gone."""
+        if self._ending is not None:
+            self._ending.cancel()
+        super().connection_lost(exc)
+        metrics.CONNECTIONS.set(len(self.connections))
+
+    def data_received(self, data: bytes) -> None:
+        """Hands on what came, and how many frames it was."""
+        super().data_received(data)
+        count, self._untold = self._untold, 0
+        if not count or self.close_sent or self.transport.is_closing():
+            return
+        self.queue.put_nowait({"type": FRAMES, "count": count})  # type: ignore[arg-type]
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def handle_connect(self, event: Request) -> None:
         """The handshake is read."""
@@ -79,7 +108,31 @@ class StreamWire(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):  # else it was refused
             self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
 
+    def handle_ping(self) -> None:
+        """A ping has its pong, unless the peer does not read: it needs the latest only (RFC 6455 §5.5.3)."""
+        self._untold += 1
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_pong(self, event: Frame) -> None:
+        """The answer to our ping, or nothing that anybody asked for."""
+        self._untold += bytes(event.data) != self.pending_ping_payload
+        super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A part of a message; its last one is counted as the message."""
+        self._untold += not event.fin
+        super().handle_cont(event)
+
     def keepalive_timeout(self) -> None:
         """The peer did not answer a ping."""
         super().keepalive_timeout()
         self.transport.abort()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The application is done. A peer that does not take the rest is cut off, too."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._ending = self.loop.call_later(self.close_timeout, self.transport.abort)

@@ -5,6 +5,7 @@ import asyncio
 from gateway.http import Receive, Send
 from gateway.live.connection import Connection
 from gateway.live.session import Session
+from gateway.live.upgrading import FRAMES
 
 
 def frame(_connection: Connection, _name: str, said: str) -> str:
@@ -38,6 +39,9 @@ async def _read(session: Session, connection: Connection, receive: Receive) -> N
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 return
+            if message["type"] == FRAMES:
+                session.count(message["count"])
+                continue
             await session.hear(message.get("text") or message.get("bytes") or "")
     finally:
         connection.hang_up()

@@ -196,6 +196,7 @@ class Served:
 
     address: str
     access: Any
+    server: Any
 
     @property
     def url(self) -> str:
@@ -232,7 +233,7 @@ def serve(live_settings: Settings, access: Any, backend: Any) -> Serve:
             update["redis"] = RedisSettings.model_validate({"url": redis})
         async with listen(live_settings.model_copy(update=update), asyncio.Event()) as server:
             host, port = server.servers[0].sockets[0].getsockname()[:2]
-            yield Served(f"{host}:{port}", access)
+            yield Served(f"{host}:{port}", access, server)
 
     return served
 
