@@ -14,6 +14,12 @@ SECONDS = Histogram(
     buckets=_SECONDS,
 )
 
+BACKGROUND_FAILURES = Counter(
+    "comptoir_background_failures_total",
+    "Times that work beside the requests was ended by a defect, and begun again.",
+    ["work"],
+)
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"
 

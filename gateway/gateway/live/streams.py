@@ -1,6 +1,5 @@
 """The routes of realtime: tickets, and the stream over WebSocket and as server-sent events."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from redis.asyncio import Redis
 
 from gateway import problems
 from gateway.api_keys import Callers
+from gateway.background import Work
 from gateway.edge import Target
 from gateway.http import JSON, Answer, Receive, Request, Scope, Send, safe
 from gateway.limits import Limiter
@@ -76,11 +76,9 @@ class Streams:
             ("GET", STREAM_PATH, Target(STREAM_PATH, self._events)),
         ]
 
-    async def run(self) -> None:
-        """Listens to Redis, and ends what may not go on. Ends by being cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._hub.run())
-            group.create_task(self._registry.keep_swept())
+    def background(self) -> list[tuple[str, Work]]:
+        """What must run meanwhile, by name: revocation must outlive defects of the other."""
+        return [("live_hub", self._hub.run), ("live_sweeper", self._registry.keep_swept)]
 
     async def drain(self) -> None:
         """Ends all streams; returns when they are over."""
