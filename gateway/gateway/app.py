@@ -124,8 +124,9 @@ def _streams(
         callers=shared.callers,
         limiter=shared.limiter,
         revocations=revocations,
-        admission=live_asking.admission(peers, shared.signer, shared.acts),
-        trusted_proxies=settings.http.trusted_proxies,
+        admission=live_asking.admission(
+            peers, shared.signer, shared.acts, limiter=shared.limiter, places=shared.admission
+        ),
     )
     for name, work in streams.background():
         run_beside(name, work, stack)

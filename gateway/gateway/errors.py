@@ -156,7 +156,7 @@ class PreconditionRequired(AppError):
 
 
 class Overloaded(AppError):
-    """As many requests are in flight as this process, one client or one organization may have."""
+    """As much is in flight or streaming as this process, a client or an organization may have."""
 
     kind = Kind.UNAVAILABLE
     reason = "OVERLOADED"
