@@ -1,9 +1,7 @@
 """Puts the gateway together: the contract's routes and the hand-written ones in one table behind one edge."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import orjson
 
@@ -12,6 +10,7 @@ from gateway import asking_auth, hand_written, scim
 from gateway.access_log import AccessLog
 from gateway.admission import Admission
 from gateway.api_keys import ApiKeys
+from gateway.background import run_beside
 from gateway.breakers import Breaker, GuardedPeer
 from gateway.browsers import Browsers
 from gateway.cache.keeping import Cache
@@ -97,8 +96,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             table.add(method, template, hand_written.limited(target, limiter))
         for method, template, target in streams.targets():
             table.add(method, template, target)
-        for each in (keys, revocations, sites):
-            _run_beside(each.keep_fresh(), stack)
+        for name, news in (("signing_keys", keys), ("revocations", revocations), ("sites", sites)):
+            run_beside(name, news.keep_fresh, stack)
         yield Edge(
             table,
             trusted_proxies=settings.http.trusted_proxies,
@@ -108,17 +107,6 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
             delivery=Delivery(settings.compression),
             streaming=streams,
         )
-
-
-def _run_beside(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
-    """Runs it until the stack ends, and ends it there."""
-    task = asyncio.create_task(work)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    stack.push_async_callback(end)
 
 
 def _streams(
@@ -137,10 +125,12 @@ def _streams(
         callers=shared.callers,
         limiter=shared.limiter,
         revocations=revocations,
-        admission=live_asking.admission(peers, shared.signer, shared.acts),
-        trusted_proxies=settings.http.trusted_proxies,
+        admission=live_asking.admission(
+            peers, shared.signer, shared.acts, limiter=shared.limiter, places=shared.admission
+        ),
     )
-    _run_beside(streams.run(), stack)
+    for name, work in streams.background():
+        run_beside(name, work, stack)
     return streams
 
 
@@ -149,7 +139,7 @@ def _access_log(settings: Settings, stack: AsyncExitStack) -> AccessLog | None:
         return None
     log = AccessLog()
     stack.callback(log.flush)
-    _run_beside(log.keep_flushing(), stack)
+    run_beside("access_log", log.keep_flushing, stack)
     return log
 
 

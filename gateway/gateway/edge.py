@@ -8,11 +8,11 @@ from typing import Protocol
 from gateway import metrics, problems
 from gateway.access_log import AccessLog
 from gateway.admission import Admission
-from gateway.browsers import Browsers
+from gateway.browsers import Browsers, Respond
 from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.errors import MethodNotAllowed, Overloaded
-from gateway.http import Answer, Disconnected, Receive, Request, Scope, Send, safe
+from gateway.http import Answer, Disconnected, Header, Receive, Request, Scope, Send, safe
 from gateway.limits import RateLimited
 from gateway.limits.headers import rate_limit_headers
 from gateway.note import Note
@@ -27,7 +27,6 @@ _CLIENT_CLOSED = 499
 _NO_ROUTE = "(none)"
 _OPTIONS = "(options)"
 _GOING_AWAY, _INTERNAL_ERROR = 1001, 1011
-_SWITCHED = 101
 _WITHOUT_LENGTH = (204, 304)
 """A 304 has no body; a length of 0 would be said of the copy that the client has (RFC 9110 §8.6)."""
 _TOLD = {Kind.UNAUTHENTICATED, Kind.DENIED, Kind.EXHAUSTED}
@@ -51,8 +50,9 @@ class Target:
 class Streaming(Protocol):
     """What serves connections that stay open."""
 
-    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """Serves a WebSocket to its end; answers the status of its handshake."""
+    @property
+    def handshake(self) -> Target:
+        """What answers the handshake of a WebSocket: 101 with the stream; or raises AppError."""
 
     async def drain(self) -> None:
         """Ends all streams."""
@@ -85,6 +85,7 @@ class Edge:
         """The ASGI entry."""
         if scope["type"] == "websocket":
             await self._serve_websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -95,9 +96,15 @@ class Edge:
             route, answer = await self._admit(request)
         else:
             route, answer = await self._browsers.serve(request, self._admit)
-        status = answer.status if answer else _CLIENT_CLOSED
         if answer and answer.stream is None:
             await _send(request, answer, send)
+        self._note(request, route, answer, started)
+        if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
+            await _send(request, answer, send)
+
+    def _note(self, request: Request, route: str, answer: Answer | None, started: float) -> None:
+        """Counts what was answered and adds its line to the log."""
+        status = answer.status if answer else _CLIENT_CLOSED
         seconds = time.perf_counter() - started
         metrics.count(request.method, route, status, seconds)
         if self._access_log is not None:
@@ -105,8 +112,6 @@ class Edge:
             self._access_log.add(
                 request.id, request.method, route, request.note, status=status, seconds=seconds, size=size
             )
-        if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
-            await _send(request, answer, send)
 
     async def drain(self) -> None:
         """Ends what would never end by itself, before the server waits for what is under way."""
@@ -123,14 +128,27 @@ class Edge:
             )
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Like a request, with a place, a span and a line of its own; the stream then holds no place."""
         started = time.perf_counter()
         if self._streaming is None:
             await send({"type": "websocket.close", "code": _GOING_AWAY})
             return
+        target = self._streaming.handshake
+        request = Request.of({**scope, "method": "GET"}, receive, trusted_proxies=self._trusted_proxies)
+        scope["query_string"] = b""  # servers may log the address, and it holds the ticket
+        telemetry.bind(request_id=request.id)
+        self._warn_of_proxy(request)
+
+        async def shake_hands(request: Request) -> tuple[str, Answer | None]:
+            return target.template, await self._traced(target, request, ())
+
+        _, answer = await self._in_place(request, shake_hands)
+        self._note(request, target.template, answer, started)
+        if answer is None or answer.stream is None:
+            await _refuse_handshake(request, answer, send)
+            return
         try:
-            status = await self._streaming.websocket(scope, receive, send)
-            if status != _SWITCHED:
-                metrics.count("GET", scope["path"], status, time.perf_counter() - started)
+            await answer.stream(send)
         except Exception as error:  # noqa: BLE001  # the same edge, for another transport
             _log.exception("stream_failed", error=type(error).__name__)
             await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
@@ -146,8 +164,11 @@ class Edge:
         _log.warning("forwarded_for_not_trusted", setting="GATEWAY_HTTP__TRUSTED_PROXIES")
 
     async def _admit(self, request: Request) -> tuple[str, Answer | None]:
+        return await self._in_place(request, self._answer)
+
+    async def _in_place(self, request: Request, respond: Respond) -> tuple[str, Answer | None]:
         try:
-            return await self._admission.answer(request, self._answer)
+            return await self._admission.answer(request, respond)
         except Overloaded as refusal:
             return _NO_ROUTE, problems.answer(refusal, request.id)
 
@@ -161,11 +182,14 @@ class Edge:
             return _NO_ROUTE, problems.answer(refusal, request.id)
         except AppError as refusal:
             return _NO_ROUTE, problems.answer(refusal, request.id)
+        answer = await self._traced(target, request, variables)
+        return target.template, target.finish(request, answer) if target.finish and answer else answer
+
+    async def _traced(self, target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
         traceparent = request.headers.get(b"traceparent", b"").decode("latin-1")
         with telemetry.server_span(f"{request.method} {target.template}", traceparent, from_outside=True):
             request.note.trace_id = (telemetry.header() or "")[3:35]
-            answer = await self._guarded(target, request, variables)
-        return target.template, target.finish(request, answer) if target.finish and answer else answer
+            return await self._guarded(target, request, variables)
 
     async def _guarded(self, target: Target, request: Request, variables: Sequence[str]) -> Answer | None:
         try:
@@ -184,9 +208,23 @@ class Edge:
             return problems.answer(Internal(), request.id)
 
 
-async def _send(request: Request, answer: Answer, send: Send) -> None:
+def _headers(request: Request, answer: Answer) -> list[Header]:
     limits = rate_limit_headers(request.note.standings)
-    headers = [*answer.headers, *limits, (b"x-request-id", request.id.encode())]
+    return [*answer.headers, *limits, (b"x-request-id", request.id.encode())]
+
+
+async def _refuse_handshake(request: Request, answer: Answer | None, send: Send) -> None:
+    """Answers a handshake with a problem (the ASGI extension "websocket.http.response")."""
+    if answer is None:  # the client is gone
+        await send({"type": "websocket.close", "code": _GOING_AWAY})
+        return
+    headers = _headers(request, answer)
+    await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": answer.body})
+
+
+async def _send(request: Request, answer: Answer, send: Send) -> None:
+    headers = _headers(request, answer)
     if answer.status not in _WITHOUT_LENGTH and answer.stream is None:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -18,6 +18,12 @@ CUT_OFF = Counter(
     "comptoir_http_connections_cut_off_total", "Connections ended without a word, by why.", ["reason"]
 )
 
+BACKGROUND_FAILURES = Counter(
+    "comptoir_background_failures_total",
+    "Times that work beside the requests was ended by a defect, and begun again.",
+    ["work"],
+)
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"
 

@@ -186,7 +186,7 @@ def made_settings(directory: Path, targets: dict[str, str], **limits: float) -> 
     return Settings.model_validate(
         {
             "environment": "development",
-            # A log is written late, into the output of whatever test runs then: those that read one ask for it.
+            # A log is written late, into the output of whatever test runs then: who reads one asks for it.
             "http": {"listen": "127.0.0.1:0", "drain_seconds": 0, "access_log": False},
             "admin": {"listen": "127.0.0.1:0"},
             "identity": {

@@ -20,6 +20,7 @@ from .conftest import AccessTokens, Backend
 from .raw_http import asgi
 
 SEARCH = b"/v1/venues/chez-paulette/availability"
+STREAM = b"/v1/stream"
 DAY = b"date=2027-10-31&party_size=2"
 SPLIT = "\r\nSet-Cookie: injected=1\r\n\r\n<script>"
 EVIL = b"x\r\nset-cookie: injected=1"
@@ -55,18 +56,41 @@ Problem = Callable[[httpx.Response, int, str], dict[str, Any]]
 @pytest.mark.parametrize("name", HEADERS)
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", SEARCH), ("POST", b"/v1/bookings"), ("OPTIONS", b"/v1/bookings"), ("GET", b"/docs")],
+    [
+        ("GET", SEARCH),
+        ("POST", b"/v1/bookings"),
+        ("OPTIONS", b"/v1/bookings"),
+        ("GET", b"/docs"),
+        ("GET", STREAM),
+    ],
 )
 async def test_no_header_is_said_again_with_a_line_break(
     edge: Edge, backend: Backend, method: str, path: bytes, name: bytes
 ) -> None:
     """The server refuses such bytes already (test_abuse_wire); whatever stands before it may not."""
     backend.forget()
-    query = DAY if path == SEARCH else b""
+    query = {SEARCH: DAY, STREAM: b"topics=feed"}.get(path, b"")
     status, headers = await asgi(edge, method, path, query=query, headers=[(name, EVIL)])
     assert status < 500
     assert all(b"\r" not in value and b"\n" not in value for _, value in headers)
     assert b"set-cookie" not in dict(headers)
+
+
+@pytest.mark.parametrize(
+    "origin", [b"http://[", b"https://[b9B5b]", b"http://a]b", b"https://\xe2\x84\x80", b"null", b"", b"\xff"]
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", STREAM), ("HEAD", STREAM), ("POST", b"/v1/stream/tickets"), ("POST", b"/v1/bookings")],
+)
+async def test_an_origin_that_is_none_breaks_nothing(
+    edge: Edge, backend: Backend, method: str, path: bytes, origin: bytes
+) -> None:
+    backend.forget()
+    sent = [(b"origin", origin), (b"host", b"gateway")]
+    status, headers = await asgi(edge, method, path, query=b"topics=feed", headers=sent)
+    assert 400 <= status < 500
+    assert b"access-control-allow-origin" not in dict(headers)
 
 
 @pytest.mark.parametrize(

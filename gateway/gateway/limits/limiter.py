@@ -40,6 +40,13 @@ class Limiter:
 
     async def admit(self, request: "Request", caller: Caller) -> None:
         """Counts a request whose caller is known. Raises RateLimited."""
+        await self._spend_of(request, self._of(caller, request.address))
+
+    async def charge(self, caller: Caller) -> None:
+        """Counts what a service is asked for a caller outside of any request. Raises RateLimited."""
+        await self._spend(self._of(caller, caller.address))
+
+    def _of(self, caller: Caller, address: str) -> list[tuple[Policy, str]]:
         charged: list[tuple[Policy, str]]
         who = caller.user or caller.operator
         if caller.key is not None:
@@ -47,10 +54,10 @@ class Limiter:
         elif who is not None:
             charged = [(self._member, f"member:{who.hex}")]
         else:
-            charged = [(self._anonymous, f"anonymous:{_of_place(request.address)}")]
+            charged = [(self._anonymous, f"anonymous:{_of_place(address)}")]
         if caller.organization is not None:
             charged.append((self._organization, f"organization:{caller.organization.hex}"))
-        await self._spend_of(request, charged)
+        return charged
 
     async def admit_anonymous(self, request: "Request") -> None:
         """Counts a request of somebody unknown, by the address. Raises RateLimited."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from google.protobuf.message import Message
 
@@ -77,9 +78,18 @@ def sight(caller: Caller, topic: Topic) -> Callable[[Entry], bool]:
             return False
         if caller.venues is None:
             return True
-        return bool(entry.venue) and caller.enters(ids.parse("ven", entry.venue, VenueNotFound))
+        venue = _venue_of(entry)
+        return venue is not None and caller.enters(venue)
 
     return sees
+
+
+def _venue_of(entry: Entry) -> UUID | None:
+    """The venue that an entry is about; None for none, and for what is no id of one."""
+    try:
+        return ids.parse("ven", entry.venue, VenueNotFound)
+    except VenueNotFound:
+        return None
 
 
 def _everything(_entry: Entry) -> bool:

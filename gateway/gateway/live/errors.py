@@ -12,15 +12,15 @@ class TopicNotFound(AppError):
 
 
 class TooManyTopics(AppError):
-    """The connection has as many topics as one may have."""
+    """The connection has as many topics as one may have. To wait changes nothing."""
 
-    kind = Kind.EXHAUSTED
+    kind = Kind.UNPROCESSABLE
     reason = "TOO_MANY_TOPICS"
     detail = "This connection has as many topics as it may have. Leave one, or open another connection."
 
 
 class TooManyStreams(AppError):
-    """The caller has as many open streams as one may have, or this process has."""
+    """The caller has as many open streams as one may have; Retry-After says when to come again."""
 
     kind = Kind.EXHAUSTED
     reason = "TOO_MANY_STREAMS"
@@ -33,14 +33,6 @@ class TicketNotValid(AppError):
     kind = Kind.UNAUTHENTICATED
     reason = "TICKET_NOT_VALID"
     detail = "This ticket is not valid any more. Ask for a new one."
-
-
-class OriginNotAllowed(AppError):
-    """A browser opened the stream from another site's page, with nothing but what it adds by itself."""
-
-    kind = Kind.DENIED
-    reason = "ORIGIN_NOT_ALLOWED"
-    detail = "This page may not open the stream."
 
 
 class MalformedMessage(AppError):

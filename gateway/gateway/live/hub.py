@@ -166,7 +166,13 @@ class Hub:
         room.reading = True
         task = asyncio.create_task(self._catch_up(room))
         self._reads.add(task)
-        task.add_done_callback(self._reads.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._reads.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:  # the room is still behind, so the next round tries again
+            _log.error("live_reading_failed", error=type(failure).__name__, exc_info=failure)
 
     async def _catch_up(self, room: Room) -> None:
         try:

@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from uuid import UUID
 
+from gateway.admission import SHED
+from gateway.errors import Overloaded
+from gateway.limits.gcra import Charge, Quota, admits
+from gateway.limits.local import LocalBuckets
 from gateway.live import metrics
 from gateway.live.connection import Connection
 from gateway.live.errors import GoingAway, StreamExpired, TooManyStreams
 from gateway.live.settings import LiveSettings
 from gateway.revocations import Revocations
-from servicekit.errors import Unauthenticated
+from servicekit.errors import RETRY_AFTER, Unauthenticated
 from servicekit.identity import Caller
 
 _SWEEP_SECONDS = 1.0
@@ -20,6 +24,9 @@ _LINGER_SECONDS = 3.0
 _DRAIN_SECONDS = 2.0
 _DRAIN_STEPS = 20
 _COME_BACK_MS = 5000
+_WAIT_SECONDS = "5"
+_MINUTE = 60
+_SHED = SHED.labels("streams")
 
 Abort = Callable[[], None]
 """Cuts the connection off, whatever is still to be written."""
@@ -37,21 +44,26 @@ class Registry:
         self._open: dict[Connection, Abort] = {}
         self._closed_at: dict[Connection, float] = {}
         self._held: Counter[UUID | None] = Counter()
+        self._messages = Quota(settings.messages_per_minute, _MINUTE)
+        self._spoken = LocalBuckets()
         self._draining = False
 
     def add(self, connection: Connection, abort: Abort) -> None:
         """Takes a new connection.
 
         Raises:
-            TooManyStreams: the caller or the process has enough.
+            TooManyStreams: the caller has enough.
+            Overloaded: the process has.
             GoingAway: the process is about to stop.
         """
         if self._draining:
             raise GoingAway
         holder, settings = _holder(connection.caller), self._settings
-        full = len(self._open) >= settings.connections
-        if full or self._held[holder] >= settings.connections_per_caller:
-            raise TooManyStreams
+        if len(self._open) >= settings.connections:
+            _SHED.inc()
+            raise Overloaded(metadata={RETRY_AFTER: _WAIT_SECONDS})
+        if self._held[holder] >= settings.connections_per_caller:
+            raise TooManyStreams(metadata={RETRY_AFTER: _WAIT_SECONDS})
         self._held[holder] += 1
         self._open[connection] = abort
         metrics.CONNECTIONS.labels(connection.transport).inc()
@@ -66,6 +78,11 @@ class Registry:
         if self._held[holder] <= 0:
             del self._held[holder]
         metrics.CONNECTIONS.labels(connection.transport).dec()
+
+    def may_speak(self, caller: Caller, messages: int) -> bool:
+        """Whether the caller may send so many more, over all streams: a bucket that fills in a minute."""
+        charge = Charge(str(_holder(caller)), self._messages)
+        return all(admits([charge], self._spoken.spend([charge])) for _ in range(messages))
 
     async def keep_swept(self) -> None:
         """Ends, every second, what may not go on. Ends by being cancelled."""

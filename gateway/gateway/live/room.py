@@ -104,6 +104,7 @@ class Room:
             self.position = known
             for entry in reading.entries:
                 self._hand_on(entry)
+            self.position = reading.position  # past entries that nobody can read
         elif known is not None:
             for subscription in tuple(self.subscriptions):
                 subscription.lose(reading.position)

@@ -1,6 +1,5 @@
 """What a client says, and what happens then: topics begin and end. Every refusal leaves the stream open."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ _KNOWN = frozenset({"subscribe", "unsubscribe", "since", "ping"})
 _LONGEST_PING = 100
 _LARGEST_OFFSET = 2**53
 _LONGEST_EPOCH = 40
-_MINUTE = 60.0
 
 
 class Session:
@@ -32,17 +30,15 @@ class Session:
         hub: Hub,
         admission: Admission,
         settings: LiveSettings,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        may_speak: Callable[[int], bool],
     ) -> None:
+        """`may_speak`: whether the caller may say so much; each topic that they want counts as a message."""
         self._connection = connection
         self._hub = hub
         self._admission = admission
         self._settings = settings
-        self._clock = clock
+        self._may_speak = may_speak
         self._topics: dict[str, tuple[Topic, Subscription]] = {}
-        self._allowance = float(settings.messages_per_minute)
-        self._counted_at = clock()
 
     async def hear(self, text: str | bytes) -> None:
         """Does what a message of the client says, as far as it may."""
@@ -60,19 +56,14 @@ class Session:
             self._connection.tell("pong", ping=said.ping)
 
     def count(self, messages: int) -> bool:
-        """Closes a client that does not keep to its rate: a bucket that fills again within a minute.
+        """Closes the stream of a caller who says too much; False once it is closed.
 
-        Each topic that it wants counts as a message, for a service is asked about it, and so does a ping.
-        False once it is closed.
+        Each topic that they want counts as a message, for a service is asked about it, and so does a ping.
         """
-        now, most = self._clock(), self._settings.messages_per_minute
-        self._allowance = min(most, self._allowance + (now - self._counted_at) * most / _MINUTE)
-        self._counted_at = now
-        self._allowance -= messages
-        if self._allowance < 0:
-            self._connection.close(TooManyMessages())
-            return False
-        return True
+        if self._may_speak(messages):
+            return True
+        self._connection.close(TooManyMessages())
+        return False
 
     async def subscribe(self, name: str, since: Position | None) -> AppError | None:
         """Begins a topic, or says why not: over the stream, and to who asked."""

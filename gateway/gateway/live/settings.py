@@ -13,8 +13,8 @@ class LiveSettings(Part):
     connections_per_caller: int = Field(default=20, ge=1)
     """Of one person or API key, in one process."""
     topics_per_connection: int = Field(default=20, ge=1, le=100)
-    messages_per_minute: int = Field(default=120, ge=1)
-    """What one client may send over a WebSocket."""
+    messages_per_minute: int = Field(default=600, ge=1)
+    """What one person or API key may send over WebSockets, all that they have in one process."""
     message_bytes: int = Field(default=16 * 1024, ge=1024)
     """The longest message of a client."""
     queue_messages: int = Field(default=256, ge=1)

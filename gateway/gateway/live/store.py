@@ -53,7 +53,7 @@ class Reading:
     position: Position
     """The newest place."""
     complete: bool
-    """Whether `entries` is everything in between; else some is gone, or the place is of another epoch."""
+    """Whether `entries` is everything readable in between; else some is gone, or another epoch began."""
     entries: tuple[Entry, ...] = ()
 
 
@@ -100,6 +100,8 @@ class Store:
     async def read(self, channel: str, since: Position | None, *, trusted: bool = False) -> Reading:
         """What the topic has after `since`. It begins to exist when it does not.
 
+        An entry that cannot be read is left out, and logged: it would not be readable later, either.
+
         `trusted`: the place is one that this gateway has seen itself.
 
         Raises:
@@ -109,9 +111,8 @@ class Store:
         arguments = (_new_epoch(), place.epoch, place.offset, int(trusted), _STATE_SECONDS)
         epoch, offset, complete, raw = (await self._run(self._read, [(_keys(channel), arguments)]))[0]
         shown = epoch.decode()
-        entries = tuple(
-            entry(channel, Position(shown, int(key.partition(b"-")[0])), fields[1]) for key, fields in raw
-        )
+        read = (_entry_or_none(channel, shown, key, fields) for key, fields in raw)
+        entries = tuple(each for each in read if each is not None)
         return Reading(Position(shown, offset), bool(complete), entries)
 
     async def _run(self, script: "_Script", calls: Sequence["_Call"]) -> list[Any]:
@@ -157,6 +158,15 @@ def entry(channel: str, position: Position, packed: bytes) -> Entry:
     permission, venue, body = packed.decode().split(" ", 2)
     place = f'{{"topic":"{name_of(channel)}","epoch":"{position.epoch}","offset":{position.offset},'
     return Entry(position, permission, venue, place + body.removeprefix("{"))
+
+
+def _entry_or_none(channel: str, epoch: str, key: bytes, fields: Sequence[bytes]) -> Entry | None:
+    """An entry as the history has it; None, and a line in the log, for what is none."""
+    try:
+        return entry(channel, Position(epoch, int(key.partition(b"-")[0])), fields[1])
+    except ValueError:
+        _log.warning("live_entry_not_understood", topic=name_of(channel), entry=key.decode("latin-1"))
+        return None
 
 
 def _packed(told: Told) -> bytes:

@@ -1,24 +1,23 @@
 """The routes of realtime: tickets, and the stream over WebSocket and as server-sent events."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from functools import partial
 
 import orjson
 from redis.asyncio import Redis
 
-from gateway import problems
+from gateway.background import Work
 from gateway.callers import Callers
 from gateway.edge import Target
-from gateway.http import JSON, Answer, Header, Receive, Request, Scope, Send, safe
+from gateway.http import JSON, Answer, Request, Scope, Send, safe
 from gateway.limits import Limiter
 from gateway.limits.headers import rate_limit_headers
 from gateway.live import sse, websocket
 from gateway.live.admission import Admission, refuse_strangers
 from gateway.live.connection import Connection, Frame
-from gateway.live.errors import OriginNotAllowed, TooManyTopics
+from gateway.live.errors import TooManyTopics
 from gateway.live.hub import Hub
 from gateway.live.parameters import parameters
 from gateway.live.registry import Registry
@@ -34,14 +33,6 @@ TICKETS_PATH = f"{STREAM_PATH}/tickets"
 
 _CREATED, _SWITCHED = 201, 101
 
-AllowsOrigin = Callable[[str], bool]
-"""Whether pages of an origin may open streams with nothing but what their browser adds by itself."""
-
-
-def no_origin(_origin: str) -> bool:
-    """Allows none but the gateway's own host."""
-    return False
-
 
 class Streams:
     """What clients see of realtime."""
@@ -55,16 +46,12 @@ class Streams:
         limiter: Limiter,
         revocations: Revocations,
         admission: Admission,
-        trusted_proxies: int = 0,
-        allows_origin: AllowsOrigin = no_origin,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._callers = callers
         self._limiter = limiter
         self._admission = admission
-        self._trusted_proxies = trusted_proxies
-        self._allows_origin = allows_origin
         self._clock = clock
         self._tickets = Tickets(redis, seconds=settings.ticket_seconds, clock=clock)
         self._hub = Hub(redis, Store(redis, settings), check_seconds=settings.check_seconds)
@@ -77,33 +64,35 @@ class Streams:
             ("GET", STREAM_PATH, Target(STREAM_PATH, self._events)),
         ]
 
-    async def run(self) -> None:
-        """Listens to Redis, and ends what may not go on. Ends by being cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._hub.run())
-            group.create_task(self._registry.keep_swept())
+    @property
+    def handshake(self) -> Target:
+        """What answers the handshake of a WebSocket."""
+        return Target(STREAM_PATH, self._websocket)
+
+    def background(self) -> list[tuple[str, Work]]:
+        """What must run meanwhile, by name: revocation must outlive defects of the other."""
+        return [("live_hub", self._hub.run), ("live_sweeper", self._registry.keep_swept)]
 
     async def drain(self) -> None:
         """Ends all streams; returns when they are over."""
         await self._registry.drain()
 
-    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """Serves one WebSocket to its end; the status that its handshake was answered with."""
-        request = Request.of({**scope, "method": "GET"}, receive, trusted_proxies=self._trusted_proxies)
-        scope["query_string"] = b""  # servers may log the address, and it holds the ticket
-        connection = session = None
-        try:
-            authority = await self._authority(request, await self._given(request, {"ticket"}))
-            connection, session = self._begin(scope, authority, "websocket", websocket.frame)
-            await receive()
-            await send({"type": "websocket.accept", "headers": _said(request)})
-            await websocket.serve(session, connection, receive, send)
-        except AppError as refusal:
-            await _refuse(problems.answer(refusal, request.id), _said(request), send)
-            return refusal.kind.http_status
-        finally:
-            self._end(connection, session)
-        return _SWITCHED
+    async def _websocket(self, request: Request, _variables: Sequence[str]) -> Answer:
+        """The stream as a WebSocket. Its topics begin when the client says so."""
+        authority = await self._authority(request, await self._given(request, {"ticket"}))
+        connection, session = self._begin(request.scope, authority, "websocket", websocket.frame)
+
+        async def stream(send: Send) -> None:
+            try:
+                await request.receive()
+                limits = rate_limit_headers(request.note.standings)
+                headers = [*limits, (b"x-request-id", request.id.encode())]
+                await send({"type": "websocket.accept", "headers": headers})
+                await websocket.serve(session, connection, request.receive, send)
+            finally:
+                self._end(connection, session)
+
+        return Answer(_SWITCHED, stream=stream)
 
     async def _issue(self, request: Request, _variables: Sequence[str]) -> Answer:
         """A ticket for whoever the Authorization header speaks for."""
@@ -115,11 +104,9 @@ class Streams:
     async def _events(self, request: Request, _variables: Sequence[str]) -> Answer:
         """The stream as server-sent events. It begins when at least one topic does."""
         headers = safe([(b"content-type", sse.CONTENT_TYPE), (b"x-accel-buffering", b"no")])
-        request.scope["query_string"] = b""  # as above
+        request.scope["query_string"] = b""  # servers may log the address, and it holds the ticket
         given = await self._given(request, {"ticket", "topics", "last_event_id"})
         topics = list(dict.fromkeys(given.get("topics", ())))
-        if request.method == "HEAD":
-            return Answer(200, headers)
         if not topics:
             raise InvalidRequest(violations=(Violation("/topics", "must name at least one topic"),))
         if len(topics) > self._settings.topics_per_connection:
@@ -127,6 +114,8 @@ class Streams:
         last = request.headers.get(b"last-event-id", b"").decode("latin-1")
         places = sse.places(last or given.get("last_event_id", [""])[0], topics)
         authority = await self._authority(request, given)
+        if request.method == "HEAD":
+            return Answer(200, headers)
         connection, session = self._begin(request.scope, authority, "sse", sse.Frames(topics))
         try:
             await _enter(session, topics, places)
@@ -162,18 +151,22 @@ class Streams:
         return given
 
     async def _authority(self, request: Request, given: Mapping[str, Sequence[str]]) -> Authority:
-        """By ticket, or by the Authorization header, which no browser sends by itself.
+        """By ticket, or by the Authorization header; a HEAD uses no ticket up.
+
+        `Origin` is not looked at, since a page of another site has neither: no browser sends the header by
+        itself, nor our cookies with what such a page asks for (`SameSite=Strict`), and for a WebSocket no
+        cookie counts at all.
 
         Raises:
-            AppError: neither is good, or a page of another site opens the stream with cookies alone.
+            AppError: neither is good, or the caller's quota is spent.
         """
-        if "ticket" in given:
-            return await self._tickets.redeem(given["ticket"][0])
-        origin = request.headers.get(b"origin", b"").decode("latin-1")
-        own = urlsplit(origin).netloc.encode("latin-1") == request.headers.get(b"host", b"")
-        if origin and b"authorization" not in request.headers and not own and not self._allows_origin(origin):
-            raise OriginNotAllowed
-        return await self._bearer(request)
+        if "ticket" not in given:
+            return await self._bearer(request)
+        find = self._tickets.look_up if request.method == "HEAD" else self._tickets.redeem
+        authority = await find(given["ticket"][0])
+        request.note.caller = authority.caller
+        await self._limiter.admit(request, authority.caller)
+        return authority
 
     async def _bearer(self, request: Request) -> Authority:
         caller = await self._callers.admitted(request)
@@ -188,12 +181,12 @@ class Streams:
             authority.caller, until, transport=transport, settings=self._settings, frame=frame
         )
         self._registry.add(connection, scope.get(ABORT, connection.hang_up))
-        return connection, Session(connection, self._hub, self._admission, self._settings)
+        may_speak = partial(self._registry.may_speak, authority.caller)
+        return connection, Session(connection, self._hub, self._admission, self._settings, may_speak)
 
-    def _end(self, connection: Connection | None, session: Session | None) -> None:
-        if connection is not None and session is not None:
-            session.end()
-            self._registry.remove(connection)
+    def _end(self, connection: Connection, session: Session) -> None:
+        session.end()
+        self._registry.remove(connection)
 
 
 async def _enter(session: Session, topics: Sequence[str], places: Mapping[str, Position]) -> None:
@@ -201,15 +194,3 @@ async def _enter(session: Session, topics: Sequence[str], places: Mapping[str, P
     refusals = [await session.subscribe(topic, places.get(topic)) for topic in topics]
     if refusals[0] is not None and all(refusals):
         raise refusals[0]
-
-
-def _said(request: Request) -> list[Header]:
-    """The headers of every answer to a handshake."""
-    return [*rate_limit_headers(request.note.standings), (b"x-request-id", request.id.encode())]
-
-
-async def _refuse(answer: Answer, said: list[Header], send: Send) -> None:
-    """Answers a handshake with a problem (the ASGI extension "websocket.http.response")."""
-    headers = [*answer.headers, *said]
-    await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": answer.body})

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from redis.asyncio import Redis
@@ -56,18 +56,25 @@ class Tickets:
         return ticket, ends
 
     async def redeem(self, ticket: str) -> Authority:
-        """Whom the ticket stands for; it is used up by that.
+        """Whom the ticket stands for; it is used up by that. Raises as `look_up` does."""
+        return await self._find(ticket, "getdel")
+
+    async def look_up(self, ticket: str) -> Authority:
+        """Whom the ticket stands for; it may be used after that.
 
         Raises:
             TicketNotValid: there is no such ticket, or none any more.
             Unavailable: Redis does not answer.
         """
+        return await self._find(ticket, "get")
+
+    async def _find(self, ticket: str, command: Literal["get", "getdel"]) -> Authority:
         if not ticket or len(ticket) > _LONGEST:
             raise TicketNotValid
         if self._redis is None:
             raise Unavailable
         try:
-            found = await self._redis.getdel(_key(ticket))
+            found = await getattr(self._redis, command)(_key(ticket))
         except (RedisError, OSError, TimeoutError) as error:
             raise _away(error) from error
         if found is None:

@@ -223,12 +223,14 @@ Serve = Callable[..., Any]
 
 @pytest.fixture
 def serve(live_settings: Settings, access: Any, backend: Any) -> Serve:
-    """Opens a gateway with some settings of streams changed."""
+    """Opens a gateway with some settings of streams changed, and `others`."""
     assert backend is not None
 
     @asynccontextmanager
-    async def served(*, redis: str = "", **changes: Any) -> AsyncIterator[Served]:
-        update: dict[str, Any] = {"live": live_settings.live.model_copy(update=changes)}
+    async def served(
+        *, redis: str = "", others: dict[str, Any] | None = None, **changes: Any
+    ) -> AsyncIterator[Served]:
+        update: dict[str, Any] = {"live": live_settings.live.model_copy(update=changes)} | (others or {})
         if redis:
             update["redis"] = RedisSettings.model_validate({"url": redis})
         async with listen(live_settings.model_copy(update=update), asyncio.Event()) as server:
