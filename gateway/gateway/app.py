@@ -92,9 +92,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         log = _access_log(settings, stack)
         table = _table(settings, peers, shared, keys=keys, ready=ready)
         table.add("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
-        for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
-            table.add(method, template, hand_written.limited(target, limiter))
-        for method, template, target in streams.targets():
+        white_label = WhiteLabel(sites, peers["booking"], settings.limits, limiter)
+        for method, template, target in [*white_label.targets(), *streams.targets()]:
             table.add(method, template, target)
         for each in (keys, revocations, sites):
             _run_beside(each.keep_fresh(), stack)

@@ -107,6 +107,10 @@ class Edge:
         if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
             await _send(request, answer, send)
 
+    def served(self) -> set[tuple[str, str]]:
+        """Method and template of every route."""
+        return {(method, target.template) for method, target in self._table}
+
     async def drain(self) -> None:
         """Ends what would never end by itself, before the server waits for what is under way."""
         if self._streaming is not None:

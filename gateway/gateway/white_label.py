@@ -8,8 +8,11 @@ import orjson
 from comptoir.booking.v1 import venue_pb2, venue_pb2_grpc
 from gateway.edge import Target
 from gateway.errors import RouteNotFound
+from gateway.hand_written import limited
 from gateway.http import JSON, Answer, Request, safe
+from gateway.limits import Limiter
 from gateway.pages import page, page_headers
+from gateway.queries import parameters
 from gateway.settings import LimitSettings
 from gateway.sites import Sites
 from gateway.transcoding import writer
@@ -19,17 +22,19 @@ from servicekit.rpc.client import Peer
 class WhiteLabel:
     """Serves "/" and "/v1/site" by the Host that a request names."""
 
-    def __init__(self, sites: Sites, booking: Peer, limits: LimitSettings) -> None:
+    def __init__(self, sites: Sites, booking: Peer, limits: LimitSettings, limiter: Limiter) -> None:
         self._sites = sites
         self._booking = booking
         self._limits = limits
+        self._limiter = limiter
         self._stub = booking.stub(venue_pb2_grpc.VenueDirectoryServiceStub)
         self._write = writer(venue_pb2.ListSiteVenuesResponse.DESCRIPTOR)
         self._page = page("site", "guest")
 
     def targets(self) -> list[tuple[str, str, Target]]:
         """Method, template and target of each route."""
-        return [("GET", "/", Target("/", self._root)), ("GET", "/v1/site", Target("/v1/site", self._site))]
+        root, site = Target("/", self._root), Target("/v1/site", self._site)
+        return [("GET", each.template, limited(each, self._limiter)) for each in (root, site)]
 
     async def _root(self, request: Request, _variables: Sequence[str]) -> Answer:
         if self._sites.at(request.headers.get(b"host", b"")) is None:
@@ -38,6 +43,7 @@ class WhiteLabel:
 
     async def _site(self, request: Request, _variables: Sequence[str]) -> Answer:
         """The organization's venues and look: public facts of one organization, and nothing of others."""
+        parameters(request.query)
         organization = self._sites.at(request.headers.get(b"host", b""))
         if organization is None:
             raise RouteNotFound
