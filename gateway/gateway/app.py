@@ -19,7 +19,7 @@ from gateway.cache.venues import VenueNames, asking
 from gateway.callers import Callers
 from gateway.cookies import Cookies, key_from
 from gateway.cors import Cors
-from gateway.dated import CHANGES, Calendar, Chain, Dated, overview
+from gateway.dated import CHANGES, Calendar, Dating, overview
 from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.edge import Edge, Target
@@ -29,7 +29,7 @@ from gateway.limits.buckets import Buckets
 from gateway.live import asking as live_asking
 from gateway.live import store as live_store
 from gateway.live.streams import Streams
-from gateway.openapi import shipped
+from gateway.openapi import OPERATIONS, shipped
 from gateway.operator_acts import OperatorActs
 from gateway.page_tokens import PageTokens
 from gateway.quotas import DailyQuotas
@@ -42,7 +42,6 @@ from gateway.sites import Sites
 from gateway.tokens import AccessTokens
 from gateway.white_label import WhiteLabel
 from gateway.wrong_links import WrongLinks
-from servicekit.api_versions import VERSIONS
 from servicekit.identity import Signer
 from servicekit.rpc.client import Peer
 
@@ -89,13 +88,17 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         cors = Cors(sites)
         cookies = Cookies(key_from(settings.identity.signing_key_file), cors, SessionRoutes.of(routes()))
         log = _access_log(settings, stack)
-        table = _table(settings, peers, shared, keys=keys, ready=ready)
-        told = hand_written.limited(Target("/v1/auth/csrf", cookies.tell), limiter)
-        table.add("GET", told.template, told)
-        for method, template, target in WhiteLabel(sites, peers["booking"], settings.limits).targets():
-            table.add(method, template, hand_written.limited(target, limiter))
+        dating = Dating(Calendar(), shared.callers, settings.limits)
+        table = _table(settings, peers, shared, dating=dating, keys=keys, ready=ready)
+        csrf = ("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
+        for method, template, target in [
+            csrf,
+            *WhiteLabel(sites, peers["booking"], settings.limits).targets(),
+        ]:
+            dated = dating.target(target, OPERATIONS.get((method, template)), counted=True)
+            table.add(method, template, hand_written.limited(dated, limiter))
         for method, template, target in streams.targets():
-            table.add(method, template, target)
+            table.add(method, template, dating.target(target, OPERATIONS.get((method, template))))
         for name, news in (("signing_keys", keys), ("revocations", revocations), ("sites", sites)):
             run_beside(name, news.keep_fresh, stack)
         yield Edge(
@@ -148,23 +151,20 @@ def _table(
     peers: Mapping[str, Peer],
     shared: Shared,
     *,
+    dating: Dating,
     keys: SigningKeys,
     ready: Callable[[], bool],
 ) -> Table[Target]:
     table: Table[Target] = Table()
-    calendar = Calendar()
     for route in routes():
         endpoint = Endpoint(route, peers[route.rpc.service], shared)
-        chain = Chain(route.operation_id, CHANGES, VERSIONS)
-        cached = route.policy.cache_seconds > 0
-        pins, limits = shared.callers, settings.limits
-        dated = Dated(endpoint, chain, calendar, pins=pins, limits=limits, cached=cached)
+        dated = dating.of(endpoint, route.operation_id, cached=route.policy.cache_seconds > 0)
         compressible = route.policy.rate_class != policy_pb2.RATE_CLASS_CREDENTIAL
         target = Target(route.template, dated.handle, compressible=compressible, finish=dated.finish)
         table.add(route.method, route.template, target)
     app = hand_written.application(
         document=shipped(),
-        versions=orjson.dumps(overview(calendar, CHANGES)),
+        versions=orjson.dumps(overview(dating.calendar, CHANGES)),
         keys=keys,
         auth=peers["auth"],
         payment=peers["payment"],

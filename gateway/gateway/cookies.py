@@ -19,6 +19,7 @@ import orjson
 from gateway.cors import CSRF_HEADER, SAFE_METHODS, SESSION_HEADER, Cors, is_own
 from gateway.errors import CsrfTokenRequired, OriginNotAllowed
 from gateway.http import JSON, Answer, Header, Request, safe
+from gateway.queries import parameters
 from gateway.session_routes import SessionRoutes
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Caller, CallerKind
@@ -117,7 +118,9 @@ class Cookies:
 
         Raises:
             Unauthenticated: the request has no session in a cookie.
+            InvalidRequest: it has a query.
         """
+        parameters(request.query)
         named = self._named(_read(request.headers.get(b"cookie", b"")).get(SESSION, ""))
         if named is None:
             raise Unauthenticated

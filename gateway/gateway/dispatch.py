@@ -1,6 +1,7 @@
 """One table of paths: a tree by segment, so that a lookup does not depend on the number of routes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -53,6 +54,14 @@ class Table(Generic[T]):
                 message = f"{each} {template}"
                 raise RouteTwice(message)
             node.targets[each] = target
+
+    def __iter__(self) -> Iterator[tuple[str, T]]:
+        """Method and target of every route."""
+        waiting = [self._root]
+        while waiting:
+            node = waiting.pop()
+            yield from node.targets.items()
+            waiting += [*node.literals.values(), *([node.variable] if node.variable else [])]
 
     def find(self, method: str, path: bytes) -> tuple[T, tuple[str, ...]]:
         """The target of a percent-encoded path. A literal goes before a variable.

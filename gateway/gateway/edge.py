@@ -113,6 +113,10 @@ class Edge:
                 request.id, request.method, route, request.note, status=status, seconds=seconds, size=size
             )
 
+    def served(self) -> set[tuple[str, str]]:
+        """Method and template of every route."""
+        return {(method, target.template) for method, target in self._table}
+
     async def drain(self) -> None:
         """Ends what would never end by itself, before the server waits for what is under way."""
         if self._streaming is not None:

@@ -10,6 +10,7 @@ from gateway.edge import Target
 from gateway.errors import RouteNotFound
 from gateway.http import JSON, Answer, Request, safe
 from gateway.pages import page, page_headers
+from gateway.queries import parameters
 from gateway.settings import LimitSettings
 from gateway.sites import Sites
 from gateway.transcoding import writer
@@ -29,7 +30,8 @@ class WhiteLabel:
 
     def targets(self) -> list[tuple[str, str, Target]]:
         """Method, template and target of each route."""
-        return [("GET", "/", Target("/", self._root)), ("GET", "/v1/site", Target("/v1/site", self._site))]
+        root, site = Target("/", self._root), Target("/v1/site", self._site)
+        return [("GET", each.template, each) for each in (root, site)]
 
     async def _root(self, request: Request, _variables: Sequence[str]) -> Answer:
         if self._sites.at(request.headers.get(b"host", b"")) is None:
@@ -38,6 +40,7 @@ class WhiteLabel:
 
     async def _site(self, request: Request, _variables: Sequence[str]) -> Answer:
         """The organization's venues and look: public facts of one organization, and nothing of others."""
+        parameters(request.query)
         organization = self._sites.at(request.headers.get(b"host", b""))
         if organization is None:
             raise RouteNotFound

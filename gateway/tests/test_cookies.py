@@ -27,6 +27,7 @@ from .browsing import (
     tokens_of,
 )
 from .conftest import AccessTokens
+from .test_openapi import fits
 
 BOOKING = f"/v1/bookings/{ids.show('bkg', ids.new())}"
 CANCEL = f"{BOOKING}/cancel"
@@ -149,6 +150,7 @@ async def test_a_page_that_was_loaded_anew_is_told_its_token(
     del jar.cookies[ACCESS]
     answer = await client.get("/v1/auth/csrf", headers=jar.headers(origin=ORIGIN))
     assert answer.json() == {"csrf_token": jar.csrf}
+    assert fits(answer.json(), "CsrfToken")
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     foreign = await client.get("/v1/auth/csrf", headers=jar.headers(origin=OTHER_ORIGIN))
     assert "access-control-allow-origin" not in foreign.headers

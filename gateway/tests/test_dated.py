@@ -19,6 +19,7 @@ from gateway.dated.chain import Json, newer, older
 from gateway.errors import MalformedRequest, UnknownVersion, VersionGone
 from gateway.http import Answer, Request
 from gateway.limits import RateLimited
+from gateway.openapi import OPERATIONS
 from gateway.routes import routes
 from gateway.settings import LimitSettings
 from servicekit import ids
@@ -143,7 +144,7 @@ def key(backend: Backend, *, pinned: str = "") -> dict[str, str]:
 
 
 def test_every_change_is_of_a_version_that_follows_another_and_about_operations_that_there_are() -> None:
-    known = {route.operation_id for route in routes()}
+    known = {route.operation_id for route in routes()} | {*OPERATIONS.values()}
     for change in CHANGES:
         assert change.date in VERSIONS[1:]
         assert change.operations
@@ -189,6 +190,19 @@ async def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(
     assert all(each in body["detail"] for each in VERSIONS)
     assert answer.headers["comptoir-version"] == NEWEST
     assert backend.calls == 0
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+async def test_operations_by_hand_are_dated_like_those_of_the_contract(
+    client: httpx.AsyncClient, problem: Problem, method: str, path: str
+) -> None:
+    unknown = await client.request(method, path, headers={"Comptoir-Version": "1999-01-01"})
+    problem(unknown, 400, "UNKNOWN_VERSION")
+    for asked, answered in ((OLD, OLD), (NEWEST, NEWEST), (None, NEWEST)):
+        headers = {"Comptoir-Version": asked} if asked else {}
+        answer = await client.request(method, path, headers=headers)
+        assert answer.headers["comptoir-version"] == answered
+        assert ("sunset" in answer.headers) == (answered == OLD)
 
 
 async def test_refusals_say_their_version_too(gateway: httpx.AsyncClient, access: AccessTokens) -> None:

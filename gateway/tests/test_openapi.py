@@ -17,7 +17,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from comptoir.api.v1 import rules_pb2
 from comptoir.booking.v1 import booking_pb2
 from comptoir.payment.v1 import payment_pb2
-from gateway.openapi import Reason, document, shipped
+from gateway.edge import Edge
+from gateway.openapi import OPERATIONS, Reason, document, shipped
 from gateway.openapi.rules import keywords, required, rules_of
 from gateway.routes import routes
 from gateway.transcoding import writer
@@ -27,6 +28,37 @@ from servicekit import errors
 CATALOGUE = [Reason(each.kind.http_status, each.reason, each.detail) for each in errors.catalogue()]
 DOCUMENT = document(routes(), CATALOGUE)
 SCHEMAS = DOCUMENT["components"]["schemas"]
+NOT_DESCRIBED = {
+    "SCIM describes itself (RFC 7644 §4) and is spoken by providers alone": {
+        "/scim/v2",
+        "/scim/v2/{endpoint}",
+        "/scim/v2/{endpoint}/{id}",
+    },
+    "where a browser is sent, and no program calls": {
+        "/v1/auth/sso/{connection}/start",
+        "/v1/auth/sso/{connection}/callback",
+    },
+    "pages and what they load": {
+        "/",
+        "/docs",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-ui.css",
+        "/manage/{token}",
+        "/waitlist/{token}",
+        "/verify-email",
+        "/forgot-password",
+        "/reset-password",
+        "/confirm-email",
+        "/revert-email",
+    },
+    "files about the API, which belong to none of its versions": {
+        "/openapi.json",
+        "/versions",
+        "/.well-known/jwks.json",
+    },
+    "for balancers": {"/healthz", "/readyz"},
+    "Stripe's, in Stripe's form": {"/hooks/stripe"},
+}
 _TYPED = " \t\n\r\x00\x1f\x7f\x85\x9f\xa0\u1680\u2000\u200a\u200b\u2028\u202f\u3000aé@.:/-"
 
 
@@ -53,8 +85,41 @@ def test_the_document_is_the_same_every_time() -> None:
 
 def test_every_route_is_documented_under_an_id_of_its_own() -> None:
     found = {(method.upper(), path): each["operationId"] for path, method, each in operations()}
-    assert found == {(route.method, route.template): route.operation_id for route in routes()}
+    assert found == {(route.method, route.template): route.operation_id for route in routes()} | OPERATIONS
     assert len(set(found.values())) == len(found)
+
+
+def test_whatever_is_served_is_documented_or_has_a_reason_not_to_be(edge: Edge) -> None:
+    served = {(method, path) for method, path in edge.served() if method != "HEAD"}  # each GET has one
+    excepted = {path for paths in NOT_DESCRIBED.values() for path in paths}
+    assert excepted <= {path for _, path in served}
+    described = {(method.upper(), path) for path, method, _ in operations()}
+    assert described == {(method, path) for method, path in served if path not in excepted}
+
+
+async def test_what_is_described_by_hand_is_strict_about_its_query(
+    client: httpx.AsyncClient, bearer: dict[str, str], problem: Any
+) -> None:
+    for method, path in OPERATIONS:
+        answer = await client.request(method, path, params={"access_token": "x"}, headers=bearer)
+        refused = problem(answer, 400, "INVALID_REQUEST")
+        assert refused["errors"][0]["message"] == "has a query parameter that is not known"
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+async def test_what_is_described_by_hand_answers_as_it_is_described(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """To a stranger: what members and browsers are answered stands with streams, cookies and white label."""
+    operation = DOCUMENT["paths"][path][method.lower()]
+    topics = {"topics": "feed"} if path.endswith("stream") else {}
+    for params in (topics, {"unknown": "x"}):
+        answer = await client.request(method, path, params=params)
+        assert str(answer.status_code) in operation["responses"]
+        assert fits(answer.json(), "Problem")
+    for other in {"GET", "POST", "PUT", "PATCH", "DELETE"} - {method}:
+        answer = await client.request(other, path)
+        assert (answer.status_code, method in answer.headers["allow"]) == (405, True)
 
 
 def test_everything_has_a_description() -> None:

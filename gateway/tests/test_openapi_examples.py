@@ -17,11 +17,13 @@ from servicekit import contract, ids
 from servicekit.api_versions import HEADER, NEWEST
 from servicekit.events import Event
 
-from .test_openapi import DOCUMENT, operations
+from .test_openapi import CATALOGUE, DOCUMENT, operations
 
 COMPONENTS = DOCUMENT["components"]
 _CHECKER = jsonschema.Draft202012Validator.FORMAT_CHECKER
 _MEDIA = "application/json"
+BEFORE_ANY_OPERATION = {"405", "431"}
+"""No route with the method, and a head too large: no operation answers them."""
 
 
 def refuse_misfit(value: Any, schema: dict[str, Any]) -> None:
@@ -80,6 +82,8 @@ def test_a_schema_that_no_sample_fits_is_refused() -> None:
 
 
 def test_every_refusal_is_shown_with_its_reasons() -> None:
+    told = {str(each.status) for each in CATALOGUE}
+    assert told - BEFORE_ANY_OPERATION <= {each.removeprefix("Problem") for each in COMPONENTS["responses"]}
     for status, response in COMPONENTS["responses"].items():
         content = response["content"]["application/problem+json"]
         if "example" in content:
@@ -88,6 +92,12 @@ def test_every_refusal_is_shown_with_its_reasons() -> None:
             assert f"`{content['example']['reason']}`" in response["description"]
     assert "`UNKNOWN_VERSION`" in COMPONENTS["responses"]["Problem400"]["description"]
     assert "example" in COMPONENTS["responses"]["Problem401"]["content"]["application/problem+json"]
+
+
+def test_every_operation_says_that_its_version_may_be_gone() -> None:
+    gone = {"$ref": "#/components/responses/Problem410"}
+    assert [each["operationId"] for *_, each in operations() if each["responses"].get("410") != gone] == []
+    assert "`VERSION_GONE`" in COMPONENTS["responses"]["Problem410"]["description"]
 
 
 def test_the_version_may_be_named_everywhere_and_is_told_everywhere() -> None:

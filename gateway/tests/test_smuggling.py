@@ -118,10 +118,21 @@ async def test_two_credentials_are_none(
 async def test_no_parameter_sends_a_browser_elsewhere(
     client: httpx.AsyncClient, backend: Any, target: str
 ) -> None:
-    """Auth alone says where to; pages of ours do not redirect at all."""
+    """Auth alone says where to; pages of ours do not redirect at all.
+
+    Auth is asked with `return_to` and with no other parameter. That it lets no browser go where nobody has
+    allowed it is proved with the real one: services/auth/tests/test_sso.py.
+    """
     for name in ("return_to", "next", "url", "redirect", "redirect_uri", "continue"):
+        backend.request = None
         answer = await client.get("/v1/auth/sso/google/start", params=ASKED | {name: target})
         assert answer.headers.get("location") in {None, "https://idp.example/go"}
+        asked = backend.request
+        if name == "return_to":
+            assert answer.status_code == 400 if asked is None else asked.return_to == target
+        else:
+            assert (asked.return_to, asked.challenge) == (ASKED["return_to"], ASKED["challenge"])
+            assert target not in {value for _, value in asked.ListFields()}
         for path in ("/manage/t", "/waitlist/t", "/verify-email", "/docs", "/v1/auth/sso/google/callback"):
             answer = await client.get(path, params=CAME_BACK | {name: target})
             assert answer.headers.get("location") in {None, "https://app.example/in"}

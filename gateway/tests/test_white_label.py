@@ -10,6 +10,7 @@ from servicekit.identity import CallerKind
 
 from .browsing import DOMAIN, allow
 from .conftest import AccessTokens
+from .test_openapi import fits
 
 THEME = {
     "name": "Chez Paulette",
@@ -38,6 +39,7 @@ async def test_the_domain_shows_the_venues_of_its_organization(
     answer = await client.get("/v1/site", headers={"host": host})
     assert answer.status_code == 200
     assert answer.json()["theme"] == THEME
+    assert fits(answer.json(), "ListSiteVenuesResponse")
     assert [each["name"] for each in answer.json()["items"]] == ["Paulette"]
     assert backend.caller.kind is CallerKind.SERVICE
     assert backend.caller.organization == access.organization

@@ -11,6 +11,8 @@ _METHODS = {"get", "post", "put", "patch", "delete"}
 _OF_THE_TRANSPORT = {"comptoir-version", "if-none-match"}
 """Headers that are no parameter of a method: the clients send the first, and read everything anew."""
 _JSON = "application/json"
+_ENDLESS = "text/event-stream"
+"""What is answered so has no end to wait for: such operations are no methods."""
 _MERGE_PATCH = "application/merge-patch+json"
 _EVENT_SUFFIX = "Event"
 
@@ -34,8 +36,16 @@ def read(document: Object) -> Api:
 def _operations(document: Object) -> Iterator[tuple[str, str, dict[str, Json]]]:
     for path, item in entries(document.get("paths", {}), "paths").items():
         for method, operation in entries(item, path).items():
-            if method in _METHODS:
+            if method in _METHODS and not _is_endless(entries(operation, path)):
                 yield method.upper(), path, entries(operation, path)
+
+
+def _is_endless(said: Object) -> bool:
+    responses = entries(said.get("responses", {}), "responses")
+    return any(
+        _ENDLESS in entries(entries(each, status).get("content", {}), status)
+        for status, each in responses.items()
+    )
 
 
 def _received(schemas: Object, operations: list[dict[str, Json]]) -> set[str]:

@@ -15,6 +15,7 @@ def made() -> dict[str, Any]:
     for context in CONTEXTS:
         import_module(f"{context}.__main__")
     import_module("gateway.errors")
+    import_module("gateway.live.errors")
     known = [Reason(each.kind.http_status, each.reason, each.detail) for each in errors.catalogue()]
     return document(routes(), known)
 

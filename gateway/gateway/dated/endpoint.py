@@ -48,13 +48,16 @@ class Dated:
         pins: Pins,
         limits: LimitSettings,
         cached: bool = False,
+        counted: bool = False,
     ) -> None:
+        """`counted`: requests are counted before they come here, by other means than as their caller's."""
         self._serve = serve
         self._chain = chain
         self._calendar = calendar
         self._pins = pins
         self._limits = limits
         self._cached = cached
+        self._counted = counted
 
     async def handle(self, request: Request, variables: Sequence[str]) -> Answer:
         """The answer in the version that the request names, else that its key is pinned to, else the newest.
@@ -67,7 +70,8 @@ class Dated:
         asked = request.headers.get(_HEADER)
         if asked is None and not request.headers.get(b"authorization"):
             return await self._serve(request, variables)
-        await self._pins.admitted(request)  # before its version is refused, or its body read to be turned
+        if not self._counted:
+            await self._pins.admitted(request)  # before its version is refused, or its body read to be turned
         if asked is not None:
             version = self._calendar.read(asked)
         else:

@@ -19,13 +19,13 @@ from gateway.live.admission import Admission, refuse_strangers
 from gateway.live.connection import Connection, Frame
 from gateway.live.errors import TooManyTopics
 from gateway.live.hub import Hub
-from gateway.live.parameters import parameters
 from gateway.live.registry import Registry
 from gateway.live.session import Session
 from gateway.live.settings import LiveSettings
 from gateway.live.store import Position, Store
 from gateway.live.tickets import Authority, Tickets
 from gateway.live.upgrading import ABORT, STREAM_PATH
+from gateway.queries import parameters
 from gateway.revocations import Revocations
 from servicekit.errors import AppError, InvalidRequest, Violation
 
@@ -96,6 +96,7 @@ class Streams:
 
     async def _issue(self, request: Request, _variables: Sequence[str]) -> Answer:
         """A ticket for whoever the Authorization header speaks for."""
+        parameters(request.query)
         ticket, ends = await self._tickets.issue(await self._bearer(request))
         shown = datetime.fromtimestamp(int(ends), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = orjson.dumps({"ticket": ticket, "expires_at": shown})

@@ -2,10 +2,11 @@
 
 from importlib.resources import files
 
+from gateway.openapi.by_hand import OPERATIONS
 from gateway.openapi.document import document
 from gateway.openapi.refusals import Reason
 
-__all__ = ["Reason", "document", "shipped"]
+__all__ = ["OPERATIONS", "Reason", "document", "shipped"]
 
 
 def shipped() -> bytes:

@@ -1,10 +1,11 @@
-"""Routes → paths and operations, with security, parameters, bodies and every answer."""
+"""Routes → paths and operations, with security, parameters, bodies and every answer; those by hand beside."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from comptoir.api.v1 import policy_pb2
 from gateway.cookies import ACCESS
+from gateway.openapi import by_hand
 from gateway.openapi.comments import comment, summary
 from gateway.openapi.examples import Examples
 from gateway.openapi.headers import HEADERS, PARAMETERS, headers, parameter
@@ -65,6 +66,8 @@ def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dic
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schemas)
+    for path, item in by_hand.paths(schemas).items():
+        paths.setdefault(path, {}).update(item)
     services = {route.rpc.method.containing_service for route in routes}
     named = schemas.named | {"Problem": PROBLEM}
     examples = Examples(named)
@@ -84,7 +87,10 @@ def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dic
             {"name": _tag(service.name), "description": comment(service.full_name)}
             for service in sorted(services, key=lambda service: service.full_name)
         ]
-        + [{"name": "Webhooks", "description": "What is posted to the endpoints that partners register."}],
+        + [
+            *by_hand.TAGS,
+            {"name": "Webhooks", "description": "What is posted to the endpoints that partners register."},
+        ],
         "paths": dict(sorted(paths.items())),
         "webhooks": {
             kind: described(kind, event, examples.answer(body(kind)) | {"type": kind})
@@ -95,7 +101,7 @@ def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dic
             "responses": {f"Problem{status}": problem(status, catalogue) for status in PROBLEMS},
             "parameters": PARAMETERS,
             "headers": HEADERS,
-            "securitySchemes": _SECURITY,
+            "securitySchemes": _SECURITY | by_hand.SECURITY,
         },
     }
 
@@ -203,7 +209,7 @@ def _success(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 
 def _refusals(route: Route) -> list[str]:
-    found = {"400", "401", "429", "500", "503", "504", "default"}
+    found = {"400", "401", "410", "429", "500", "503", "504", "default"}
     if _needs_token(route):
         found.add("403")
     if route.variables or route.query_parameters():

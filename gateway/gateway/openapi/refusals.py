@@ -49,6 +49,7 @@ PROBLEMS = {
     "404": "There is nothing by this name, or it is somebody else's.",
     "408": "The body did not arrive in time.",
     "409": "The state of things does not allow this, or has changed meanwhile.",
+    "410": "The version that was named, or that the key is pinned to, is past its sunset.",
     "412": "This has changed since the version in If-Match, or has no version to compare with.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",

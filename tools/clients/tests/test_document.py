@@ -172,6 +172,12 @@ def test_files_are_texts_or_bytes(content: str, answer: str) -> None:
     assert document.read(described(said)).operations[0].answer == answer
 
 
+def test_what_is_answered_without_end_is_no_method() -> None:
+    content: Json = {"text/event-stream": {"schema": {"type": "string"}}}
+    said: dict[str, Json] = {"responses": {"200": {"description": "", "content": content}}}
+    assert document.read(described(said)).operations == ()
+
+
 @pytest.mark.parametrize(
     "said",
     [

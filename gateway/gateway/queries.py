@@ -1,4 +1,4 @@
-"""The query of a stream. Unknown names are refused, so that nobody puts an access token into an address."""
+"""Queries of routes by hand. Unknown names are refused: nobody puts an access token into an address."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from gateway.dispatch import decode
 from servicekit.errors import InvalidRequest, Violation
 
 
-def parameters(query: bytes, known: Collection[str]) -> dict[str, list[str]]:
+def parameters(query: bytes, known: Collection[str] = ()) -> dict[str, list[str]]:
     """Names and their values.
 
     Raises:
@@ -14,9 +14,10 @@ def parameters(query: bytes, known: Collection[str]) -> dict[str, list[str]]:
         InvalidRequest: it has a name that is not known.
     """
     found: dict[str, list[str]] = {}
-    for pair in query.split(b"&") if query else ():
-        name, _, value = pair.replace(b"+", b" ").partition(b"=")
-        found.setdefault(decode(name), []).append(decode(value))
+    for pair in query.split(b"&"):
+        if pair:
+            name, _, value = pair.replace(b"+", b" ").partition(b"=")
+            found.setdefault(decode(name), []).append(decode(value))
     if not found.keys() <= set(known):
         raise InvalidRequest(violations=(Violation("", "has a query parameter that is not known"),))
     return found
