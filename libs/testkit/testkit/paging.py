@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from servicekit import paging
+from servicekit import contract, paging
 from servicekit.database import Transaction
 from servicekit.paging import Page
 
@@ -19,8 +20,9 @@ WHOLE = Page(200, None, "")
 """The first page, which has all there is in a test."""
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
-Read = Callable[[Page], Awaitable[tuple[Sequence[UUID], str]]]
-Vary = Callable[[int, UUID], dict[str, Any]]
+Read = Callable[[Page], Awaitable[tuple[Sequence[Any], str]]]
+Vary = Callable[[int, Any], dict[str, Any]]
+Beside = Callable[[Transaction, Sequence[Any]], Awaitable[None]]
 
 
 class Listing(Protocol):
@@ -29,8 +31,8 @@ class Listing(Protocol):
     async def add(self, sort: int, number: int) -> Sequence[Hashable]:
         """Adds rows that share the sort value `sort`, in one transaction; answers their ids."""
 
-    async def remove(self, row: Hashable) -> bool:
-        """Removes a row. False when this list keeps what it has."""
+    async def remove(self, *rows: Hashable) -> bool:
+        """Removes rows, in one transaction. False when this list keeps what it has."""
 
     async def page(self, size: int, token: str) -> tuple[Sequence[Hashable], str]:
         """The ids of a page, and the token of the next."""
@@ -74,6 +76,16 @@ WALKS = settings(
 """How often a list on a real database is walked."""
 
 
+def paged(service: str) -> set[str]:
+    """The RPCs of a service that answer page by page, like "VenueService.ListVenues"."""
+    return {
+        f"{rpc.method.containing_service.name}.{rpc.method.name}"
+        for rpc in contract.rpcs().values()
+        if rpc.service == service
+        and not {"page_size", "page_token"}.isdisjoint(rpc.method.input_type.fields_by_name)
+    }
+
+
 async def walk(listing: Listing, plan: Plan) -> None:
     """Walks through a list while it changes, and empties it again.
 
@@ -97,8 +109,7 @@ async def walk(listing: Listing, plan: Plan) -> None:
             message = f"lost: {throughout - seen}"
             raise PageLost(message)
     finally:
-        for row in present:
-            await listing.remove(row)
+        await listing.remove(*present)
 
 
 async def _happen(
@@ -113,39 +124,67 @@ async def _happen(
             throughout.discard(going)
 
 
+async def copy(tx: Transaction, key: sa.Column[Any], template: object, changed: list[dict[str, Any]]) -> None:
+    """Copies the rows of the key's table whose key is `template`, each time with other values."""
+    rows = (await tx.execute(sa.select(key.table).where(key == template))).mappings().all()
+    await tx.execute(sa.insert(key.table), [dict(row) | each for row in rows for each in changed])
+
+
 class Copies:
     """A list whose rows are copies of one that is there."""
 
     def __init__(
-        self, begin: Begin, table: sa.Table, template: UUID, *, vary: Vary, read: Read, keys: int
+        self,
+        begin: Begin,
+        key: sa.Column[Any],
+        template: object,
+        *,
+        read: Read,
+        keys: int,
+        vary: Vary = lambda _sort, _row: {},
+        shown: Callable[[Any], Hashable] = attrgetter("id"),
+        make: Callable[[], Hashable] = uuid4,
+        beside: Beside | None = None,
+        parts: sa.Column[Any] | None = None,
     ) -> None:
-        """Takes what of a copy differs, by its sort value and id, and a page's ids as the service lists them.
+        """Copies the row whose `key`, unique in the list, is `template`; `read` lists as the service does.
 
-        `keys`: parts of the list's sort key.
+        `keys`: parts of the list's sort key. `vary`: what else of a copy differs, by its sort value and key.
+        `shown`: the key of what is listed. `make`: a key that is free. `beside`: writes what rows with these
+        keys refer to. `parts`: refers to the key from rows that come and go with theirs.
         """
         self._begin = begin
-        self._table = table
+        self._key = key
         self._template = template
         self._vary = vary
         self._read = read
         self._keys = keys
+        self._shown = shown
+        self._make = make
+        self._beside = beside
+        self._parts = parts
 
     async def add(self, sort: int, number: int) -> Sequence[Hashable]:
-        """Copies, in one transaction. Their ids are in no order."""
-        made = [uuid4() for _ in range(number)]
+        """Copies, in one transaction. Their keys are in no order unless `make` has one."""
+        made = [self._make() for _ in range(number)]
         async with self._begin() as tx:
-            query = sa.select(self._table).where(self._table.c.id == self._template)
-            row = dict((await tx.execute(query)).mappings().one())
-            copies = [row | {"id": each} | self._vary(sort, each) for each in made]
-            await tx.execute(sa.insert(self._table), copies)
+            if self._beside is not None:
+                await self._beside(tx, made)
+            copies = [{self._key.name: each} | self._vary(sort, each) for each in made]
+            await copy(tx, self._key, self._template, copies)
+            if self._parts is not None:
+                await copy(tx, self._parts, self._template, [{self._parts.name: each} for each in made])
         return made
 
-    async def remove(self, row: Hashable) -> bool:
-        """Deletes a copy."""
+    async def remove(self, *rows: Hashable) -> bool:
+        """Deletes copies."""
         async with self._begin() as tx:
-            await tx.execute(sa.delete(self._table).where(self._table.c.id == row))
+            for key in (self._parts, self._key):
+                if key is not None:
+                    await tx.execute(sa.delete(key.table).where(key.in_(rows)))
         return True
 
     async def page(self, size: int, token: str) -> tuple[Sequence[Hashable], str]:
         """As the service answers it."""
-        return await self._read(paging.page(size, token, "walk", keys=self._keys))
+        found, after = await self._read(paging.page(size, token, "walk", keys=self._keys))
+        return [self._shown(each) for each in found], after

@@ -1,12 +1,15 @@
 """The walk sees what it is to see: a pager without tie-breaker and one by offset fail it."""
 
+import ast
 from collections.abc import Callable, Hashable, Sequence
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import find, given, settings
 
-from testkit.paging import PLANS, Change, PageLost, Plan, walk
+from servicekit import contract
+from testkit.paging import PLANS, Change, PageLost, Plan, paged, walk
 
 Row = tuple[int, int]
 Pager = Callable[[list[Row], int, str], tuple[list[Row], str]]
@@ -25,8 +28,8 @@ class Rows:
         self._rows += made
         return made
 
-    async def remove(self, row: Hashable) -> bool:
-        self._rows = [each for each in self._rows if each != row]
+    async def remove(self, *rows: Hashable) -> bool:
+        self._rows = [each for each in self._rows if each not in rows]
         return True
 
     async def page(self, size: int, token: str) -> tuple[Sequence[Hashable], str]:
@@ -76,3 +79,27 @@ async def test_other_pagers_fail(pager: Pager, plan: Plan) -> None:
     with pytest.raises(PageLost):
         await walk(Rows(pager), plan)
     await walk(Rows(by_key), plan)
+
+
+def registered(tests: Path) -> set[str]:
+    """The RPCs that LISTS in test_paging.py walks: what is behind a space tells walks of one apart."""
+    file = tests / "test_paging.py"
+    named = set()
+    for node in ast.parse(file.read_text()).body if file.exists() else ():
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name("LISTS")], value=ast.Dict(keys=keys))
+                | ast.AnnAssign(target=ast.Name("LISTS"), value=ast.Dict(keys=keys))
+            ):
+                named |= {str(ast.literal_eval(key)).partition(" ")[0] for key in keys if key}
+    return named
+
+
+@pytest.mark.parametrize("service", contract.CONTEXTS)
+def test_every_paged_list_of_the_contract_is_walked(service: str, pytestconfig: pytest.Config) -> None:
+    assert registered(pytestconfig.rootpath / "services" / service / "tests") == paged(service)
+
+
+def test_a_list_without_a_walk_is_missed(pytestconfig: pytest.Config) -> None:
+    payment = pytestconfig.rootpath / "services/payment/tests"
+    assert registered(payment / "nowhere") == set() != paged("payment")

@@ -1,8 +1,12 @@
 """Lists on a real database, walked while rows come and go: what stays is seen once, and nothing twice."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import count
+from operator import attrgetter
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -10,46 +14,54 @@ import sqlalchemy as sa
 from hypothesis import given
 
 from booking.domain.blocks import Block
+from booking.domain.bookings import Change
 from booking.domain.closures import Closure
+from booking.domain.windows import DateException
 from booking.store import blocks as block_store
 from booking.store import hours as hours_store
 from booking.tables import (
     AREAS,
     BLOCKS,
+    BOOKING_CHANGES,
     BOOKINGS,
     CLOSURES,
+    COMBINATION_MEMBERS,
+    COMBINATIONS,
+    DATE_EXCEPTIONS,
     OFFERINGS,
     PACING_RULES,
     RESOURCES,
+    SERIES,
     SHIFTS,
     VENUES,
+    WAITLIST_ENTRIES,
 )
-from booking.usecases import blocks, bookings, closures, pacing, stranded, venues
+from booking.usecases import (
+    blocks,
+    bookings,
+    closures,
+    hours,
+    pacing,
+    series,
+    stranded,
+    venues,
+    waitlist,
+)
 from booking.usecases.pacing import Limits
 from servicekit import ids, paging
+from servicekit.database import Transaction
 from servicekit.errors import InvalidPageToken
 from servicekit.keyset import Keyset
 from servicekit.paging import Page
-from testkit.paging import PLANS, WALKS, WHOLE, Change, Copies, PageLost, Plan, Vary, walk
+from testkit.paging import PLANS, WALKS, WHOLE, Copies, PageLost, Plan, Read, Vary, copy, walk
+from testkit.paging import Change as Coming
 
 from .conftest import House
+from .line import Line
+from .series import repeat
 
 
-class _Listed(Protocol):
-    @property
-    def id(self) -> UUID: ...
-
-
-async def _ids(found: Awaitable[tuple[Sequence[_Listed], str]]) -> tuple[Sequence[UUID], str]:
-    items, token = await found
-    return [each.id for each in items], token
-
-
-def _named(sort: int, _row: UUID) -> dict[str, Any]:
-    return {"name": f"Name {sort}"}
-
-
-def _named_once(sort: int, row: UUID) -> dict[str, Any]:
+def _named(sort: int, row: UUID) -> dict[str, Any]:
     return {"name": f"Name {sort} {row}"}
 
 
@@ -67,84 +79,112 @@ def _starting(house: House) -> Vary:
     return vary
 
 
-def _copies(house: House, table: sa.Table, template: UUID, vary: Vary, read: Any, *, keys: int = 2) -> Copies:
-    return Copies(
-        lambda: house.app.db.begin(house.organization),
-        table,
-        template,
-        vary=vary,
-        read=lambda page: _ids(read(page)),
-        keys=keys,
-    )
+def _copies(
+    house: House, table: sa.Table, template: UUID, read: Read, *, keys: int = 2, **how: Any
+) -> Copies:
+    def begin() -> AbstractAsyncContextManager[Transaction]:
+        return house.app.db.begin(house.organization)
+
+    return Copies(begin, table.c.id, template, read=read, keys=keys, **how)
+
+
+def _parts(house: House, listed: Callable[..., Any], *days: date) -> Read:
+    """Reads a list of the venue's, one of some days if days are given."""
+    where = (house.app, house.organization, house.ref, *days)
+    return lambda page: listed(*where, page=page)
 
 
 async def _venues(house: House) -> Copies:
-    def read(page: Page) -> Any:
-        return venues.list_venues(house.app, house.organization, page)
+    read = partial(venues.list_venues, house.app, house.organization)
 
-    return _copies(house, VENUES, house.venue_id, _slugged, read)
+    return _copies(house, VENUES, house.venue_id, read, vary=_slugged)
 
 
 async def _bookings(house: House) -> Copies:
     made = await house.book()
 
-    def read(page: Page) -> Any:
-        return bookings.list_bookings(house.app, house.organization, house.ref, day=house.day(), page=page)
+    read = _parts(house, partial(bookings.list_bookings, day=house.day()))
+    return _copies(house, BOOKINGS, made.booking.id, read, vary=_starting(house))
 
-    return _copies(house, BOOKINGS, made.booking.id, _starting(house), read)
+
+async def _changes(house: House) -> Copies:
+    made = await house.book()
+
+    async def read(page: Page) -> tuple[Sequence[Change], str]:
+        _, found, token = await bookings.list_history(house.app, house.organization, made.booking.id, page)
+        return found, token
+
+    return Copies(
+        lambda: house.app.db.begin(house.organization),
+        BOOKING_CHANGES.c.version,
+        made.booking.version,
+        read=read,
+        keys=1,
+        shown=attrgetter("version"),
+        make=count(made.booking.version + 1).__next__,
+    )
 
 
 async def _areas(house: House) -> Copies:
     area = await venues.add_area(house.app, house.organization, house.ref, name="Cellar")
-
-    def read(page: Page) -> Any:
-        return venues.list_areas(house.app, house.organization, house.ref, page)
-
-    return _copies(house, AREAS, area.id, _named_once, read)
+    return _copies(house, AREAS, area.id, _parts(house, venues.list_areas), vary=_named)
 
 
 async def _resources(house: House) -> Copies:
-    def read(page: Page) -> Any:
-        return venues.list_resources(house.app, house.organization, house.ref, page)
-
     template = next(iter(house.tables.values())).id
-    return _copies(house, RESOURCES, template, _named_once, read)
+    return _copies(house, RESOURCES, template, _parts(house, venues.list_resources), vary=_named)
+
+
+async def _combinations(house: House) -> Copies:
+    template = next(iter(house.combinations.values())).id
+    read = _parts(house, venues.list_combinations)
+    members = COMBINATION_MEMBERS.c.combination_id
+    return _copies(house, COMBINATIONS, template, read, vary=_named, parts=members)
 
 
 async def _offerings(house: House) -> Copies:
-    def read(page: Page) -> Any:
-        return venues.list_public_offerings(house.app, house.ref, page)
+    read = partial(venues.list_public_offerings, house.app, house.ref)
 
-    return _copies(house, OFFERINGS, house.offering.id, _named_once, read)
+    return _copies(house, OFFERINGS, house.offering.id, read, vary=_named)
 
 
 async def _shifts(house: House) -> Copies:
-    def read(page: Page) -> Any:
-        return venues.list_shifts(house.app, house.organization, house.ref, page)
-
     def vary(sort: int, _row: UUID) -> dict[str, Any]:
         return {"weekdays": [1, 2 + sort // 2], "opens": 600 + sort % 2}
 
     (shift, *_), _ = await venues.list_shifts(house.app, house.organization, house.ref, WHOLE)
-    return _copies(house, SHIFTS, shift.id, vary, read, keys=3)
+    return _copies(house, SHIFTS, shift.id, _parts(house, venues.list_shifts), vary=vary, keys=3)
 
 
 async def _rules(house: House) -> Copies:
     limits = Limits(None, 15, 10, None, None, None)
     changed = await pacing.create_rule(house.app, house.organization, house.ref, limits)
-
-    def read(page: Page) -> Any:
-        return pacing.list_rules(house.app, house.organization, house.ref, page)
-
-    return _copies(house, PACING_RULES, changed.made.id, lambda _sort, _row: {}, read, keys=1)
+    return _copies(house, PACING_RULES, changed.made.id, _parts(house, pacing.list_rules), keys=1)
 
 
-async def _closures(house: House) -> Copies:
+async def _exceptions(house: House) -> Copies:
+    """Those of one date are of different offerings."""
+    exception = DateException(ids.new(), house.offering.id, house.day(), ())
+    async with house.app.db.begin(house.organization) as tx:
+        await hours_store.insert_exception(tx, house.venue_id, exception)
+
+    async def offerings(tx: Transaction, made: Sequence[UUID]) -> None:
+        each = [{"id": row, "name": f"Dinner {row}"} for row in made]
+        await copy(tx, OFFERINGS.c.id, house.offering.id, each)
+
+    def vary(sort: int, row: UUID) -> dict[str, Any]:
+        return {"offering_id": row, "service_date": house.day(7 + sort)}
+
+    read = _parts(house, hours.list_exceptions, house.day(7), house.day(10))
+    return _copies(house, DATE_EXCEPTIONS, exception.id, read, vary=vary, beside=offerings)
+
+
+async def _close(house: House, last: date) -> UUID:
     closure = Closure.plan(
         ids.new(),
         offering_ids=[],
         first=house.day(),
-        last=house.day(9),
+        last=last,
         begins="",
         ends="",
         cuts_tail=False,
@@ -153,43 +193,25 @@ async def _closures(house: House) -> Copies:
     )
     async with house.app.db.begin(house.organization) as tx:
         await hours_store.insert_closure(tx, house.venue_id, closure)
+    return closure.id
 
-    def read(page: Page) -> Any:
-        where = (house.app, house.organization, house.ref, house.day(), house.day(9))
-        return closures.list_closures(*where, page=page)
 
-    return _copies(house, CLOSURES, closure.id, lambda sort, _row: {"first_date": house.day(sort)}, read)
+async def _closures(house: House) -> Copies:
+    template = await _close(house, house.day(9))
+    read = _parts(house, closures.list_closures, house.day(), house.day(9))
+    return _copies(house, CLOSURES, template, read, vary=lambda sort, _row: {"first_date": house.day(sort)})
 
 
 async def _stranded(house: House) -> Copies:
     made = await house.book()
-    closure = Closure.plan(
-        ids.new(),
-        offering_ids=[],
-        first=house.day(),
-        last=house.day(),
-        begins="",
-        ends="",
-        cuts_tail=False,
-        reason="",
-        note="",
-    )
-    async with house.app.db.begin(house.organization) as tx:
-        await hours_store.insert_closure(tx, house.venue_id, closure)
+    await _close(house, house.day())
+    listed = _parts(house, stranded.list_stranded, house.day(), house.day())
 
-    async def read(page: Page) -> tuple[list[UUID], str]:
-        where = (house.app, house.organization, house.ref, house.day(), house.day())
-        _, found, token = await stranded.list_stranded(*where, page=page)
+    async def read(page: Page) -> tuple[Sequence[UUID], str]:
+        _, found, token = await cast("Any", listed(page))
         return [each.commitment.booking_id for each in found], token
 
-    return Copies(
-        lambda: house.app.db.begin(house.organization),
-        BOOKINGS,
-        made.booking.id,
-        vary=_starting(house),
-        read=read,
-        keys=2,
-    )
+    return _copies(house, BOOKINGS, made.booking.id, read, vary=_starting(house), shown=lambda row: row)
 
 
 async def _blocks(house: House) -> Copies:
@@ -206,30 +228,53 @@ async def _blocks(house: House) -> Copies:
     )
     async with house.app.db.begin(house.organization) as tx:
         await block_store.insert_block(tx, block)
+    read = _parts(house, blocks.list_blocks, house.day(), house.day(9))
+    return _copies(house, BLOCKS, block.id, read, vary=_starting(house), shown=attrgetter("block.id"))
 
-    class _Row:
-        def __init__(self, row: UUID) -> None:
-            self.id = row
 
-    async def listed(page: Page) -> tuple[list[_Row], str]:
-        where = (house.app, house.organization, house.ref, house.day(), house.day(9))
-        found, token = await blocks.list_blocks(*where, page=page)
-        return [_Row(each.block.id) for each in found], token
+async def _series(house: House) -> Copies:
+    made = await repeat(house, "FREQ=WEEKLY;COUNT=2")
 
-    return _copies(house, BLOCKS, block.id, _starting(house), listed)
+    return _copies(house, SERIES, made.series.id, _parts(house, series.list_series), keys=1)
+
+
+async def _waitlist(house: House, *, include_ended: bool = False) -> Copies:
+    await house.book(10)
+    seen = await Line(house).wait("anna", 10)
+
+    listed = partial(waitlist.list_waitlist, day=house.day(), include_ended=include_ended)
+
+    def vary(sort: int, row: UUID) -> dict[str, Any]:
+        return {"contact": row.bytes * 2, "first_date": house.day(7 - sort)}
+
+    return _copies(
+        house,
+        WAITLIST_ENTRIES,
+        seen.entry.id,
+        _parts(house, listed),
+        vary=vary,
+        keys=1,
+        shown=attrgetter("entry.id"),
+    )
 
 
 LISTS: dict[str, Callable[[House], Awaitable[Copies]]] = {
-    "venues": _venues,
-    "bookings": _bookings,
-    "areas": _areas,
-    "resources": _resources,
-    "offerings": _offerings,
-    "shifts": _shifts,
-    "pacing rules": _rules,
-    "closures": _closures,
-    "blocks": _blocks,
-    "stranded": _stranded,
+    "VenueService.ListVenues": _venues,
+    "VenueService.ListAreas": _areas,
+    "VenueService.ListResources": _resources,
+    "VenueService.ListCombinations": _combinations,
+    "VenueService.ListOfferings": _offerings,
+    "VenueService.ListShifts": _shifts,
+    "BookingService.ListBookings": _bookings,
+    "BookingService.ListBookingChanges": _changes,
+    "BlockService.ListBlocks": _blocks,
+    "CapacityService.ListPacingRules": _rules,
+    "HoursService.ListDateExceptions": _exceptions,
+    "HoursService.ListClosures": _closures,
+    "HoursService.ListStrandedBookings": _stranded,
+    "WaitlistService.ListWaitlist": _waitlist,
+    "WaitlistService.ListWaitlist with those that ended": partial(_waitlist, include_ended=True),
+    "SeriesService.ListSeries": _series,
 }
 
 
@@ -252,16 +297,9 @@ async def test_a_list_without_tie_breaker_loses_rows(house: House) -> None:
             rows, token = await careless.read(tx, page, {})
         return [row["id"] for row in rows], token
 
-    copies = Copies(
-        lambda: house.app.db.begin(house.organization),
-        VENUES,
-        house.venue_id,
-        vary=_slugged,
-        read=read,
-        keys=1,
-    )
+    copies = _copies(house, VENUES, house.venue_id, read, vary=_slugged, keys=1, shown=lambda row: row)
     with pytest.raises(PageLost):
-        await walk(copies, Plan((Change(0, 5),), 2, ()))
+        await walk(copies, Plan((Coming(0, 5),), 2, ()))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Mails, endpoints and deliveries walked page by page while others come and go."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,6 @@ from notification.store import endpoints as endpoint_store
 from notification.tables import NOTIFICATIONS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 from notification.usecases import mails, webhooks
 from servicekit import ids
-from servicekit.paging import Page
 from testkit.paging import PLANS, WALKS, Copies, Plan, Vary, walk
 
 from .conftest import Desk
@@ -33,12 +31,14 @@ async def _mails(desk: Desk) -> Copies:
     await desk.happens(BookingConfirmed)
     (template, *_) = await desk.mails()
 
-    async def read(page: Page) -> tuple[Sequence[UUID], str]:
-        found, token = await mails.list_mails(desk.app, desk.organization, desk.booking, page)
-        return [each.id for each in found], token
-
-    vary = _once("subject_id")
-    return Copies(lambda: _begin(desk), NOTIFICATIONS, template.id, vary=vary, read=read, keys=1)
+    return Copies(
+        lambda: _begin(desk),
+        NOTIFICATIONS.c.id,
+        template.id,
+        vary=_once("subject_id"),
+        read=lambda page: mails.list_mails(desk.app, desk.organization, desk.booking, page),
+        keys=1,
+    )
 
 
 async def _endpoint(desk: Desk) -> UUID:
@@ -56,13 +56,12 @@ async def _endpoint(desk: Desk) -> UUID:
 
 
 async def _endpoints(desk: Desk) -> Copies:
-    async def read(page: Page) -> tuple[Sequence[UUID], str]:
-        found, token = await webhooks.list_endpoints(desk.app, desk.organization, page)
-        return [each.id for each in found], token
-
-    template = await _endpoint(desk)
     return Copies(
-        lambda: _begin(desk), WEBHOOK_ENDPOINTS, template, vary=lambda _sort, _row: {}, read=read, keys=1
+        lambda: _begin(desk),
+        WEBHOOK_ENDPOINTS.c.id,
+        await _endpoint(desk),
+        read=lambda page: webhooks.list_endpoints(desk.app, desk.organization, page),
+        keys=1,
     )
 
 
@@ -73,15 +72,21 @@ async def _deliveries(desk: Desk) -> Copies:
             tx, template, endpoint=endpoint, event=ids.new(), event_type="booking.confirmed", body=b"{}"
         )
 
-    async def read(page: Page) -> tuple[Sequence[UUID], str]:
-        found, token = await webhooks.list_deliveries(desk.app, desk.organization, endpoint, page)
-        return [each.id for each in found], token
+    return Copies(
+        lambda: _begin(desk),
+        WEBHOOK_DELIVERIES.c.id,
+        template,
+        vary=_once("event_id"),
+        read=lambda page: webhooks.list_deliveries(desk.app, desk.organization, endpoint, page),
+        keys=1,
+    )
 
-    vary = _once("event_id")
-    return Copies(lambda: _begin(desk), WEBHOOK_DELIVERIES, template, vary=vary, read=read, keys=1)
 
-
-LISTS = {"mails": _mails, "endpoints": _endpoints, "deliveries": _deliveries}
+LISTS = {
+    "NotificationService.ListNotifications": _mails,
+    "WebhookService.ListWebhookEndpoints": _endpoints,
+    "WebhookService.ListDeliveries": _deliveries,
+}
 
 
 @pytest.fixture(params=LISTS)

@@ -1,6 +1,5 @@
 """Payments walked page by page while others come and go."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,6 @@ from hypothesis import given
 
 from payment.tables import PAYMENTS
 from payment.usecases import payments
-from servicekit.paging import Page
 from testkit.paging import PLANS, WALKS, Copies, Plan, walk
 
 from .conftest import Till
@@ -23,17 +21,24 @@ def _made(sort: int, row: UUID) -> dict[str, Any]:
     return {"created_at": created, "booking_id": row, "provider_reference": row.hex}
 
 
-@pytest.fixture
-async def listing(till: Till) -> Copies:
+async def _payments(till: Till) -> Copies:
     template = await till.offer()
-
-    async def read(page: Page) -> tuple[Sequence[UUID], str]:
-        found, token = await payments.list_payments(till.app, till.organization, page, booking_id=None)
-        return [each.id for each in found], token
-
     return Copies(
-        lambda: till.app.db.begin(till.organization), PAYMENTS, template.id, vary=_made, read=read, keys=2
+        lambda: till.app.db.begin(till.organization),
+        PAYMENTS.c.id,
+        template.id,
+        vary=_made,
+        read=lambda page: payments.list_payments(till.app, till.organization, page, booking_id=None),
+        keys=2,
     )
+
+
+LISTS = {"PaymentService.ListPayments": _payments}
+
+
+@pytest.fixture(params=LISTS)
+async def listing(request: pytest.FixtureRequest, till: Till) -> Copies:
+    return await LISTS[request.param](till)
 
 
 @WALKS

@@ -1,6 +1,5 @@
 """Tickets walked page by page while guests ask and others are forgotten."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,10 +8,9 @@ import pytest
 from hypothesis import given
 
 from servicekit import ids
-from servicekit.paging import Page
 from support.tables import TICKETS
 from support.usecases import tickets as usecases
-from testkit.paging import PLANS, WALKS, Copies, Plan, walk
+from testkit.paging import PLANS, WALKS, Copies, Plan, Read, walk
 
 from .conftest import Desk
 
@@ -23,22 +21,38 @@ def _opened(sort: int, _row: UUID) -> dict[str, Any]:
     return {"created_at": _SINCE + timedelta(hours=sort, microseconds=sort)}
 
 
-@pytest.fixture(params=["all", "of a booking", "of a link"])
+def _all(desk: Desk, _booking: UUID) -> Read:
+    return lambda page: usecases.list_tickets(desk.app, desk.organization, page, booking_id=None)
+
+
+def _of_booking(desk: Desk, booking: UUID) -> Read:
+    return lambda page: usecases.list_tickets(desk.app, desk.organization, page, booking_id=booking)
+
+
+def _of_link(desk: Desk, booking: UUID) -> Read:
+    link = desk.link(booking)
+    return lambda page: usecases.list_managed_tickets(desk.app, link, page)
+
+
+LISTS = {
+    "TicketService.ListTickets": _all,
+    "TicketService.ListTickets of a booking": _of_booking,
+    "TicketService.ListManagedTickets": _of_link,
+}
+
+
+@pytest.fixture(params=LISTS)
 async def listing(request: pytest.FixtureRequest, desk: Desk) -> Copies:
     booking = ids.new()
-    link = desk.link(booking)
-    template = await desk.open(link)
-
-    async def read(page: Page) -> tuple[Sequence[UUID], str]:
-        if request.param == "of a link":
-            found, token = await usecases.list_managed_tickets(desk.app, link, page)
-        else:
-            wanted = booking if request.param == "of a booking" else None
-            found, token = await usecases.list_tickets(desk.app, desk.organization, page, booking_id=wanted)
-        return [each.id for each in found], token
-
+    template = await desk.open(desk.link(booking))
+    read = LISTS[request.param](desk, booking)
     return Copies(
-        lambda: desk.app.db.begin(desk.organization), TICKETS, template.id, vary=_opened, read=read, keys=2
+        lambda: desk.app.db.begin(desk.organization),
+        TICKETS.c.id,
+        template.id,
+        vary=_opened,
+        read=read,
+        keys=2,
     )
 
 

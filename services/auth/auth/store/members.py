@@ -17,18 +17,16 @@ from auth.tables import FORMER_ADDRESSES, MEMBERSHIPS, ORGANIZATIONS, REMOVALS, 
 from servicekit import database
 from servicekit.database import Transaction
 from servicekit.errors import Busy
+from servicekit.keyset import Keyset
+from servicekit.paging import Page
 from servicekit.permissions import OWNER
 
 _MOMENT = sa.DateTime(timezone=True)
 _organization = sa.bindparam("organization", type_=sa.Uuid)
 _user = sa.bindparam("user", type_=sa.Uuid)
-_most = sa.bindparam("most", type_=sa.Integer)
 _in_organization = MEMBERSHIPS.c.organization_id == _organization
 _of_user = MEMBERSHIPS.c.user_id == _user
 _granted = MEMBERSHIPS.outerjoin(ROLES, ROLE_OF_MEMBER)
-_after = sa.tuple_(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.user_id) > sa.tuple_(
-    sa.bindparam("since", type_=_MOMENT), sa.bindparam("after", type_=sa.Uuid)
-)
 _organization_columns = (
     ORGANIZATIONS.c.id,
     ORGANIZATIONS.c.name,
@@ -49,18 +47,16 @@ _RENAME = (
     .where(ORGANIZATIONS.c.id == _organization)
     .values(name=sa.bindparam("called", type_=sa.Text), version=sa.bindparam("changed_to", type_=sa.Integer))
 )
-_LIST_OF_USER = (
-    sa.select(*_organization_columns, MEMBERSHIPS.c.created_at.label("joined_at"), *GRANT_COLUMNS)
+_LIST_OF_USER = Keyset(
+    sa.select(*_organization_columns, MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.organization_id, *GRANT_COLUMNS)
     .select_from(_granted.join(ORGANIZATIONS, ORGANIZATIONS.c.id == MEMBERSHIPS.c.organization_id))
     .where(
         _of_user,
         MEMBERSHIPS.c.organization_id
         == sa.func.coalesce(sa.bindparam("within", type_=sa.Uuid), MEMBERSHIPS.c.organization_id),
-        sa.tuple_(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.organization_id)
-        > sa.tuple_(sa.bindparam("since", type_=_MOMENT), sa.bindparam("after", type_=sa.Uuid)),
-    )
-    .order_by(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.organization_id)
-    .limit(_most)
+    ),
+    MEMBERSHIPS.c.created_at,
+    MEMBERSHIPS.c.organization_id,
 )
 _OWNED = sa.select(sa.func.count()).select_from(MEMBERSHIPS).where(_of_user, MEMBERSHIPS.c.role == OWNER)
 _LOCK_USER = sa.select(USERS.c.id).where(USERS.c.id == _user).with_for_update(key_share=True)
@@ -68,15 +64,11 @@ _MEMBERS = sa.select(
     MEMBERSHIPS.c.user_id,
     USERS.c.display_name,
     USERS.c.email,
-    MEMBERSHIPS.c.created_at.label("joined_at"),
+    MEMBERSHIPS.c.created_at,
     ROLES.c.name.label("role_name"),
     *GRANT_COLUMNS,
 ).select_from(_granted.join(USERS, USERS.c.id == MEMBERSHIPS.c.user_id))
-_LIST = (
-    _MEMBERS.where(_in_organization, _after)
-    .order_by(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.user_id)
-    .limit(_most)
-)
+_LIST = Keyset(_MEMBERS.where(_in_organization), MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.user_id)
 _LOCK_MEMBER = _MEMBERS.where(_in_organization, _of_user).with_for_update(of=MEMBERSHIPS)
 _END_SESSIONS = (
     sa.update(MEMBERSHIPS)
@@ -161,23 +153,19 @@ async def save_organization(tx: Transaction, organization: Organization) -> None
     await tx.execute(_RENAME, {"organization": organization.id, **values})
 
 
-async def list_organizations(
-    tx: Transaction, user_id: UUID, *, since: datetime, after: UUID, most: int, within: UUID | None = None
-) -> list[tuple[Organization, str, datetime]]:
-    """Those of a person with their role and since when, the oldest membership first, after the given one.
+async def page_of_organizations(
+    tx: Transaction, user_id: UUID, page: Page, *, within: UUID | None = None
+) -> tuple[list[tuple[Organization, str]], str]:
+    """A page of those of a person with their role, the oldest membership first, and the token of the next.
 
-    `within`: this one alone.
+    `within`: this one alone. Raises InvalidPageToken.
     """
-    values = {"user": user_id, "since": since, "after": after, "most": most, "within": within}
-    found = await tx.execute(_LIST_OF_USER, values)
-    return [
-        (
-            Organization(row["id"], row["name"], row["plan"], row["version"]),
-            grants.grant_of(row).role,
-            row["joined_at"],
-        )
-        for row in found.mappings()
+    rows, token = await _LIST_OF_USER.read(tx, page, {"user": user_id, "within": within})
+    found = [
+        (Organization(row["id"], row["name"], row["plan"], row["version"]), grants.grant_of(row).role)
+        for row in rows
     ]
+    return found, token
 
 
 async def lock_owned(tx: Transaction, user_id: UUID) -> int:
@@ -187,12 +175,10 @@ async def lock_owned(tx: Transaction, user_id: UUID) -> int:
     return owned
 
 
-async def list_members(
-    tx: Transaction, organization_id: UUID, *, since: datetime, after: UUID, most: int
-) -> list[Member]:
-    """The members, the oldest membership first, after the given one."""
-    values = {"organization": organization_id, "since": since, "after": after, "most": most}
-    return [_member(row) for row in (await tx.execute(_LIST, values)).mappings()]
+async def page_of_members(tx: Transaction, organization_id: UUID, page: Page) -> tuple[list[Member], str]:
+    """A page of the members, the oldest membership first, and the token of the next. InvalidPageToken."""
+    rows, token = await _LIST.read(tx, page, {"organization": organization_id})
+    return [_member(row) for row in rows], token
 
 
 async def lock_member(tx: Transaction, organization_id: UUID, user_id: UUID) -> Member | None:
@@ -326,5 +312,5 @@ def _member(row: sa.RowMapping) -> Member:
         email=row["email"],
         grant=grant,
         role_name=row["role_name"] or grant.role,
-        joined_at=row["joined_at"],
+        joined_at=row["created_at"],
     )

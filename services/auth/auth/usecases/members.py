@@ -20,7 +20,6 @@ from auth.store import sessions as session_store
 from auth.usecases.account_mails import write_to
 from auth.usecases.givers import enter
 from auth.usecases.holding import hold_session
-from auth.usecases.organizations import position
 from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.errors import Unauthenticated
@@ -38,13 +37,8 @@ async def list_members(app: App, organization_id: UUID, page: Page) -> tuple[lis
     Raises:
         InvalidPageToken: the token is none of this list.
     """
-    since, after = position(page)
     async with app.db.begin_platform(reason="list the members of an organization") as tx:
-        found = await store.list_members(tx, organization_id, since=since, after=after, most=page.size + 1)
-    shown = found[: page.size]
-    more = len(found) > page.size
-    last = [shown[-1].joined_at.isoformat(), str(shown[-1].user_id)] if more else []
-    return shown, page.next_token(last) if more else ""
+        return await store.page_of_members(tx, organization_id, page)
 
 
 async def update_member(

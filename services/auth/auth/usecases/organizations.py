@@ -1,7 +1,6 @@
 """The organizations of a person: making one, looking, renaming, and working in another one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 from auth import events
@@ -19,13 +18,10 @@ from auth.store.grants import hold_grant
 from auth.usecases.holding import hold_session
 from auth.usecases.sessions import tokens_of
 from auth.usecases.ways_in import refuse_other_sessions
-from servicekit import ids, paging
-from servicekit.errors import FreshAuthenticationRequired, InvalidPageToken, Unauthenticated
+from servicekit import ids
+from servicekit.errors import FreshAuthenticationRequired, Unauthenticated
 from servicekit.paging import Page
 from servicekit.permissions import BY_CONNECTION, OWNER
-
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_ALL = UUID(int=0)
 
 
 async def create_organization(app: App, user_id: UUID, name: str, *, by: Author) -> Organization:
@@ -64,17 +60,8 @@ async def list_organizations(
     Raises:
         InvalidPageToken: the token is none of this list.
     """
-    since, after = position(page)
     async with app.db.begin_platform(reason="list the caller's organizations") as tx:
-        found = await store.list_organizations(
-            tx, user_id, since=since, after=after, most=page.size + 1, within=within
-        )
-    shown = found[: page.size]
-    token = ""
-    if len(found) > page.size:
-        last, _, joined_at = shown[-1]
-        token = page.next_token([joined_at.isoformat(), str(last.id)])
-    return [(organization, role) for organization, role, _ in shown], token
+        return await store.page_of_organizations(tx, user_id, page, within=within)
 
 
 async def get_organization(app: App, organization_id: UUID) -> Organization:
@@ -178,17 +165,3 @@ async def switch_organization(
             after={"methods": list(session.methods), "device": session.device},
         )
     return tokens_of(app, session, grant, now=session.created_at)
-
-
-def position(page: Page) -> tuple[datetime, UUID]:
-    """Where a page of memberships begins: after since when, and whose.
-
-    Raises:
-        InvalidPageToken: the token is none of such a list.
-    """
-    if page.after is None:
-        return _EARLIEST, _BEFORE_ALL
-    try:
-        return paging.moment(page.after[0]), UUID(page.after[1])
-    except ValueError:
-        raise InvalidPageToken from None

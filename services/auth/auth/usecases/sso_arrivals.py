@@ -1,7 +1,6 @@
 """Whoever came back from a provider: which account that is, what it becomes, and its session."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 from auth import events
@@ -46,7 +45,6 @@ from servicekit import ids
 from servicekit.database import Transaction
 from servicekit.permissions import BY_CONNECTION, OWNER
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 100
 _DEFAULT_LANGUAGE = "en"
 
@@ -227,8 +225,7 @@ async def _second_factor_counts(
     """
     if not (connection.rules.provides_second_factor and arrival.assertion.second_factor):
         return False
-    found = await member_store.list_organizations(tx, user_id, since=_EARLIEST, after=UUID(int=0), most=2)
-    return [organization.id for organization, _, _ in found] == [connection.organization_id]
+    return list(await people_store.list_organizations(tx, user_id)) == [connection.organization_id]
 
 
 def _shown_name(assertion: Assertion) -> str:
