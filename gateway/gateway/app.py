@@ -91,10 +91,8 @@ async def open_gateway(settings: Settings, ready: Callable[[], bool]) -> AsyncIt
         dating = Dating(Calendar(), shared.callers, settings.limits)
         table = _table(settings, peers, shared, dating=dating, keys=keys, ready=ready)
         csrf = ("GET", "/v1/auth/csrf", Target("/v1/auth/csrf", cookies.tell))
-        for method, template, target in [
-            csrf,
-            *WhiteLabel(sites, peers["booking"], settings.limits).targets(),
-        ]:
+        white_label = WhiteLabel(sites, peers["booking"], settings.limits)
+        for method, template, target in [csrf, *white_label.targets()]:
             dated = dating.target(target, OPERATIONS.get((method, template)), counted=True)
             table.add(method, template, hand_written.limited(dated, limiter))
         for method, template, target in streams.targets():
