@@ -29,7 +29,8 @@ async def allow(client: httpx.AsyncClient, backend: Any, organization: Any) -> N
     async def heard() -> bool:
         asked = {"origin": OTHER_ORIGIN, "access-control-request-method": "POST"}
         answer = await client.options("/v1/bookings", headers=asked)
-        return "access-control-allow-origin" in answer.headers
+        page = await client.get("/", headers={"host": DOMAIN})
+        return "access-control-allow-origin" in answer.headers and page.is_success
 
     await eventually(heard)
 

@@ -118,6 +118,8 @@ async def test_a_head_says_what_its_get_says_and_has_no_body(
 async def test_a_head_of_an_answer_has_its_length_and_tag(
     client: httpx.AsyncClient, backend: Backend, bearer: dict[str, str]
 ) -> None:
+    await client.get("/v1/me", headers=bearer)  # from now on it counts as its member alone
+    calls = backend.calls
     for path in (BOOKING, AVAILABILITY, "/openapi.json", "/docs/swagger-ui.css"):
         for encoding in ("identity", "gzip"):
             headers = bearer | {"Accept-Encoding": encoding, "X-Request-Id": "the-same-request"}
@@ -125,4 +127,4 @@ async def test_a_head_of_an_answer_has_its_length_and_tag(
             assert (head.status_code, head.content) == (200, b"")
             assert head.headers == got.headers
             assert {"etag", "content-length"} <= set(head.headers)
-    assert backend.calls == 8
+    assert backend.calls == calls + 8

@@ -74,7 +74,7 @@ CASES = {
         400, "INVALID_REQUEST", "anonymous", path=f"{STREAM_PATH}?access_token=x"
     ),
     "a stream for a page of another origin": Refused(
-        403, "ORIGIN_NOT_ALLOWED", "anonymous", path=f"{STREAM_PATH}?topics=venue:ven_1", headers=FOREIGN
+        401, "UNAUTHENTICATED", "anonymous", path=f"{STREAM_PATH}?topics=venue:ven_1", headers=FOREIGN
     ),
     "a ticket that is none": Refused(
         401, "TICKET_NOT_VALID", "unvalidated", path=f"{STREAM_PATH}?ticket=&topics=venue:ven_1"

@@ -29,7 +29,8 @@ async def address(settings: Settings, backend: Any) -> AsyncIterator[Address]:
     limits = settings.limits.model_copy(
         update={"header_bytes": 4096, "header_seconds": 0.5, "body_seconds": 0.5}
     )
-    async with listen(settings.model_copy(update={"limits": limits}), asyncio.Event()) as server:
+    changes = {"limits": limits, "http": settings.http.model_copy(update={"access_log": True})}
+    async with listen(settings.model_copy(update=changes), asyncio.Event()) as server:
         yield server.servers[0].sockets[0].getsockname()[:2]
 
 

@@ -241,8 +241,9 @@ def serve(live_settings: Settings, access: Any, backend: Any) -> Serve:
 
 
 @pytest.fixture
-async def served(serve: Serve) -> AsyncIterator[Served]:
-    async with serve() as opened:
+async def served(serve: Serve, live_settings: Settings) -> AsyncIterator[Served]:
+    """A gateway with a log of its own."""
+    async with serve(others={"http": live_settings.http.model_copy(update={"access_log": True})}) as opened:
         yield opened
 
 

@@ -69,7 +69,7 @@ async def test_a_handshake_counts_as_a_request_of_whom_its_ticket_stands_for(
         answer = refused.value.response
         assert (answer.status_code, json.loads(answer.body or b"")["reason"]) == (429, "RATE_LIMITED")
         assert int(answer.headers["retry-after"]) > 0
-        assert answer.headers["ratelimit"].startswith('"member"')
+        assert '"member"' in answer.headers["ratelimit"]
 
 
 async def test_a_question_about_a_topic_needs_a_place_of_the_organization(
@@ -182,7 +182,7 @@ async def test_each_stream_has_its_line_in_the_log_and_is_counted(
         httpx.AsyncClient(base_url=served.url) as http,
         http.stream("GET", f"/v1/stream?topics=feed&ticket={tickets[1]}") as answer,
     ):
-        assert answer.headers["ratelimit"].startswith('"member"')
+        assert '"member"' in answer.headers["ratelimit"]
     written = b""
 
     def lines() -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from google.protobuf.message import Message
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from gateway.api_keys import ApiKeys, Callers
+from gateway.api_keys import ApiKeys
 from gateway.background import keep_running, run_beside
+from gateway.callers import Callers
 from gateway.dispatch import Table
 from gateway.edge import Edge
 from gateway.limits import Limiter, RateSettings
@@ -177,13 +178,13 @@ async def stage(redis_url: str) -> AsyncIterator[Stage]:
     settings = RedisSettings.model_validate({"url": redis_url})
     redis = StumblingRedis.from_url(redis_url)
     revocations, quotas = Revocations(revocations_of), DailyQuotas(settings)
+    limiter = Limiter(RateSettings(), Buckets(RedisSettings()))
+    tokens, keys = AccessTokens(SigningKeys(no_keys), revocations), ApiKeys(exchange, revocations, quotas)
     streams = Streams(
         LiveSettings(check_seconds=1),
         redis,
-        callers=Callers(
-            AccessTokens(SigningKeys(no_keys), revocations), ApiKeys(exchange, revocations, quotas)
-        ),
-        limiter=Limiter(RateSettings(), Buckets(RedisSettings())),
+        callers=Callers(tokens, keys, limiter),
+        limiter=limiter,
         revocations=revocations,
         admission=Admission(ask, tell),
     )
