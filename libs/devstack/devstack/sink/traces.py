@@ -3,8 +3,8 @@
 import gzip
 import io
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -13,45 +13,48 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 _MAX_SPANS = 50_000
 _MAX_REQUEST_BYTES = 32_000_000
 
+_Received: TypeAlias = tuple[str, Span]
+"""The service, and what it sent."""
+
 
 class TooLarge(Exception):
     """A request that unpacks to more than the sink takes."""
 
 
 class TraceStore:
-    """Spans as JSON, by trace id."""
+    """Spans by trace id. They are turned into JSON when somebody looks: most are never looked at."""
 
     def __init__(self, *, max_spans: int = _MAX_SPANS) -> None:
         """Whole traces are dropped, oldest first, when there are more than `max_spans`."""
         self._max_spans = max_spans
-        self._traces: OrderedDict[str, dict[str, dict[str, Any]]] = OrderedDict()
+        self._traces: OrderedDict[bytes, dict[bytes, _Received]] = OrderedDict()
         self._count = 0
 
     def add(self, request: ExportTraceServiceRequest) -> None:
         """Takes an export; a span that was sent twice is kept once."""
         for resource_spans in request.resource_spans:
-            service = _attributes(resource_spans.resource.attributes).get("service.name", "unknown")
+            service = str(_attributes(resource_spans.resource.attributes).get("service.name", "unknown"))
             for scope_spans in resource_spans.scope_spans:
                 for span in scope_spans.spans:
-                    self._keep(span.trace_id.hex(), _as_json(span, service=str(service)))
+                    spans = self._traces.setdefault(span.trace_id, {})
+                    self._count += span.span_id not in spans
+                    spans[span.span_id] = (service, span)
         while self._count > self._max_spans and len(self._traces) > 1:
             _, dropped = self._traces.popitem(last=False)
             self._count -= len(dropped)
 
     def get_trace(self, trace_id: str) -> list[dict[str, Any]]:
-        """The spans of a trace by start; empty when unknown."""
-        return sorted(self._traces.get(trace_id.lower(), {}).values(), key=lambda span: span["start"])
+        """The spans of a trace by start, as JSON; empty when unknown."""
+        try:
+            found = self._traces.get(bytes.fromhex(trace_id), {})
+        except ValueError:
+            return []
+        return _shown(found.values())
 
     def list_traces(self, *, limit: int = 100) -> list[dict[str, Any]]:
         """The latest traces, newest first."""
-        return [
-            _overview(trace_id, spans.values()) for trace_id, spans in list(self._traces.items())[-limit:]
-        ][::-1]
-
-    def _keep(self, trace_id: str, span: dict[str, Any]) -> None:
-        spans = self._traces.setdefault(trace_id, {})
-        self._count += span["span_id"] not in spans
-        spans[span["span_id"]] = span
+        latest = list(self._traces.items())[-limit:]
+        return [_overview(trace_id.hex(), _shown(spans.values())) for trace_id, spans in latest][::-1]
 
 
 def decode_request(body: bytes, *, gzipped: bool) -> ExportTraceServiceRequest:
@@ -70,8 +73,13 @@ def decode_request(body: bytes, *, gzipped: bool) -> ExportTraceServiceRequest:
     return ExportTraceServiceRequest.FromString(body)
 
 
-def _overview(trace_id: str, spans: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    ordered = sorted(spans, key=lambda span: span["start"])
+def _shown(received: Iterable[_Received]) -> list[dict[str, Any]]:
+    """Spans as JSON, by start."""
+    spans = (_as_json(span, service=service) for service, span in received)
+    return sorted(spans, key=lambda span: span["start"])
+
+
+def _overview(trace_id: str, ordered: Sequence[dict[str, Any]]) -> dict[str, Any]:
     root = next((span for span in ordered if not span["parent"]), ordered[0])
     return {
         "trace_id": trace_id,
