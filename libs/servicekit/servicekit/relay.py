@@ -22,6 +22,8 @@ _BATCH = 500
 _LOCK = 0x636F6D70  # any number that every relay of one database agrees on
 _INSPECT_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
+_IDLE_SECONDS, _SLOWER = 0.25, 1.2
+"""While nobody publishes anything, the pauses between two looks grow by and by to a quarter of a second."""
 _PRUNE_SECONDS = 600.0
 _WHOLE_TABLE_SECONDS = 300.0
 """For what may read or write a week's rows."""
@@ -97,6 +99,8 @@ class Relay:
         """The first offset of what was last published together. The embedded broker tells the end of a log as
         the first offset of its last batch plus one: an end at or below this one is shorter on any broker."""
         self._inspected = self._pruned = 0.0
+        self._settled = False
+        """Whether every subscriber had confirmed all of it when that was looked at last."""
         outbox.on_nudge(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -150,16 +154,22 @@ class Relay:
         rows = await connection.fetch(_LAST, timeout=_WHOLE_TABLE_SECONDS)
         self._highest = {TopicPartition(row["topic"], row["partition"]): row["highest"] for row in rows}
         self._first = {TopicPartition(row["topic"], row["partition"]): row["first"] for row in rows}
-        self._inspected = 0.0
+        self._inspected, self._settled = 0.0, False
         producer = broker.producer(self._kafka, f"{self._service}-relay")
         await producer.start()
         try:
+            shortest = pause = self._kafka.poll_interval_ms / 1000
             while not stop.is_set():
-                self._wake.clear()
+                if self._wake.is_set():
+                    self._wake.clear()
+                    pause = shortest
                 if time.monotonic() - self._inspected > _INSPECT_SECONDS:
                     await self._inspect(connection)
-                if not await self._publish_batch(connection, producer):
-                    await wait_for_any(stop, self._wake, timeout=self._kafka.poll_interval_ms / 1000)
+                if await self._publish_batch(connection, producer):
+                    pause = shortest
+                else:
+                    await wait_for_any(stop, self._wake, timeout=pause)
+                    pause = min(pause * _SLOWER, max(shortest, _IDLE_SECONDS))
         finally:
             await broker.close(producer.stop())
 
@@ -195,6 +205,7 @@ class Relay:
         )
         for _, result in reversed(taken):
             self._first[result.topic_partition] = result.offset
+        self._settled = False
         for _, result in taken:
             self._highest[result.topic_partition] = result.offset
             metrics.EVENTS_PUBLISHED.labels(result.topic).inc()
@@ -215,12 +226,18 @@ class Relay:
             if any(ends.get(partition, 0) <= self._first[partition] for partition in self._highest):
                 await self._refill_all(connection)
                 raise LogLost
-            for partition, offset in (await self._confirmed()).items():
-                if partition in self._highest:
-                    await connection.execute(_CONFIRM, partition.topic, partition.partition, offset)
+            if not self._settled:
+                await self._confirm(connection)
         if self._inspected - self._pruned > _PRUNE_SECONDS:
             self._pruned = self._inspected
             await connection.execute(_PRUNE, self._kafka.retention_days, timeout=_WHOLE_TABLE_SECONDS)
+
+    async def _confirm(self, connection: asyncpg.Connection) -> None:
+        """Notes how far everybody is. Once all have everything, nothing changes before more is published."""
+        confirmed = await self._confirmed()
+        for partition, offset in confirmed.items():
+            await connection.execute(_CONFIRM, partition.topic, partition.partition, offset)
+        self._settled = all(offset > self._highest[partition] for partition, offset in confirmed.items())
 
     async def _log_ends(self) -> dict[TopicPartition, int]:
         reader = broker.reader(self._kafka)

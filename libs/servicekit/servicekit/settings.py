@@ -62,7 +62,7 @@ class KafkaSettings(Part):
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
     """After how long a silent member of a consumer group is given up."""
     poll_interval_ms: int = Field(default=40, ge=1)
-    """How often the relay looks for rows when nobody nudges it."""
+    """How often the relay looks for rows when nobody nudges it, and something was published a moment ago."""
     retention_days: int = Field(default=7, ge=1)
     """How long published outbox rows are kept, so that a lost broker can be refilled."""
 
