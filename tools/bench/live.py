@@ -36,6 +36,7 @@ from testkit.keys import Keys
 _MEGABYTE = 1024 * 1024
 _MOST_MEGABYTES, _MOST_MS = 300, 100
 _AT_ONCE = 50
+_ALL_FROM_ONE_ADDRESS = "1000000/60"
 _SETTLE_SECONDS, _LATEST_TENTHS = 2.0, 100
 _TEXT, _PING, _PONG, _LONG = 0x81, 0x89, 0x8A, 126
 _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -126,6 +127,7 @@ class Gateway(ManagedProcess):
             "IDENTITY__SIGNING_KEY_FILE": str(keys.file("gateway")),
             "IDENTITY__TRUSTED_KEYS_FILE": str(keys.trusted),
             "LIVE__CONNECTIONS": str(connections + 1),
+            "RATES__UNVALIDATED": _ALL_FROM_ONE_ADDRESS,
             **{f"PEERS__{name.upper()}": f"{LOOPBACK}:1" for name in CONTEXTS},
         }
 
