@@ -149,22 +149,25 @@ def broker(request: pytest.FixtureRequest, engine_directory: Path) -> Iterator[B
 
 
 @pytest.fixture(scope="session")
-def service_databases(postgres_url: str) -> ServiceDatabases:
-    return ServiceDatabases(postgres_url, suffix=os.environ.get("PYTEST_XDIST_WORKER", "main"))
+async def service_databases(postgres_url: str) -> AsyncIterator[ServiceDatabases]:
+    databases = ServiceDatabases(postgres_url, suffix=os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    yield databases
+    await databases.close()
 
 
 @pytest.fixture
 async def service_database(service_databases: ServiceDatabases) -> AsyncIterator[OpenDatabase]:
     """`await service_database("booking")`: the service's database, empty, as the application sees it."""
-    opened: list[Database] = []
+    lent: list[tuple[str, Database]] = []
 
     async def open_database(service: str) -> Database:
-        opened.append(await service_databases.open(service))
-        return opened[-1]
+        database = await service_databases.lend(service)
+        lent.append((service, database))
+        return database
 
     yield open_database
-    for database in opened:
-        await database.close()
+    for service, database in lent:
+        await service_databases.give_back(service, database)
 
 
 @pytest.fixture(scope="session")
