@@ -113,12 +113,8 @@ class Hub:
         while True:
             try:
                 await self._listen(redis)
-            except (
-                RedisError,
-                OSError,
-                TimeoutError,
-                RuntimeError,
-            ) as error:  # RuntimeError: closed meanwhile
+            # RuntimeError: it was closed meanwhile.
+            except (RedisError, OSError, TimeoutError, RuntimeError) as error:
                 _log.warning("live_connection_lost", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
