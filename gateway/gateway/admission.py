@@ -1,6 +1,5 @@
 """Sheds load: more requests in flight than the process carries are refused at once. None waits in line."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
+from gateway.client_address import place
 from gateway.errors import Overloaded
 from gateway.http import Request
 from gateway.settings import AdmissionSettings
@@ -21,8 +21,6 @@ IN_FLIGHT = Gauge("comptoir_http_requests_in_flight", "HTTP requests that are be
 
 _ALWAYS = frozenset({b"/healthz", b"/readyz"})
 """Whoever asks whether a process lives must hear so while it is busy."""
-_IPV6_NETWORK = 64
-"""Whoever has one address of IPv6 has as a rule all with these leading bits."""
 
 
 class Shares:
@@ -84,7 +82,7 @@ class Admission:
         if self._in_flight >= self._most:
             self._shed.inc()
             raise Overloaded
-        client = _network(request.address)
+        client = place(request.address)
         self._clients.take(client)
         self._in_flight += 1
         IN_FLIGHT.inc()
@@ -106,13 +104,3 @@ class Admission:
             yield
         finally:
             self._organizations.give_back(organization)
-
-
-def _network(address: str) -> str:
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), _IPV6_NETWORK), strict=False))

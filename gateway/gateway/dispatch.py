@@ -77,10 +77,6 @@ class Table(Generic[T]):
                 return node.targets[method], variables
         raise MethodNotAllowed(_allow(found))
 
-    def allow(self, path: bytes) -> str:
-        """The methods of a path, for the Allow header. Raises like `find`."""
-        return _allow(self._match(path))
-
     def _match(self, path: bytes) -> list[tuple[_Node[T], tuple[str, ...]]]:
         reached: list[tuple[_Node[T], tuple[str, ...]]] = [(self._root, ())]
         for segment in _segments(path):

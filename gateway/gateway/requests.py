@@ -1,12 +1,12 @@
 """Puts a request message together from path, query and body. Checks shape; the services check rules."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.dispatch import decode
 from gateway.patches import masking
+from gateway.queries import named
 from gateway.routes import EVERYTHING, Route
 from gateway.transcoding import documents, is_text, reader
 from servicekit.errors import InvalidRequest, Violation
@@ -40,7 +40,7 @@ class RequestReader:
             self._read_body(target, value, "", violations)
             if self._mask is not None:
                 self._mask(message, value, violations)
-        for name, texts in _parse_query(query).items():
+        for name, texts in named(query).items():
             parameter = self._query.get(name)
             if parameter is None:
                 violations.append(Violation("", "has a query parameter that is not known"))
@@ -66,13 +66,3 @@ class RequestReader:
             descriptor = field.message_type
         shown = "/".join(tokens)
         return shown.removeprefix(f"/{self._body_field}") if self._body_field else shown
-
-
-def _parse_query(query: bytes) -> Mapping[str, list[str]]:
-    """Names and their values (application/x-www-form-urlencoded). Raises MalformedRequest."""
-    found: dict[str, list[str]] = {}
-    for pair in query.split(b"&") if query else ():
-        if pair:
-            name, _, value = pair.replace(b"+", b" ").partition(b"=")
-            found.setdefault(decode(name), []).append(decode(value))
-    return found

@@ -77,11 +77,6 @@ def told(event: Event) -> list[Told]:
     ]
 
 
-def type_names() -> list[str]:
-    """Every type of message there is, like "booking.confirmed"."""
-    return sorted(teller.type for teller in _tellers().values())
-
-
 @cache
 def _tellers() -> Mapping[str, _Teller]:
     found = {}

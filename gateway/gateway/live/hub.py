@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from redis.asyncio import Redis
@@ -49,14 +50,15 @@ class Hub:
         self._reads: set[asyncio.Task[None]] = set()
 
     async def join(self, channel: str, subscription: Subscription, since: Position | None) -> None:
-        """Lets a subscription take part in a topic, from now or from `since`.
+        """Lets a subscription take part in a topic, from now or from `since`. One that fails leaves nothing.
 
         Raises:
             Unavailable: Redis is away, and is needed for this.
         """
         room, new = self._room(channel)
-        room.subscriptions.add(subscription)  # from now on nobody leaves the room for being empty
-        try:
+        with ExitStack() as undo:
+            room.subscriptions.add(subscription)  # from now on nobody leaves the room for being empty
+            undo.callback(room.subscriptions.discard, subscription)
             if new:
                 await self._speak("subscribe", channel)
             if room.position is None:
@@ -65,9 +67,7 @@ class Hub:
             if since is not None and since != room.position:
                 reading = await self._store.read(channel, since)
             room.admit(subscription, since, reading)
-        except BaseException:
-            room.subscriptions.discard(subscription)
-            raise
+            undo.pop_all()
 
     def leave(self, channel: str, subscription: Subscription) -> None:
         """Ends a subscription."""
@@ -113,12 +113,8 @@ class Hub:
         while True:
             try:
                 await self._listen(redis)
-            except (
-                RedisError,
-                OSError,
-                TimeoutError,
-                RuntimeError,
-            ) as error:  # RuntimeError: closed meanwhile
+            # RuntimeError: it was closed meanwhile.
+            except (RedisError, OSError, TimeoutError, RuntimeError) as error:
                 _log.warning("live_connection_lost", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
 

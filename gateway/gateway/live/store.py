@@ -121,9 +121,8 @@ class Store:
         try:
             try:
                 return await self._send(self._redis, script, calls)
-            except (
-                NoScriptError
-            ):  # it was restarted: nothing of the batch was done, as no call knew the script
+            except NoScriptError:
+                # It was restarted: nothing of the batch was done, as no call knew the script.
                 await self._redis.script_load(script.text)
                 return await self._send(self._redis, script, calls)
         except (RedisError, OSError, TimeoutError) as error:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
@@ -118,19 +119,16 @@ class Streams:
         if request.method == "HEAD":
             return Answer(200, headers)
         connection, session = self._begin(request.scope, authority, "sse", sse.Frames(topics))
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._end, connection, session)
             await _enter(session, topics, places)
-        except BaseException:
-            self._end(connection, session)
-            raise
+            ending = undo.pop_all()
 
         async def stream(send: Send) -> None:
-            try:
+            with ending:
                 await sse.serve(
                     connection, request.receive, send, heartbeat_seconds=self._settings.heartbeat_seconds
                 )
-            finally:
-                self._end(connection, session)
 
         return Answer(200, headers, stream=stream)
 

@@ -4,10 +4,10 @@ from types import MappingProxyType
 from typing import Any
 
 from comptoir.booking.v1 import venue_pb2
-from gateway.cookies import SESSION
 from gateway.openapi.headers import headers, parameter
 from gateway.openapi.refusals import EVERYWHERE
 from gateway.openapi.schemas import Schema, Schemas
+from gateway.openapi.security import ANYBODY, by, ways
 
 OPERATIONS = MappingProxyType(
     {
@@ -23,20 +23,6 @@ TAGS = (
     {"name": "Live", "description": "Hearing what happens, in place of asking for it."},
     {"name": "Site", "description": "What an organization's own domain shows."},
 )
-SECURITY: dict[str, Schema] = {
-    "session_cookie": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": SESSION,
-        "description": "The cookie of a browser's session that outlives its access token.",
-    },
-    "ticket": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "ticket",
-        "description": "Opens one stream, within half a minute: what `POST /v1/stream/tickets` told.",
-    },
-}
 SCHEMAS: dict[str, Schema] = {
     "StreamTicket": {
         "type": "object",
@@ -114,8 +100,9 @@ def _ticket() -> Schema:
         "So an access token is never in an address. The stream is of whoever asks for the ticket.",
     )
     made = _json("The ticket.", {"$ref": "#/components/schemas/StreamTicket"})
-    security: list[Schema] = [{"bearer": []}, {"cookie": [], "csrf_token": []}, {"api_key": []}]
-    return _operation("Live", about, security) | {"responses": {"201": made} | _refusals(*_MEMBERS)}
+    return _operation("Live", about, ways("POST", by_key=True)) | {
+        "responses": {"201": made} | _refusals(*_MEMBERS)
+    }
 
 
 def _stream() -> Schema:
@@ -124,7 +111,7 @@ def _stream() -> Schema:
         " up and leaves topics by messages and has no parameter but `ticket`; see Live in docs/api.md."
     )
     about = "Opens a stream of what happens, as server-sent events", more
-    security: list[Schema] = [{"ticket": []}, {"bearer": []}, {"cookie": []}, {"api_key": []}]
+    security = [by("ticket"), *ways("GET", by_key=True)]
     opened = {
         "description": "Events until it ends, and a comment now and then. Each `data` is a JSON object.",
         "headers": EVERYWHERE,
@@ -141,7 +128,7 @@ def _csrf() -> Schema:
         "For a page that was loaded anew, and has the session in cookies alone.",
     )
     found = _json("The token.", {"$ref": "#/components/schemas/CsrfToken"})
-    return _operation("Session", about, [{"session_cookie": []}], parameter("IfNoneMatch")) | {
+    return _operation("Session", about, [by("session_cookie")], parameter("IfNoneMatch")) | {
         "responses": _read(found) | _refusals("401")
     }
 
@@ -152,7 +139,7 @@ def _site(schemas: Schemas) -> Schema:
         "The `Host` decides, not who calls: any host but a verified domain answers 404.",
     )
     found = _json("Venues and look.", schemas.answer(venue_pb2.ListSiteVenuesResponse.DESCRIPTOR))
-    return _operation("Site", about, [{}], parameter("IfNoneMatch")) | {
+    return _operation("Site", about, [ANYBODY], parameter("IfNoneMatch")) | {
         "responses": _read(found) | _refusals("404")
     }
 

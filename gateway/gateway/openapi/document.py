@@ -4,14 +4,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from comptoir.api.v1 import policy_pb2
-from gateway.cookies import ACCESS
-from gateway.openapi import by_hand
+from gateway.openapi import by_hand, security
 from gateway.openapi.comments import comment, summary
 from gateway.openapi.examples import Examples
 from gateway.openapi.headers import HEADERS, PARAMETERS, headers, parameter
 from gateway.openapi.refusals import EVERYWHERE, PROBLEM, PROBLEMS, Reason, problem
 from gateway.openapi.rules import required
-from gateway.openapi.schemas import Schemas
+from gateway.openapi.schemas import Schema, Schemas
 from gateway.openapi.webhooks import body, described, webhooks
 from gateway.routes import NO_CONTENT, Route
 from gateway.transcoding import Parameter
@@ -28,32 +27,6 @@ what the state of things does not allow gets 409."""
 
 _BODIES = ("application/json",)
 _PATCHES = ("application/merge-patch+json", "application/json")
-_SECURITY = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The access token of a person who has logged in; an operator's for `/v1/platform`.",
-    },
-    "api_key": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "cpt_live_… or cpt_test_…",
-        "description": "An API key of the organization; one with `cpt_test_` acts in its sandbox.",
-    },
-    "cookie": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": ACCESS,
-        "description": "A browser that logged in with `Comptoir-Session: cookie`; two more go with it.",
-    },
-    "csrf_token": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-CSRF-Token",
-        "description": "Goes with the cookies in all that is no GET: what log-in and `/v1/auth/csrf` told.",
-    },
-}
 
 
 def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dict[str, Any]:
@@ -101,7 +74,7 @@ def document(routes: Sequence[Route], catalogue: Collection[Reason] = ()) -> dic
             "responses": {f"Problem{status}": problem(status, catalogue) for status in PROBLEMS},
             "parameters": PARAMETERS,
             "headers": HEADERS,
-            "securitySchemes": _SECURITY | by_hand.SECURITY,
+            "securitySchemes": security.SCHEMES,
         },
     }
 
@@ -135,18 +108,14 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     return operation
 
 
-def _security(route: Route) -> list[dict[str, list[str]]]:
+def _security(route: Route) -> list[Schema]:
     """Who may call. An API key never does what is about a person, nor what wants fresh credentials."""
     if route.policy.audience == policy_pb2.AUDIENCE_PLATFORM:
-        return [{"bearer": []}]
-    ways: list[dict[str, list[str]]] = [
-        {"bearer": []},
-        {"cookie": []} if route.method == "GET" else {"cookie": [], "csrf_token": []},
-    ]
+        return [security.by("bearer")]
     if not _needs_token(route):
-        return [{}, *ways]
+        return [security.ANYBODY, *security.ways(route.method, by_key=False)]
     by_key = not route.policy.fresh and route.policy.permission != "self"
-    return [*ways, {"api_key": []}] if by_key else ways
+    return security.ways(route.method, by_key=by_key)
 
 
 def _add_examples(operation: dict[str, Any], examples: Examples) -> None:

@@ -66,9 +66,8 @@ def from_text(field: FieldDescriptor) -> Callable[[str], Any]:
 def _integer(smallest: int, largest: int) -> Convert:
     def convert(value: Any) -> int:
         if type(value) is float and value.is_integer():
-            value = int(
-                value
-            )  # JSON knows one kind of number: 2.0 is an integer (JSON Schema 2020-12 §6.1.1)
+            # JSON knows one kind of number: 2.0 is an integer (JSON Schema 2020-12 §6.1.1).
+            value = int(value)
         if type(value) is not int:
             raise Wrong("must be an integer")
         if not smallest <= value <= largest:

@@ -50,6 +50,17 @@ async def test_there_are_only_so_many_topics_and_streams(serve: Any, house: Hous
         assert await eventually(free_again)
 
 
+async def test_a_stream_in_which_nothing_begins_holds_no_place(serve: Any, house: House) -> None:
+    async with serve(connections_per_caller=1) as served:
+        headers = served.access.bearer(org=str(house.organization))
+        async with httpx.AsyncClient(base_url=served.url, timeout=20) as http:
+            for _ in range(2):
+                answer = await http.get("/v1/stream?topics=venue:ven_1&topics=*", headers=headers)
+                assert (answer.status_code, answer.json()["reason"]) == (404, "TOPIC_NOT_FOUND")
+            async with http.stream("GET", "/v1/stream?topics=feed", headers=headers) as stream:
+                assert stream.status_code == 200
+
+
 async def test_who_talks_too_much_or_too_long_is_cut_off(serve: Any, house: House) -> None:
     async with serve(messages_per_minute=5, message_bytes=2000) as served:
         async with served.listener(house) as listener:

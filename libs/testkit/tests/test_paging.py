@@ -82,10 +82,9 @@ async def test_other_pagers_fail(pager: Pager, plan: Plan) -> None:
 
 
 def registered(tests: Path) -> set[str]:
-    """The RPCs that LISTS in test_paging.py walks: what is behind a space tells walks of one apart."""
-    file = tests / "test_paging.py"
+    """The RPCs that LISTS in test_paging*.py walk: what is behind a space tells walks of one apart."""
     named = set()
-    for node in ast.parse(file.read_text()).body if file.exists() else ():
+    for node in [each for file in tests.glob("test_paging*.py") for each in ast.parse(file.read_text()).body]:
         match node:
             case (
                 ast.Assign(targets=[ast.Name("LISTS")], value=ast.Dict(keys=keys))
