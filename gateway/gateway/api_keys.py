@@ -13,7 +13,7 @@ from gateway.quotas import DailyQuotas
 from gateway.revocations import Revocations
 from gateway.tokens import Admit, everybody
 from servicekit import api_keys
-from servicekit.errors import RETRY_AFTER, AppError, Unauthenticated
+from servicekit.errors import RETRY_AFTER, Unauthenticated
 from servicekit.identity import Caller
 
 BELIEVED_SECONDS = 30.0
@@ -51,6 +51,14 @@ class Holder:
         return any(place in network for network in self.networks)
 
 
+@dataclass(slots=True)
+class _Guesses:
+    """What one address tried in one minute that auth does not know, or may turn out not to."""
+
+    ends: float
+    count: int = 0
+
+
 Exchange = Callable[[str], Awaitable[Holder]]
 """Asks auth whom a key speaks for. Raises Unauthenticated for one that holds no more, or Unavailable."""
 
@@ -72,7 +80,7 @@ class ApiKeys:
         self._clock = clock
         self._known: dict[bytes, tuple[float, Holder | None]] = {}
         self._asking: dict[bytes, asyncio.Task[Holder | None]] = {}
-        self._guesses: dict[str, tuple[float, int]] = {}
+        self._guesses: dict[str, _Guesses] = {}
 
     async def caller(self, text: bytes, address: str, *, admit: Admit = everybody) -> Caller:
         """Whoever the key speaks for. `admit` is asked first about a key that is not known to be good.
@@ -143,44 +151,43 @@ class ApiKeys:
             return cached[1]
         asking = self._asking.get(hashed)
         if asking is None:
-            if cached is None or cached[1] is None:
-                self._count(address, now)
-            asking = asyncio.create_task(self._ask(hashed, shown, address))
+            good = cached is not None and cached[1] is not None
+            guess = None if good else self._count(address, now)
+            asking = asyncio.create_task(self._ask(hashed, shown, guess))
             self._asking[hashed] = asking
             asking.add_done_callback(lambda _: self._asking.pop(hashed, None))
         return await asyncio.shield(asking)
 
-    async def _ask(self, hashed: bytes, shown: str, address: str) -> Holder | None:
-        """One question for all who wait for the same key."""
-        holder = None
+    async def _ask(self, hashed: bytes, shown: str, guess: _Guesses | None) -> Holder | None:
+        """One question for all who wait for the same key. `guess`: where it was counted, if it was."""
+        holder: Holder | None = None
         try:
             holder = await self._exchange(shown)
         except Unauthenticated:
-            pass
-        except AppError:
-            self._uncount(address)
-            raise
-        else:
-            self._uncount(address)
+            guess = None  # it was one, and stays counted
+        finally:
+            if guess is not None:
+                guess.count -= 1
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
         self._known[hashed] = (self._clock() + BELIEVED_SECONDS, holder)
         return holder
 
-    def _count(self, address: str, now: float) -> None:
-        """Counts a key that may turn out unknown, before auth is asked: guesses may come in parallel."""
-        ends, counted = self._guesses.get(address, (0.0, 0))
-        if ends <= now:
-            ends, counted = now + _WINDOW_SECONDS, 0
-        if counted >= UNKNOWN_PER_MINUTE:
-            raise TooManyUnknownKeys(metadata={RETRY_AFTER: str(int(ends - now) + 1)})
+    def _count(self, address: str, now: float) -> _Guesses:
+        """Counts a key that may turn out unknown, before auth is asked: guesses may come in parallel.
+
+        If it does not, that is taken back from what this answers, and so from no other minute.
+        """
+        guesses = self._guesses.get(address)
+        if guesses is None or guesses.ends <= now:
+            guesses = _Guesses(now + _WINDOW_SECONDS)
+        if guesses.count >= UNKNOWN_PER_MINUTE:
+            raise TooManyUnknownKeys(metadata={RETRY_AFTER: str(int(guesses.ends - now) + 1)})
         if len(self._guesses) >= _CACHE_SIZE:
             self._guesses.clear()
-        self._guesses[address] = (ends, counted + 1)
-
-    def _uncount(self, address: str) -> None:
-        ends, counted = self._guesses.get(address, (0.0, 0))
-        self._guesses[address] = (ends, max(0, counted - 1))
+        guesses.count += 1
+        self._guesses[address] = guesses
+        return guesses
 
 
 def networks(shown: list[str]) -> tuple[_Network, ...]:

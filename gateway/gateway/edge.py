@@ -12,7 +12,7 @@ from gateway.browsers import Browsers, Respond
 from gateway.delivery import Delivery
 from gateway.dispatch import Table
 from gateway.errors import MethodNotAllowed, Overloaded
-from gateway.http import Answer, Disconnected, Header, Receive, Request, Scope, Send, safe
+from gateway.http import Answer, Disconnected, Header, Receive, Request, Scope, Send, Stream, safe
 from gateway.limits import RateLimited
 from gateway.limits.headers import rate_limit_headers
 from gateway.note import Note
@@ -92,15 +92,18 @@ class Edge:
         request = Request.of(scope, receive, trusted_proxies=self._trusted_proxies)
         telemetry.bind(request_id=request.id)
         self._warn_of_proxy(request)
-        if self._browsers is None:
-            route, answer = await self._admit(request)
-        else:
-            route, answer = await self._browsers.serve(request, self._admit)
-        if answer and answer.stream is None:
-            await _send(request, answer, send)
-        self._note(request, route, answer, started)
-        if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
-            await _send(request, answer, send)
+        try:
+            if self._browsers is None:
+                route, answer = await self._admit(request)
+            else:
+                route, answer = await self._browsers.serve(request, self._admit)
+            if answer and answer.stream is None:
+                await _send(request, answer, send)
+            self._note(request, route, answer, started)
+            if answer and answer.stream is not None:  # its length says nothing about how fast it was answered
+                await _send(request, answer, send)
+        finally:
+            request.note.end()
 
     def _note(self, request: Request, route: str, answer: Answer | None, started: float) -> None:
         """Counts what was answered and adds its line to the log."""
@@ -146,16 +149,15 @@ class Edge:
         async def shake_hands(request: Request) -> tuple[str, Answer | None]:
             return target.template, await self._traced(target, request, ())
 
-        _, answer = await self._in_place(request, shake_hands)
-        self._note(request, target.template, answer, started)
-        if answer is None or answer.stream is None:
-            await _refuse_handshake(request, answer, send)
-            return
         try:
-            await answer.stream(send)
-        except Exception as error:  # noqa: BLE001  # the same edge, for another transport
-            _log.exception("stream_failed", error=type(error).__name__)
-            await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
+            _, answer = await self._in_place(request, shake_hands)
+            self._note(request, target.template, answer, started)
+            if answer is None or answer.stream is None:
+                await _refuse_handshake(request, answer, send)
+            else:
+                await _run(answer.stream, send)
+        finally:
+            request.note.end()
 
     def _warn_of_proxy(self, request: Request) -> None:
         """Once: behind a proxy that is not trusted all clients are one place, and share the limits of one.
@@ -225,6 +227,15 @@ async def _refuse_handshake(request: Request, answer: Answer | None, send: Send)
     headers = _headers(request, answer)
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": answer.body})
+
+
+async def _run(stream: Stream, send: Send) -> None:
+    """Runs the stream of a WebSocket."""
+    try:
+        await stream(send)
+    except Exception as error:  # noqa: BLE001  # the same edge, for another transport
+        _log.exception("stream_failed", error=type(error).__name__)
+        await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:

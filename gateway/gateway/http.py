@@ -15,6 +15,7 @@ from servicekit import ids
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Stream = Callable[[Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 _LINGER_SECONDS = 2.0
@@ -44,8 +45,8 @@ class Answer:
     status: int
     headers: tuple[Header, ...] = ()
     body: bytes = b""
-    stream: Callable[[Send], Awaitable[None]] | None = None
-    """Sends the body bit by bit until it ends, instead of `body`. It must be run, and it must not raise."""
+    stream: Stream | None = None
+    """Sends the body bit by bit until it ends, instead of `body`. It must not raise."""
 
     def having(self, header: Header) -> "Answer":
         """The same with one header more."""

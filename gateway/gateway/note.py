@@ -1,5 +1,6 @@
 """What the parts of the gateway tell the edge of one request while they answer it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,6 +19,13 @@ class Note:
     standings: list[Standing] = field(default_factory=list)
     """With every policy that it was counted against."""
     trace_id: str = ""
+    give_back: Callable[[], None] | None = None
+    """Ends what the request holds beyond its answer; it must not raise."""
+
+    def end(self) -> None:
+        """The request is over, however that came: nothing is held any longer."""
+        if self.give_back is not None:
+            self.give_back()
 
     @property
     def organization(self) -> UUID | None:

@@ -53,6 +53,8 @@ class Auth:
         self.revoked: set[UUID] = set()
         self.asked = 0
         self.down = False
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.revocations = Revocations(self.fetch)
         self.keys = ApiKeys(
             self.exchange,
@@ -67,6 +69,7 @@ class Auth:
     async def exchange(self, text: str) -> Holder:
         self.asked += 1
         await asyncio.sleep(0)
+        await self.answering.wait()
         if self.down:
             raise Unavailable
         if text not in self.holders:
@@ -145,6 +148,11 @@ async def gate(
     return opened
 
 
+def guess() -> bytes:
+    """A key that auth does not know."""
+    return ApiKeyText.make(sandbox=False).show().encode()
+
+
 def http(rpc: Rpc) -> tuple[str, str]:
     """Method and path of an RPC, with some id in it."""
     rule = rpc.method.GetOptions().Extensions[annotations_pb2.http]
@@ -205,12 +213,12 @@ async def test_nobody_asks_auth_about_what_is_no_key(auth: Auth) -> None:
 async def test_unknown_keys_are_remembered_and_counted_by_address_without_harm_to_others(auth: Auth) -> None:
     known = auth.issue()
     await auth.keys.caller(known, PLACE)
-    unknown = ApiKeyText.make(sandbox=False).show().encode()
+    unknown = guess()
     for _ in range(2):
         with pytest.raises(Unauthenticated):
             await auth.keys.caller(unknown, PLACE)
     assert auth.asked == 2
-    guesses = [ApiKeyText.make(sandbox=False).show().encode() for _ in range(50)]
+    guesses = [guess() for _ in range(50)]
     answers = await asyncio.gather(
         *(auth.keys.caller(each, PLACE) for each in guesses), return_exceptions=True
     )
@@ -223,6 +231,33 @@ async def test_unknown_keys_are_remembered_and_counted_by_address_without_harm_t
     assert await auth.keys.caller(auth.issue(), "198.51.100.9")
     auth.now += 60
     assert await auth.keys.caller(auth.issue(), PLACE)
+
+
+async def test_a_good_key_that_is_asked_for_again_allows_no_guess_more(auth: Auth) -> None:
+    known = auth.issue()
+    await auth.keys.caller(known, PLACE)
+    auth.now += BELIEVED_SECONDS
+    for _ in range(UNKNOWN_PER_MINUTE):
+        with pytest.raises(Unauthenticated):
+            await auth.keys.caller(guess(), PLACE)
+    await auth.keys.caller(known, PLACE)
+    assert auth.asked == 2 + UNKNOWN_PER_MINUTE
+    with pytest.raises(TooManyUnknownKeys):
+        await auth.keys.caller(guess(), PLACE)
+
+
+async def test_a_good_key_that_was_counted_in_one_minute_allows_no_guess_more_in_the_next(auth: Auth) -> None:
+    auth.answering.clear()
+    asking = [asyncio.create_task(auth.keys.caller(auth.issue(), PLACE))]
+    await eventually(lambda: auth.asked == 1)
+    auth.now += 60
+    asking += [asyncio.create_task(auth.keys.caller(guess(), PLACE)) for _ in range(UNKNOWN_PER_MINUTE)]
+    await eventually(lambda: auth.asked == 1 + UNKNOWN_PER_MINUTE)
+    auth.answering.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [isinstance(each, Unauthenticated) for each in answers] == [False] + [True] * UNKNOWN_PER_MINUTE
+    with pytest.raises(TooManyUnknownKeys):
+        await auth.keys.caller(guess(), PLACE)
 
 
 async def test_while_auth_is_down_what_was_believed_lasts_and_nothing_is_held_against_anybody(

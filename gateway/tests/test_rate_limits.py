@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comptoir.api.v1 import policy_pb2
 from comptoir.auth.v1 import account_pb2
-from comptoir.booking.v1 import booking_pb2
+from comptoir.booking.v1 import availability_pb2, booking_pb2
 from gateway.limits import Limiter, RateSettings
 from gateway.limits.buckets import Buckets
 from gateway.routes import routes
@@ -256,6 +256,13 @@ def test_a_policy_that_names_no_account_is_refused_at_start(policy: policy_pb2.P
     limiter = Limiter(RateSettings(), Buckets(RedisSettings()))
     with pytest.raises(ValueError, match="rate_subject"):
         limiter.subject(policy, account_pb2.LogInRequest.DESCRIPTOR)
+
+
+def test_an_account_is_not_named_within_a_list() -> None:
+    limiter = Limiter(RateSettings(), Buckets(RedisSettings()))
+    policy = policy_pb2.Policy(rate_class=policy_pb2.RATE_CLASS_CREDENTIAL, rate_subject="items.area_id")
+    with pytest.raises(ValueError, match="rate_subject"):
+        limiter.subject(policy, availability_pb2.BatchLookupAvailabilityRequest.DESCRIPTOR)
 
 
 def test_an_account_may_be_named_by_a_field_within_a_field() -> None:

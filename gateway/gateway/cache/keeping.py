@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from prometheus_client import Counter
 
@@ -19,6 +18,7 @@ from gateway.cache.store import Look, Store
 from gateway.cache.venues import VenueNames
 from gateway.http import Header
 from gateway.routes import ContractBroken, Route
+from gateway.transcoding import names_one_string
 from servicekit.identity import Caller, CallerKind
 
 Call = Callable[[], Awaitable[bytes]]
@@ -50,10 +50,10 @@ class Kept:
             ContractBroken: the route's answers cannot be kept.
         """
         policy = route.policy
-        fields = route.request.fields_by_name
         self._tags = [_FIELD.split(each) for each in policy.cache_tags]
         asked = {name for parts in self._tags for name in parts[1::2]}
-        if not may_be_kept(route) or not asked or not all(_is_text(fields.get(name)) for name in asked):
+        strings = all(names_one_string(route.request, name) for name in asked)
+        if not may_be_kept(route) or not asked or not strings:
             raise ContractBroken(f"{route.rpc.path}: its answers cannot be kept at the edge")
         self._asked = sorted(asked)
         self._store = store
@@ -136,10 +136,6 @@ def may_be_kept(route: Route) -> bool:
         and policy.idempotent
         and route.method == "GET"
     )
-
-
-def _is_text(field: FieldDescriptor | None) -> bool:
-    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
 
 
 class Cache:

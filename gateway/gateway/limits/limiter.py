@@ -17,6 +17,7 @@ from gateway.limits.gcra import Charge, admits
 from gateway.limits.headers import Policy, Standing
 from gateway.limits.refusal import RateLimited
 from gateway.limits.settings import RateSettings, quota
+from gateway.transcoding import names_one_string
 from servicekit.identity import Caller
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Limiter:
         limit = limits.get(policy.rate_class)
         if not path and policy.rate_class != policy_pb2.RATE_CLASS_RESET:
             return None
-        if limit is None or not _is_text(request, path):
+        if limit is None or not names_one_string(request, path):
             message = f"{request.full_name}: rate_subject {path!r} is no text of it, or has no rate class"
             raise ValueError(message)
         names = path.split(".")
@@ -127,15 +128,6 @@ class Limiter:
             if each.violated:
                 metrics.REFUSED.labels(each.policy.name).inc()
         raise RateLimited(standings)
-
-
-def _is_text(request: Descriptor, path: str) -> bool:
-    descriptor: Descriptor | None = request
-    field = None
-    for name in path.split("."):
-        field = descriptor.fields_by_name.get(name) if descriptor is not None else None
-        descriptor = field.message_type if field is not None else None
-    return field is not None and field.type == field.TYPE_STRING and not field.is_repeated
 
 
 def _account(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any
 
@@ -47,7 +47,7 @@ class Hub:
         self._joined: dict[str, asyncio.Event] = {}
         self._pubsub: Any = None
         self._speaking = asyncio.Lock()
-        self._reads: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, channel: str, subscription: Subscription, since: Position | None) -> None:
         """Lets a subscription take part in a topic, from now or from `since`. One that fails leaves nothing.
@@ -55,12 +55,10 @@ class Hub:
         Raises:
             Unavailable: Redis is away, and is needed for this.
         """
-        room, new = self._room(channel)
+        room = self._room(channel)
         with ExitStack() as undo:
             room.subscriptions.add(subscription)  # from now on nobody leaves the room for being empty
             undo.callback(room.subscriptions.discard, subscription)
-            if new:
-                await self._speak("subscribe", channel)
             if room.position is None:
                 await self._place_known(channel)
             reading = None
@@ -83,13 +81,14 @@ class Hub:
             group.create_task(self._keep_listening(self._redis))
             group.create_task(self._keep_true())
 
-    def _room(self, channel: str) -> tuple[Room, bool]:
+    def _room(self, channel: str) -> Room:
         room = self._rooms.get(channel)
-        if room is not None:
-            return room, False
-        room = self._rooms[channel] = Room(channel)
-        self._joined[channel] = asyncio.Event()
-        return room, True
+        if room is None:
+            room = self._rooms[channel] = Room(channel)
+            self._joined[channel] = asyncio.Event()
+            # In a task of its own: whoever came first may leave before it is said, and others stay.
+            self._begin(self._speak("subscribe", channel))
+        return room
 
     async def _place_known(self, channel: str) -> None:
         """Returns when somebody listens to the topic, and Redis was asked for its place after that."""
@@ -106,8 +105,9 @@ class Hub:
                 return
             try:
                 await getattr(self._pubsub, command)(*(PREFIX + each for each in channels))
-            except (RedisError, OSError, TimeoutError):
-                self._pubsub = None  # who listens on it sees the same
+            # RuntimeError: it was closed meanwhile.
+            except (RedisError, OSError, TimeoutError, RuntimeError):
+                self._pubsub = None  # who listens on it begins anew
 
     async def _keep_listening(self, redis: "Redis") -> None:
         while True:
@@ -160,15 +160,19 @@ class Hub:
         if room.reading:
             return
         room.reading = True
-        task = asyncio.create_task(self._catch_up(room))
-        self._reads.add(task)
+        self._begin(self._catch_up(room))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Works beside whoever wanted it: their leaving cuts nothing off."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._reads.discard(task)
+        self._tasks.discard(task)
         failure = None if task.cancelled() else task.exception()
         if failure is not None:  # the room is still behind, so the next round tries again
-            _log.error("live_reading_failed", error=type(failure).__name__, exc_info=failure)
+            _log.error("live_hub_failed", error=type(failure).__name__, exc_info=failure)
 
     async def _catch_up(self, room: Room) -> None:
         try:

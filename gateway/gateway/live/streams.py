@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,7 +11,7 @@ from redis.asyncio import Redis
 from gateway.background import Work
 from gateway.callers import Callers
 from gateway.edge import Target
-from gateway.http import JSON, Answer, Request, Scope, Send, safe
+from gateway.http import JSON, Answer, Request, Send, safe
 from gateway.limits import Limiter
 from gateway.limits.headers import rate_limit_headers
 from gateway.live import sse, websocket
@@ -81,17 +80,14 @@ class Streams:
     async def _websocket(self, request: Request, _variables: Sequence[str]) -> Answer:
         """The stream as a WebSocket. Its topics begin when the client says so."""
         authority = await self._authority(request, await self._given(request, {"ticket"}))
-        connection, session = self._begin(request.scope, authority, "websocket", websocket.frame)
+        connection, session = self._begin(request, authority, "websocket", websocket.frame)
 
         async def stream(send: Send) -> None:
-            try:
-                await request.receive()
-                limits = rate_limit_headers(request.note.standings)
-                headers = [*limits, (b"x-request-id", request.id.encode())]
-                await send({"type": "websocket.accept", "headers": headers})
-                await websocket.serve(session, connection, request.receive, send)
-            finally:
-                self._end(connection, session)
+            await request.receive()
+            limits = rate_limit_headers(request.note.standings)
+            headers = [*limits, (b"x-request-id", request.id.encode())]
+            await send({"type": "websocket.accept", "headers": headers})
+            await websocket.serve(session, connection, request.receive, send)
 
         return Answer(_SWITCHED, stream=stream)
 
@@ -118,17 +114,13 @@ class Streams:
         authority = await self._authority(request, given)
         if request.method == "HEAD":
             return Answer(200, headers)
-        connection, session = self._begin(request.scope, authority, "sse", sse.Frames(topics))
-        with ExitStack() as undo:
-            undo.callback(self._end, connection, session)
-            await _enter(session, topics, places)
-            ending = undo.pop_all()
+        connection, session = self._begin(request, authority, "sse", sse.Frames(topics))
+        await _enter(session, topics, places)
 
         async def stream(send: Send) -> None:
-            with ending:
-                await sse.serve(
-                    connection, request.receive, send, heartbeat_seconds=self._settings.heartbeat_seconds
-                )
+            await sse.serve(
+                connection, request.receive, send, heartbeat_seconds=self._settings.heartbeat_seconds
+            )
 
         return Answer(200, headers, stream=stream)
 
@@ -173,15 +165,18 @@ class Streams:
         return Authority(caller, await self._callers.until(request))
 
     def _begin(
-        self, scope: Scope, authority: Authority, transport: str, frame: Frame
+        self, request: Request, authority: Authority, transport: str, frame: Frame
     ) -> tuple[Connection, Session]:
+        """A connection with a place in the registry until the request is over, however it ends."""
         until = min(authority.until, self._clock() + self._settings.longest_seconds)
         connection = Connection(
             authority.caller, until, transport=transport, settings=self._settings, frame=frame
         )
-        self._registry.add(connection, scope.get(ABORT, connection.hang_up))
         may_speak = partial(self._registry.may_speak, authority.caller)
-        return connection, Session(connection, self._hub, self._admission, self._settings, may_speak)
+        session = Session(connection, self._hub, self._admission, self._settings, may_speak)
+        self._registry.add(connection, request.scope.get(ABORT, connection.hang_up))
+        request.note.give_back = partial(self._end, connection, session)
+        return connection, session
 
     def _end(self, connection: Connection, session: Session) -> None:
         session.end()

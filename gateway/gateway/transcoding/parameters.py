@@ -46,17 +46,29 @@ def parameter(descriptor: Descriptor, name: str) -> Parameter:
 
     Raises ContractUnsupported at start: it is not there, or no text can stand for it.
     """
+    field = _field(descriptor, name)
+    if field is None or (field.message_type is not None and not is_text(field)):
+        raise ContractUnsupported(f"{descriptor.full_name}: no parameter {name}")
+    pointer = "/" + name.replace(".", "/")
+    parents = tuple(name.split(".")[:-1])
+    return Parameter(name, field, pointer, parents, from_text(field), field_reader(field))
+
+
+def names_one_string(descriptor: Descriptor, name: str) -> bool:
+    """Whether a dotted name is that of a field of a request that holds one string."""
+    field = _field(descriptor, name)
+    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+
+
+def _field(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
+    """The field of a dotted name; None where there is none, or it is in a list."""
     *parents, last = name.split(".")
     for parent in parents:
         found = descriptor.fields_by_name.get(parent)
         if found is None or found.message_type is None or found.is_repeated:
-            raise ContractUnsupported(f"{descriptor.full_name}: no parameter {name}")
+            return None
         descriptor = found.message_type
-    field = descriptor.fields_by_name.get(last)
-    if field is None or (field.message_type is not None and not is_text(field)):
-        raise ContractUnsupported(f"{descriptor.full_name}: no parameter {name}")
-    pointer = "/" + name.replace(".", "/")
-    return Parameter(name, field, pointer, tuple(parents), from_text(field), field_reader(field))
+    return descriptor.fields_by_name.get(last)
 
 
 def parameter_names(descriptor: Descriptor, prefix: str = "") -> Iterator[str]:

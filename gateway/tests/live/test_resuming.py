@@ -1,78 +1,15 @@
 """Exactly once and in order, or word that something is lost: whatever comes and goes."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
-from gateway.live.facts import Told
-from gateway.live.hub import Hub
 from gateway.live.room import Room, Subscription
-from gateway.live.settings import LiveSettings
-from gateway.live.store import PREFIX, Entry, Position, Reading, Store, client
-from servicekit.errors import Unavailable
-from servicekit.settings import RedisSettings
+from gateway.live.store import PREFIX, Entry, Position, Reading
 from testkit import eventually
 
-HISTORY = 8
-
-
-def told(channel: str, event: str) -> Told:
-    return Told(channel, event, "bookings.read", "", b'{"type":"t","n":"' + event.encode() + b'"}')
-
-
-@dataclass
-class Reader:
-    """A client that remembers what it read, and how far."""
-
-    read: list[str] = field(default_factory=list)
-    place: Position | None = None
-    refetched: int = 0
-    """How many times it was told that something may be lost."""
-
-    def deliver(self, subscription: Subscription, entry: Entry) -> None:
-        self.read.append(entry.text.partition('"n":"')[2].partition('"')[0])
-        self.place = subscription.position
-
-    def tell_place(self, subscription: Subscription, *, recovered: bool) -> None:
-        if not recovered:
-            self.refetched += 1
-            self.read.append("?")
-        self.place = subscription.position
-
-
-def everything(_entry: Entry) -> bool:
-    return True
-
-
-class Forgetful(Store):
-    """A store that nobody resumes from."""
-
-    async def read(self, channel: str, since: Position | None, *, trusted: bool = False) -> Reading:
-        if not trusted:
-            raise Unavailable
-        return await super().read(channel, since, trusted=trusted)
-
-
-@asynccontextmanager
-async def hub(url: str, kept: type[Store] = Store) -> AsyncIterator[tuple[Hub, Store, Redis]]:
-    redis = client(RedisSettings.model_validate({"url": url}))
-    assert redis
-    store = kept(redis, LiveSettings(history_messages=HISTORY))
-    opened = Hub(redis, store, check_seconds=1)
-    running = asyncio.create_task(opened.run())
-    try:
-        yield opened, store, redis
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await redis.aclose()
+from .hubs import HISTORY, Reader, everything, hub, told
 
 
 def in_order_and_once(read: list[str], published: list[str]) -> None:
@@ -185,25 +122,6 @@ async def test_what_redis_forgot_to_say_is_read_by_itself(redis_url: str) -> Non
         await redis.hset(f"{key}:state", "offset", 1)
         await redis.xadd(f"{key}:history", {"p": b'bookings.read  {"type":"t","n":"silent"}'}, id="1-0")
         await eventually(lambda: reader.read == ["?", "silent"])
-
-
-async def test_a_subscription_that_fails_leaves_nothing_behind(redis_url: str) -> None:
-    channel = f"{uuid4()}/feed"
-    async with hub(redis_url, Forgetful) as (opened, _, redis):
-
-        async def listened_to() -> bool:
-            ((_, listeners),) = await redis.pubsub_numsub(PREFIX + channel)
-            return bool(listeners)
-
-        async def left() -> bool:
-            return not await listened_to()
-
-        await opened.join(channel, there := Subscription("feed", Reader(), everything), None)
-        assert await eventually(listened_to)
-        with pytest.raises(Unavailable):
-            await opened.join(channel, Subscription("feed", Reader(), everything), Position("other", 3))
-        opened.leave(channel, there)
-        assert await eventually(left)
 
 
 async def test_a_redis_that_went_back_in_time_begins_a_new_epoch(redis_url: str) -> None:

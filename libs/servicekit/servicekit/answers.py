@@ -155,47 +155,27 @@ class Answers:
         """
         if rpc.policy is not None and rpc.policy.answers_resource:
             return await self._of_resource(rpc, slot, work)
-        claim = ids.new()
+        claim, call = ids.new(), Held(mapped)
         try:
-            kept = await self._claim(slot, claim)
-        except (IdempotencyKeyReused, IdempotencyKeyInFlight):
-            raise
-        except BaseException:  # nobody knows whether the claim was heard
-            await _to_the_end(self._release(slot, claim))
-            raise
-        if kept is not None:
-            return Answered(rpc.response.FromString(kept), replayed=True)
-        call = Held(mapped)
-        held.bind(call)
-        try:
-            message = await work()
+            claimed, found = await self._claim(slot, claim)
+            if claimed:
+                message = await _holding(call, work)
+                await self._keep(slot, claim, call, message.SerializeToString())
+                return Answered(message)
+        # The cancelled give back, too; and when claiming broke off, nobody knows whether it was heard.
         except BaseException as error:
-            held.bind(None)
             await _to_the_end(self._withdraw(slot, claim, call, error))
             raise
-        held.bind(None)
-        try:
-            await self._keep(slot, claim, call, message.SerializeToString())
-        except BaseException:
-            await _to_the_end(self._release(slot, claim))
-            raise
-        return Answered(message)
+        return Answered(rpc.response.FromString(_kept(slot, found)), replayed=True)
 
-    async def _claim(self, slot: Slot, claim: UUID) -> bytes | None:
-        """Takes the slot, or answers what is kept in it. A claim that a dead process left is taken over."""
+    async def _claim(self, slot: Slot, claim: UUID) -> tuple[bool, Any]:
+        """Takes the slot, or finds who has it. A claim that a dead process left is taken over."""
         left = deadline.remaining()
         seconds = min(_LONGEST_SECONDS, _LONGEST_SECONDS if left is None else left) + _GRACE_SECONDS
         async with self._db.driver() as connection:
             if await connection.fetchval(_CLAIM, slot.key, slot.fingerprint, claim, seconds):
-                return None
-            found = await connection.fetchrow(_FIND, slot.key)
-        if found is None:  # given back this very moment
-            raise IdempotencyKeyInFlight(metadata={RETRY_AFTER: "1"})
-        if not hmac.compare_digest(found["fingerprint"], slot.fingerprint):
-            raise IdempotencyKeyReused
-        if found["sealed"] is None:
-            raise IdempotencyKeyInFlight(metadata={RETRY_AFTER: "1"})
-        return slot.open(found["sealed"])
+                return True, None
+            return False, await connection.fetchrow(_FIND, slot.key)
 
     async def _keep(self, slot: Slot, claim: UUID, call: Held, answer: bytes) -> None:
         """Writes the answer into the transaction of the effect and commits both, or neither."""
@@ -248,6 +228,26 @@ class Answers:
             return Answered(rpc.response.FromString(slot.open(found["sealed"])), replayed=True)
         except InvalidTag:
             return Answered(message, replayed=True)
+
+
+async def _holding(call: Held, work: _Work) -> Message:
+    """Does the work within the call's transaction, which stays open."""
+    held.bind(call)
+    try:
+        return await work()
+    finally:
+        held.bind(None)
+
+
+def _kept(slot: Slot, found: Any) -> bytes:
+    """The answer in a slot that another call has, or had. Raises like `answer`."""
+    if found is None:  # given back this very moment
+        raise IdempotencyKeyInFlight(metadata={RETRY_AFTER: "1"})
+    if not hmac.compare_digest(found["fingerprint"], slot.fingerprint):
+        raise IdempotencyKeyReused
+    if found["sealed"] is None:
+        raise IdempotencyKeyInFlight(metadata={RETRY_AFTER: "1"})
+    return slot.open(found["sealed"])
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

@@ -47,9 +47,8 @@ class Cache:
             self._local[key] = (now + _REFRESH_SECONDS, cached[1])
         try:
             found = await self._read(key, load, ttl)
-        except BaseException:
+        finally:
             self._local.pop(key, None)  # nobody goes on with what cannot be read again
-            raise
         if len(self._local) >= _LOCAL_ENTRIES:
             self._local.clear()
         self._local[key] = (now + min(_LOCAL_SECONDS, ttl), found)

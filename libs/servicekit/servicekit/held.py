@@ -79,10 +79,9 @@ class Held:
             if write is not None:
                 with self._mapped():
                     await write(self._connection)
-        except BaseException:
+            await self._commit()
+        finally:
             await self.drop()
-            raise
-        await self._commit()
         return True
 
     async def _commit(self) -> None:

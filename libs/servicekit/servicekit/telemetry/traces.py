@@ -157,7 +157,7 @@ def _recorded(
         token = _header.set(f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01")
         try:
             yield
-        except BaseException as error:
+        except BaseException as error:  # a call that was cancelled shows as one, too
             current.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
