@@ -20,6 +20,7 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}))
 # Each is worth 3 to 25 MB in a process that has no use for it.
 _HEAVY = {program: {"alembic", "mako"} for program in PROGRAMS}
 _HEAVY[GATEWAY] |= {"sqlalchemy", "asyncpg", "aiokafka"}
+_HEAVY["auth"] |= {"scim2_models"}  # only who serves has a use for them
 for name in {*SERVICES, GATEWAY} - {"payment"}:  # whose library of Stripe loads every HTTP client there is
     _HEAVY[name] |= {"requests"}
 

@@ -1,18 +1,27 @@
 """The auth service: `python -m auth <role>`."""
 
-from auth.app import open_app
+from collections.abc import Sequence
+
+from auth.app import App, open_app
 from auth.commands import VERBS
 from auth.consumer import HANDLERS
-from auth.servicer import servicers
 from auth.settings import Settings
 from auth.timers import TIMERS
 from servicekit import runtime
+from servicekit.rpc.server import Registration
+
+
+def _servicers(app: App) -> Sequence[Registration]:
+    from auth.servicer import servicers  # noqa: PLC0415  # SCIM's models: a second, and memory, of other roles
+
+    return servicers(app)
+
 
 SERVICE = runtime.Service(
     name="auth",
     settings=Settings,
     open=open_app,
-    servicers=servicers,
+    servicers=_servicers,
     handlers=HANDLERS,
     timers=TIMERS,
     verbs=VERBS,
