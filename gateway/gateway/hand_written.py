@@ -144,6 +144,7 @@ def _add_documents(app: FastAPI, document: bytes, versions: bytes, keys: Signing
 def _add_pages(app: FastAPI) -> None:
     manage, waitlist = page("manage", "guest"), page("waitlist", "guest")
     verify_email, account_link = page("verify_email"), page("account_link")
+    invitation = page("invitation", "guest")
 
     @app.get("/manage/{token}")
     async def manage_booking(_token: Annotated[str, fastapi.Path(alias="token")]) -> Response:
@@ -163,6 +164,10 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/revert-email")
     async def follow_account_link() -> Response:
         return _html(account_link)
+
+    @app.get("/invitation")
+    async def answer_invitation() -> Response:
+        return _html(invitation)
 
 
 def _add_stripe(app: FastAPI, payment: Peer, limits: LimitSettings) -> None:

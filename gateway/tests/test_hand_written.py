@@ -3,19 +3,30 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from comptoir.booking.v1 import booking_pb2, waitlist_pb2
+from gateway.routes import routes
+from notification.domain.accounts import AccountMail
+from notification.mails import account_letters, letters
+from notification.mails.texts import load
 from servicekit.errors import AppError, Kind
 from servicekit.identity import CallerKind
+from servicekit.permissions import ROLES
 
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 ACCOUNT_LINKS = [
     "/reset-password?token=some-token",
     "/confirm-email?token=some-token",
     "/revert-email?token=some-token",
+    "/invitation?token=some-token",
 ]
 LINKS = ["/manage/some-token", "/waitlist/some-token", "/verify-email?token=some-token", *ACCOUNT_LINKS]
 PAGES = [*LINKS, "/forgot-password", "/docs"]
@@ -84,6 +95,47 @@ async def test_a_page_agrees_to_no_other_fee_than_it_has_shown(
     page = (await client.get(path)).text
     assert re.search(rf'shownFee\(\(\) => call\([^)]*"{step}"\)?, \{{ accepted_fee: fee \}}\), load\)', page)
     assert len(re.findall(r'[ {]fee: "[^"]+"', page)) == 2
+
+
+async def test_the_page_of_an_invitation_has_words_for_every_role_and_calls_what_there_is(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/invitation")).text
+    for role in ROLES:
+        assert len(re.findall(rf'[ {{]{role}: "[^"]+"', page)) == 2, role
+        assert len(re.findall(rf'const ROLES = \[[^\]]*"{role}"', page)) == 1, role
+    (named,) = re.findall(r"const REFUSALS = \{([^}]+)\}", page)
+    refusals = re.findall(r'([A-Z_]+): "(\w+)"', named)
+    catalogue = ERRORS.read_text(encoding="utf-8")
+    assert [reason for reason, _ in refusals if f"| `{reason}` |" not in catalogue] == []
+    for _, word in refusals:
+        assert len(re.findall(rf'[ {{]{word}: "[^"]+"', page)) == 2, word
+    called = set(re.findall(r'"(/v1/auth/[^"]+)"', page))
+    assert called == {"/v1/auth/invitations/read", "/v1/auth/invitations/join"}
+    assert called <= {each.template for each in routes() if each.method == "POST"}
+
+
+async def test_every_link_of_a_mail_about_accounts_leads_to_a_page(client: httpx.AsyncClient) -> None:
+    to: Any = {
+        "email": "zoe@example.com",
+        "language": "en",
+        "token": "t",
+        "public_url": "http://gateway.test",
+    }
+    about = AccountMail("zoe@example.com", "Zoe", "en", "", "t", "Firefox", "192.0.2.7", datetime.now(UTC))
+    mails = [
+        letters.verification(name="Zoe", **to),
+        letters.invitation(organization="Chez Paulette", inviter="", **to),
+        *(
+            account_letters.about_account(replace(about, kind=kind), public_url="http://gateway.test")
+            for kind in load("en")["account"]
+        ),
+    ]
+    links = [each.link for each in mails if each.link]
+    assert len(links) > len(ACCOUNT_LINKS)
+    for link in links:
+        answer = await client.get(urlsplit(link).path)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (200, "text/html"), link
 
 
 @pytest.mark.parametrize("path", ["/verify-email?token=some-token", *ACCOUNT_LINKS])

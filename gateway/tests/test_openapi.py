@@ -50,6 +50,7 @@ NOT_DESCRIBED = {
         "/reset-password",
         "/confirm-email",
         "/revert-email",
+        "/invitation",
     },
     "files about the API, which belong to none of its versions": {
         "/openapi.json",
