@@ -115,6 +115,13 @@ async def test_the_page_of_an_invitation_has_words_for_every_role_and_calls_what
     assert called <= {each.template for each in routes() if each.method == "POST"}
 
 
+@pytest.mark.parametrize("path", ["/manage/t", "/waitlist/t"])
+async def test_a_page_names_the_zone_of_the_time_it_shows(client: httpx.AsyncClient, path: str) -> None:
+    page = (await client.get(path)).text
+    (shown,) = re.findall(r'const when = instant\((\w+)\.start, \{ dateStyle: "full"', page)
+    assert re.search(rf'when \+ " \(" \+ zone\({shown}\.start, \w+\.time_zone\) \+ "\)"', page)
+
+
 async def test_every_link_of_a_mail_about_accounts_leads_to_a_page(client: httpx.AsyncClient) -> None:
     to: Any = {
         "email": "zoe@example.com",

@@ -31,6 +31,12 @@ function money(value) {
   return format.format(value.amount / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
+// Like "Europe/Paris, GMT+01:00", as in mails: whoever travels is told whose time it is, and an hour that comes twice which one.
+function zone(value, timeZone) {
+  const parts = new Intl.DateTimeFormat(language, { timeZone, timeZoneName: "longOffset" }).formatToParts(new Date(value));
+  return timeZone.replaceAll("_", " ") + ", " + parts.find((each) => each.type === "timeZoneName").value;
+}
+
 async function call(path, body) {
   // Whoever looks at the page has no session here, even where the browser holds one of staff.
   const options = { credentials: "omit", ...(body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {}) };

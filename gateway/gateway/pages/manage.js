@@ -53,7 +53,8 @@ function draw(managed) {
   at("venue").textContent = managed.venue.name;
   at("address").textContent = managed.venue.address;
   at("status").textContent = text(booking.status);
-  at("when").textContent = instant(booking.start, { dateStyle: "full", timeStyle: "short" });
+  const when = instant(booking.start, { dateStyle: "full", timeStyle: "short" });
+  at("when").textContent = when + " (" + zone(booking.start, booking.time_zone) + ")";
   at("party").textContent = booking.party_size;
   at("name").textContent = booking.guest ? booking.guest.name : "";
   at("number").textContent = booking.id;

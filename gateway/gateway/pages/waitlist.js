@@ -95,7 +95,8 @@ function draw(seen) {
 function drawOffer(offer) {
   show("offer", offer);
   if (!offer) return;
-  const start = instant(offer.start, { dateStyle: "full", timeStyle: "short" });
+  const when = instant(offer.start, { dateStyle: "full", timeStyle: "short" });
+  const start = when + " (" + zone(offer.start, entry.time_zone) + ")";
   at("place").textContent = filled("place", { start, until: instant(offer.expires_at, { timeStyle: "short" }) });
   at("deposit").textContent = offer.deposit ? filled("deposit", { amount: money(offer.deposit) }) : "";
   const fee = offer.fee_if_accepted;
