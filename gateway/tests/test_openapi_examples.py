@@ -67,6 +67,54 @@ def test_examples_are_what_one_would_write() -> None:
     assert (path["name"], path["example"]) == ("booking_id", booking["id"])
 
 
+def placeholders(value: Any, name: str = "") -> list[str]:
+    """The fields within an example that hold no more than their own name."""
+    if isinstance(value, dict):
+        return [each for key, held in value.items() for each in placeholders(held, key)]
+    if isinstance(value, list):
+        return [each for held in value for each in placeholders(held, name)]
+    return [name] if name and value == name.replace("_", " ") else []
+
+
+def shown() -> list[tuple[str, str, Any]]:
+    """Where each example is shown, what of, and the example."""
+    hooks = [(kind, "", item["post"]) for kind, item in DOCUMENT["webhooks"].items()]
+    found = []
+    for path, method, operation in [*operations(), *hooks]:
+        place = f"{method} {path}".strip()
+        found += [
+            (place, each["name"], each["example"]) for each in operation["parameters"] if "example" in each
+        ]
+        for body in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            found += [
+                (place, "", each["example"]) for each in body.get("content", {}).values() if "example" in each
+            ]
+    return found
+
+
+def test_no_example_is_the_name_of_its_field() -> None:
+    assert [(place, names) for place, name, each in shown() if (names := placeholders(each, name))] == []
+
+
+def test_the_control_a_placeholder_is_found() -> None:
+    assert placeholders({"theme": [{"logo_url": "logo url", "accent": "#9d174d"}]}) == ["logo_url"]
+
+
+def test_a_theme_is_shown_as_colours_and_an_address_wherever_it_is_worn() -> None:
+    def themes(value: Any) -> list[Any]:
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        own = [value] if isinstance(value, dict) and "accent" in value else []
+        return own + [each for within in held for each in themes(within)]
+
+    found = [(place, each) for place, _, example in shown() for each in themes(example)]
+    assert {"get /v1/venues/{venue_id}", "get /v1/site"} <= {place for place, _ in found}
+    for place, each in found:
+        colours = {each["background"], each["text"], each["accent"]}
+        assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours), place
+        assert len(colours) == len(("background", "text", "accent")), place
+        assert each.get("logo_url", "https://").startswith("https://"), place
+
+
 def test_ids_in_examples_have_prefixes_that_there_are() -> None:
     assert typed_id("joined_by_booking_id", "Booking", another=True) != typed_id("id", "Booking")
     assert typed_id("client_id", "Connection") is None

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.openapi.samples import NUMBERS, OTHERS, TEXTS, TOLD, WORDS, typed_id
 from gateway.openapi.schemas import Schema
+from gateway.openapi.words import OF_HOLDERS, WORDS_OF_FIELDS
 
 _PLAIN = ("Chez Paulette", "chez-paulette", "x" * 8, "x" * 43, "")
 _NESTED = 6
@@ -98,7 +99,13 @@ def _scalar(schema: Schema, kind: str | None, name: str, holder: str) -> Any:
 def _text(schema: Schema, name: str, holder: str) -> str:
     if schema.get("contentEncoding") == "base64":
         return "Y29tcHRvaXI="
-    own = [each for each in (typed_id(name, holder), TEXTS.get(name)) if each is not None]
+    known = (
+        OF_HOLDERS.get((holder, name)),
+        typed_id(name, holder),
+        TEXTS.get(name),
+        WORDS_OF_FIELDS.get(name),
+    )
+    own = [each for each in known if each is not None]
     free = "pattern" not in schema or schema["pattern"].startswith("^[^")
     said = [] if "format" in schema or not free else [name.replace("_", " "), *_PLAIN]
     for candidate in (*own, *said, *OTHERS, *_PLAIN):

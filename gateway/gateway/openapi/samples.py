@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 _PREFIXES = MappingProxyType(
     {
+        "access": "acc",
         "actor": "usr",
         "api_key": "key",
         "area": "are",
@@ -15,9 +16,12 @@ _PREFIXES = MappingProxyType(
         "connection": "con",
         "date_exception": "dex",
         "delivery": "msg",
+        "device": "rdv",
+        "domain": "dom",
         "endpoint": "whe",
         "entry": "wle",
         "exception": "dex",
+        "export": "prq",
         "identity": "idn",
         "invitation": "inv",
         "key": "key",
@@ -37,6 +41,7 @@ _PREFIXES = MappingProxyType(
         "request": "prq",
         "resource": "res",
         "role": "rol",
+        "rule": "pac",
         "series": "ser",
         "session": "ses",
         "shift": "shi",

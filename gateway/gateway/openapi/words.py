@@ -1,0 +1,116 @@
+"""Texts for examples where a field's rules leave it free: each as a real call would send or answer it."""
+
+from types import MappingProxyType
+
+_SECRET = "tY3vJ0mS8pQe5aXw2bLr7cKz4dNf1gHu6iVo9sTx-_E"  # noqa: S105  # nobody's: an example
+_PASSWORD = "three quiet garden chairs"  # noqa: S105  # nobody's: an example
+_USER = "usr_01kas3x8e9fv6r2m7c5tqwbn4h"
+_KEY = f"cpt_live_3fK9sQ1xZa_{_SECRET}"
+_BASE32 = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+_INK = "#1f2937"
+
+WORDS_OF_FIELDS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "accent": "#9d174d",
+        "actor": "guest",
+        "actor_kind": "user",
+        "acts_in": "org_01kas3x8e9fv6r2m7c5tqwbn4h",
+        "added_dates": "2026-12-26",
+        "after": "2026-12-04T19:30:00+01:00",
+        "attributes": "accessible",
+        "base_url": "https://book.example.org/scim/v2",
+        "before": "2026-12-04T19:00:00+01:00",
+        "canonical_json": '{"action":"booking.created","target":"bkg_01kas3x8e9fv6r2m7c5tqwbn4h"}',
+        "challenge": _SECRET,
+        "client_id": "comptoir",
+        "client_secret": _SECRET,
+        "created_by": _USER,
+        "credential": '{"id":"kT9w…","type":"public-key","response":{…}}',
+        "default_role": "viewer",
+        "device": "Firefox on Linux",
+        "device_token": _SECRET,
+        "domains": "example.org",
+        "end_reason": "expired",
+        "enrolment_token": _SECRET,
+        "error": "connection refused",
+        "event_type": "booking.confirmed",
+        "event_types": "booking.confirmed",
+        "excluded_dates": "2026-12-25",
+        "factors": "totp",
+        "field": "start",
+        "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "invited_by": _USER,
+        "issuer": "https://accounts.google.com",
+        "key": _KEY,
+        "logo_url": "https://example.org/logo.svg",
+        "manage_token": _SECRET,
+        "methods": "pwd",
+        "networks": "192.0.2.0/24",
+        "new_password": _PASSWORD,
+        "of": "members",
+        "old_password": "seven loud kitchen clocks",
+        "on_behalf_of": "Chez Paulette: the hours of Sunday cannot be saved",
+        "operator_name": "Nadia",
+        "options": '{"challenge":"tY3v…","rpId":"example.org"}',
+        "password": _PASSWORD,
+        "permissions": "bookings.read",
+        "policy": "Please be on time: the table is kept for 15 minutes.",
+        "previous_hash": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        "provider": "stripe",
+        "provider_reference": "pi_3Q1xZa2eZvKYlo2C",
+        "reason": "The guest has fallen ill.",
+        "reason_code": "illness",
+        "record_name": "_comptoir.example.org",
+        "record_value": f"comptoir-verification={_SECRET}",
+        "recovery_code": "k7qm-x2vd-9rtw",
+        "recovery_codes": "k7qm-x2vd-9rtw",
+        "redirect_uri": "https://book.example.org/v1/auth/sso/con_01kas3x8e9fv6r2m7c5tqwbn4h/callback",
+        "refresh_token": _SECRET,
+        "requested_by": _USER,
+        "revoke_reason": "revoked",
+        "role": "host",
+        "role_claim": "groups",
+        "role_name": "host",
+        "secret": _SECRET,
+        "series_date": "2026-12-04",
+        "social": "google",
+        "table": "bookings",
+        "target": "bkg_01kas3x8e9fv6r2m7c5tqwbn4h",
+        "ticket": "SUP-1042",
+        "token": _SECRET,
+        "transports": "internal",
+        "value": "restaurant-hosts",
+        "venue_name": "Chez Paulette",
+        "venue_slug": "chez-paulette",
+        "waiting_for": "analytics",
+        "waitlist_token": _SECRET,
+        "words": "vegan",
+    }
+)
+"""What fields of these names hold, where their rules allow it."""
+
+OF_HOLDERS: MappingProxyType[tuple[str, str], str] = MappingProxyType(
+    {
+        ("AuditEntry", "after"): '{"name":"Paulette & Co"}',
+        ("AuditEntry", "before"): '{"name":"Chez Paulette"}',
+        ("BeginTotpResponse", "secret"): _BASE32,
+        ("BeginOperatorEnrolmentResponse", "secret"): _BASE32,
+        ("Block", "reason"): "Kept for the wine tasting.",
+        ("Closure", "reason"): "We paint the dining room.",
+        ("CreateApiKeyResponse", "secret"): _KEY,
+        ("CreateBlockRequest", "reason"): "Kept for the wine tasting.",
+        ("CreateClosureRequest", "reason"): "We paint the dining room.",
+        ("CreateWebhookEndpointResponse", "secret"): "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ("Need", "role"): "table",
+        ("NeedInput", "role"): "table",
+        ("Occurrence", "reason"): "SLOT_TAKEN",
+        ("OccurrenceConflict", "reason"): "SLOT_TAKEN",
+        ("Operator", "role"): "support",
+        ("OperatorAccess", "reason"): "The hours of Sunday cannot be saved.",
+        ("RotateApiKeyResponse", "secret"): _KEY,
+        ("Theme", "text"): _INK,
+        ("UpdateThemeRequest", "text"): _INK,
+        ("VenueTheme", "text"): _INK,
+    }
+)
+"""What a field holds in one schema, where its name means something else than elsewhere."""
