@@ -336,8 +336,9 @@ def test_every_rpc_refuses_a_key_that_lacks_its_scope(rpc: Rpc) -> None:
     assert rpc.policy is not None
     caller = Caller(CallerKind.MEMBER, "gateway", organization=ids.new(), key=ids.new())
     wanted = rpc.policy.permission
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PermissionDenied) as refused:
         authorize(rpc.policy, replace(caller, permissions=permissions.ALL - {wanted}))
+    assert "API key" in refused.value.detail  # it has no role that could forbid anything
     allowed = replace(caller, permissions=permissions.ALL)
     if wanted == permissions.SELF or rpc.policy.fresh:
         with pytest.raises((PermissionDenied, FreshAuthenticationRequired)):

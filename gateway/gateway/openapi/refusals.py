@@ -45,7 +45,7 @@ PROBLEM: dict[str, Any] = {
 PROBLEMS = {
     "400": "The request cannot be read or breaks a rule of the contract.",
     "401": "The access token is missing, expired or not ours.",
-    "403": "The caller's role does not allow this.",
+    "403": "The caller's role or API key does not allow this.",
     "404": "There is nothing by this name, or it is somebody else's.",
     "408": "The body did not arrive in time.",
     "409": "The state of things does not allow this, or has changed meanwhile.",

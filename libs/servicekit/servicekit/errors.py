@@ -107,7 +107,7 @@ class PermissionDenied(AppError):
 
     kind = Kind.DENIED
     reason = "PERMISSION_DENIED"
-    detail = "Your role does not allow this."
+    detail = "Your role or API key does not allow this."
 
 
 class FreshAuthenticationRequired(AppError):
