@@ -53,7 +53,7 @@ IDENTITIES = {
     "identity-bin": "forged",
     "comptoir-identity": "forged",
     "x-identity": "forged",
-    "grpc-timeout": "1n",
+    "grpc-timeout": "00000001n",
     "te": "trailers",
     "idempotency-key-bin": "forged",
 }

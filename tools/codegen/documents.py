@@ -1,15 +1,13 @@
 """Documents that are rendered from the contract and the code, by path."""
 
 from collections.abc import Callable
-from importlib import import_module
 from types import MappingProxyType
 
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.openapi.comments import comment
-from servicekit import contract, errors, topics
-from servicekit.contract import CONTEXTS
-from tools.codegen import openapi, permissions
+from servicekit import contract, topics
+from tools.codegen import openapi, permissions, reasons
 
 _SCALARS = MappingProxyType(
     {
@@ -55,10 +53,6 @@ def _event(event: contract.EventType) -> list[str]:
 
 def render_errors() -> str:
     """docs/errors.md: every reason that a caller can meet."""
-    for context in CONTEXTS:
-        import_module(f"{context}.__main__")
-    import_module("gateway.errors")
-    import_module("gateway.live.errors")
     lines = [
         "# Errors",
         "",
@@ -69,7 +63,7 @@ def render_errors() -> str:
         "| reason | status | what the caller reads | when |",
         "|---|---|---|---|",
     ]
-    for error in errors.catalogue():
+    for error in reasons.catalogue():
         when = " ".join((error.__doc__ or "").split("\n\n")[0].split())
         lines.append(f"| `{error.reason}` | {error.kind.http_status} | {error.detail} | {when} |")
     return "\n".join(lines) + "\n"
