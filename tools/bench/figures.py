@@ -31,7 +31,7 @@ class Sample:
 
     @property
     def programs_cpu(self) -> float:
-        """The same without the database."""
+        """The same without the database. Redis counts: limits are part of what the edge does."""
         return self.total_cpu - self.cpu.get("postgres", 0.0)
 
     @property

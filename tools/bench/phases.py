@@ -142,7 +142,13 @@ class Phases:
         self, pair: Pair, make: load.Make, *, expected: int, connections: int = CONNECTIONS
     ) -> Measure:
         async def measure(seconds: float) -> Sample:
-            cpu = {"gateway": pair.gateway, "service": pair.service, "postgres": self._stage.postgres}
+            stage = self._stage
+            cpu = {
+                "gateway": pair.gateway,
+                "service": pair.service,
+                "postgres": stage.postgres,
+                "redis": stage.redis,
+            }
             port = pair.gateway.port
             return await _drive(port, make, cpu, expected=expected, seconds=seconds, connections=connections)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from tools.bench.figures import Range, Ratio, Sample
 
 _CPUINFO = Path("/proc/cpuinfo")
+_PROCESSES = ("gateway", "service", "postgres", "redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,14 @@ def show(report: Report, console: Console) -> None:
 def _phases(samples: Mapping[str, Sequence[Sample]]) -> Table:
     table = Table(title="What a request costs: milliseconds to wait, µs of CPU by process")
     table.add_column("phase", no_wrap=True)
-    for column in ("per second", "p50", "p95", "p99", "gateway", "service", "postgres", "sum", "client"):
+    for column in ("per second", "p50", "p95", "p99", *_PROCESSES, "sum", "client"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, rounds in samples.items():
         row = [
             _spread(Range.of([each.rate for each in rounds])),
             *(_wait(rounds, part) for part in ("p50", "p95", "p99")),
         ]
-        for process in ("gateway", "service", "postgres"):
+        for process in _PROCESSES:
             known = [each.cpu[process] for each in rounds if process in each.cpu]
             row.append(f"{Range.of(known).median:.0f}" if known else "")
         row.append(f"{Range.of([each.total_cpu for each in rounds]).median:.0f}")

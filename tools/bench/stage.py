@@ -119,6 +119,13 @@ class Stage:
         """The one database server of all phases."""
         return self.platform.engines.embedded[0]
 
+    @property
+    def redis(self) -> ManagedProcess:
+        """Where every gateway counts its limits: one server of all phases, so each has it beside."""
+        valkey = self.platform.engines.valkey
+        assert valkey is not None  # noqa: S101  # the bench starts engines of its own
+        return valkey
+
     def _register(self) -> Owner:
         api, sink = Api(self.platform.gateway_url), Sink(self.platform.engines.sink.url)
         password = secrets.token_urlsafe(18)

@@ -18,6 +18,7 @@ from devstack.ports import LOOPBACK, pick_port
 
 _CLOSE_SECONDS = 10.0
 _MOST_BYTES = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
 
 
 class Moment(Enum):
@@ -53,6 +54,10 @@ class Wire(ABC):
         host, _, port = target.rpartition(":")
         self.target = (host, int(port))
         self.port = pick_port()
+        self.delay = 0.0
+        """Seconds by which answers are late from now on: the other end answers, but slowly."""
+        self.delayed = 0
+        """How many were late."""
         self._pin: Pin | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"wire-{self.port}", daemon=True)
@@ -170,6 +175,9 @@ class Wire(ABC):
                     if self.answers(answer, key):
                         await _hold(pin)
                         return
+                if self.delay:
+                    self.delayed += 1
+                    await asyncio.sleep(self.delay)
                 writer.write(self.shown(answer))
                 await writer.drain()
 
@@ -229,6 +237,26 @@ class SmtpWire(Wire):
 
     def key(self, request: bytes) -> object:
         """None is needed: SMTP answers in order."""
+        del request
+        return None
+
+    def answers(self, answer: bytes, key: object) -> bool:
+        """Whatever comes next."""
+        del answer, key
+        return True
+
+
+class ByteWire(Wire):
+    """Understands nothing: a request, or an answer, is whatever has come. For delays, with any protocol."""
+
+    async def read(self, reader: StreamReader) -> bytes:
+        """Whatever has come."""
+        if not (read := await reader.read(_CHUNK)):
+            raise asyncio.IncompleteReadError(read, None)
+        return read
+
+    def key(self, request: bytes) -> object:
+        """Requests are not told apart."""
         del request
         return None
 

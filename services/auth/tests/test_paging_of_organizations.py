@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import given
 
 from auth.app import App
-from auth.domain.audit import Action, ActorKind, Author
+from auth.domain.audit import Action, ActorKind, Author, Entry
 from auth.domain.privacy import RequestKind
 from auth.store import audit
 from auth.store.audit import Wanted
@@ -37,7 +38,7 @@ from auth.usecases import (
 from servicekit import ids, paging, permissions
 from servicekit.database import Transaction
 from servicekit.paging import Page
-from testkit.paging import PLANS, WALKS, Listing, Plan, Read, copy, walk
+from testkit.paging import PLANS, WALKS, Listing, PageLost, Plan, Read, copy, walk
 
 from .conftest import People
 from .office import Office
@@ -46,37 +47,56 @@ from .test_api_keys import make as make_key
 from .walked import House, addressed, hashed, since
 
 PAULETTE = Author(ActorKind.USER, ids.new())
+FOR_PAULETTE = Author(ActorKind.KEY, ids.new(), on_behalf_of=PAULETTE.id)
+HAPPENS = (
+    (PAULETTE, Action.ROLE_DELETED, "rol_1"),
+    (Author(ActorKind.USER, ids.new()), Action.ROLE_DELETED, "rol_1"),
+    (FOR_PAULETTE, Action.ROLE_CREATED, "rol_2"),
+    (PAULETTE, Action.ROLE_DELETED, "rol_2"),
+    (Author(ActorKind.SYSTEM), Action.ROLE_CREATED, "rol_1"),
+)
 
 
 @dataclass(frozen=True)
 class Log:
-    """Entries that share a target, one transaction at a time. Nothing is ever taken out of it."""
+    """Entries of many authors, actions and targets. Nothing is ever taken out of it."""
 
     app: App
     chain: UUID
+    wanted: Wanted
+    """What is walked: only such entries are listed, whatever stands between them."""
 
     async def add(self, sort: int, number: int) -> Sequence[Hashable]:
-        before = await self._newest()
+        happened = islice(cycle(HAPPENS), sort, sort + number)
         async with self.app.db.begin(self.chain) as tx:
-            for _ in range(number):
-                await audit.record(tx, self.chain, PAULETTE, Action.ROLE_DELETED, target=f"rol_{sort}")
-        return range(before + 1, before + number + 1)
+            made = [
+                await audit.record(tx, self.chain, author, action, target=target)
+                for author, action, target in happened
+            ]
+        return [each.seq for each in made if self._fits(each)]
 
     async def remove(self, *_rows: Hashable) -> bool:
         return False
 
     async def page(self, size: int, token: str) -> tuple[Sequence[Hashable], str]:
         page = paging.page(size, token, "walk", keys=1)
-        found, after = await audit_log.list_entries(self.app, self.chain, Wanted(), page)
+        found, after = await audit_log.list_entries(self.app, self.chain, self.wanted, page)
+        if not all(map(self._fits, found)):
+            message = f"not wanted: {[each.seq for each in found if not self._fits(each)]}"
+            raise PageLost(message)
         return [each.seq for each in found], after
 
-    async def _newest(self) -> int:
-        found, _ = await audit_log.list_entries(self.app, self.chain, Wanted(), paging.page(1, "", keys=1))
-        return found[0].seq if found else 0
+    def _fits(self, entry: Entry) -> bool:
+        wanted = self.wanted
+        return (
+            wanted.actor_id in {None, entry.actor_id, entry.on_behalf_of}
+            and wanted.action in {None, entry.action}
+            and wanted.target in {None, entry.target}
+        )
 
 
-async def _log(house: House) -> Listing:
-    return Log(house.app, ids.new())
+async def _log(house: House, **wanted: Any) -> Listing:
+    return Log(house.app, ids.new(), Wanted(**wanted))
 
 
 async def _invitations(house: House) -> Listing:
@@ -154,6 +174,11 @@ async def _roles(house: House) -> Listing:
 
 LISTS: dict[str, Callable[[House], Awaitable[Listing]]] = {
     "AuditService.ListAuditEntries": _log,
+    "AuditService.ListAuditEntries of an actor": partial(_log, actor_id=PAULETTE.id),
+    "AuditService.ListAuditEntries of an action": partial(_log, action=Action.ROLE_CREATED),
+    "AuditService.ListAuditEntries of a target by an actor": partial(
+        _log, target="rol_1", actor_id=PAULETTE.id
+    ),
     "InvitationService.ListInvitations": _invitations,
     "ApiKeyService.ListApiKeys": _keys,
     "OrganizationService.ListOrganizations": _organizations,
