@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
+from google.api import annotations_pb2
 from grpc import StatusCode
 from opentelemetry.trace import SpanKind
 
 from servicekit import contract, deadline, held, telemetry
+from servicekit.contract import Rpc
 from servicekit.errors import AppError
 from servicekit.identity import Signer
 from servicekit.rpc import status
@@ -119,7 +121,7 @@ class Peer:
 
 
 def service_config(name: str, *, retries: bool) -> dict[str, Any]:
-    """The service config of gRPC: balanced over all addresses, and retries of calls idempotent by contract.
+    """The service config of gRPC: balanced over all addresses, and retries of calls that repeat without harm.
 
     They are retried while the peer is unavailable, within a budget that runs dry when too many fail.
     """
@@ -127,7 +129,7 @@ def service_config(name: str, *, retries: bool) -> dict[str, Any]:
     safe = [
         {"service": rpc.method.containing_service.full_name, "method": rpc.method.name}
         for rpc in contract.rpcs().values()
-        if rpc.service == name and rpc.policy is not None and rpc.policy.idempotent
+        if rpc.service == name and _repeats_unnoticed(rpc)
     ]
     if retries and safe:
         policy = {
@@ -140,3 +142,16 @@ def service_config(name: str, *, retries: bool) -> dict[str, Any]:
         config["methodConfig"] = [{"name": safe, "retryPolicy": policy}]
         config["retryThrottling"] = {"maxTokens": 20, "tokenRatio": 0.1}
     return config
+
+
+def _repeats_unnoticed(rpc: Rpc) -> bool:
+    """Whether a repetition has no further effect, and the same answer as the call whose answer was lost.
+
+    A change that compares a version, or deletes, would be refused because it has succeeded.
+    """
+    if rpc.policy is None or not rpc.policy.idempotent:
+        return False
+    if "expected_version" in rpc.method.input_type.fields_by_name:
+        return False
+    rule = rpc.method.GetOptions().Extensions[annotations_pb2.http]
+    return all(each.WhichOneof("pattern") != "delete" for each in (rule, *rule.additional_bindings))
