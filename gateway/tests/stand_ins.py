@@ -59,6 +59,8 @@ class Backend:
     """Whether it answers what it answered before."""
     gate: asyncio.Event | None = None
     """When set, a search waits for it before it answers."""
+    cancelled: int = 0
+    """How many searches were ended while they waited."""
 
     def seen(self, request: Any, context: grpc.aio.ServicerContext[Any, Any], default: Any) -> Any:
         """Notes the call, then answers or refuses."""
@@ -72,10 +74,19 @@ class Backend:
             context.set_trailing_metadata((("idempotency-replayed", "true"),))
         return default if self.answer is None else self.answer
 
+    async def wait(self, gate: asyncio.Event) -> None:
+        """Until the gate is open, or the call is ended."""
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
     def forget(self) -> None:
         """Back to the start."""
         self.request = self.caller = self.answer = self.refusal = self.gate = self.acts_refusal = None
         self.metadata, self.calls, self.revoked, self.acts, self.replays = {}, 0, set(), [], False
+        self.cancelled = 0
 
 
 class Availability(booking_pb2_grpc.AvailabilityServiceServicer):
@@ -86,7 +97,7 @@ class Availability(booking_pb2_grpc.AvailabilityServiceServicer):
         default = booking_pb2.SearchAvailabilityResponse(date=request.date)
         answer = self.backend.seen(request, context, default)
         if self.backend.gate is not None:
-            await self.backend.gate.wait()
+            await self.backend.wait(self.backend.gate)
         return answer
 
 

@@ -1,5 +1,6 @@
 """Circuit breakers: against an oracle that remembers every call, and before services that are away."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from gateway.breakers import Breaker, Outcome
 from gateway.errors import ServiceUnavailable
 from gateway.settings import BreakerSettings, Settings
 from servicekit.errors import RETRY_AFTER, AppError, Kind, Unavailable
+from testkit.waiting import eventually
 
 from .conftest import Backend
 
@@ -163,6 +165,25 @@ async def test_a_service_that_is_away_is_not_waited_for(
         # Others are asked as ever.
         assert (await client.get("/v1/bookings/bkg_1", headers=bearer)).status_code == 200
     assert backend.calls == 1
+
+
+async def test_a_service_that_answers_too_late_is_cut_off_and_then_left_alone(
+    settings: Settings, backend: Backend, problem: Problem
+) -> None:
+    limits = settings.limits.model_copy(update={"timeout_seconds": 0.5})
+    quick = BreakerSettings(least_calls=2, open_seconds=60)
+    changes = {"limits": limits, "breakers": quick}
+    backend.gate = asyncio.Event()
+    search = "/v1/venues/v/availability?date=2027-10-31&party_size={}"
+    async with (
+        open_gateway(settings.model_copy(update=changes), lambda: True) as edge,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=edge), base_url="http://gateway") as client,
+    ):
+        for size in (1, 2):
+            problem(await client.get(search.format(size)), 504, "DEADLINE_EXCEEDED")
+        problem(await client.get(search.format(3)), 503, "SERVICE_UNAVAILABLE")
+        assert await eventually(lambda: backend.cancelled == 2)
+    assert backend.calls == 2
 
 
 async def test_a_service_hears_how_long_it_has(
