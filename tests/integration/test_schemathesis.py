@@ -100,7 +100,7 @@ enabled = false
 """
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)  # on a busy machine
 def test_the_gateway_keeps_its_document_for_anybody(
     platform: Platform, api: Api, venue: Venue, tmp_path: Path
 ) -> None:
@@ -108,7 +108,7 @@ def test_the_gateway_keeps_its_document_for_anybody(
     _run_every_check(platform, tmp_path, settings=settings)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)  # on a busy machine
 def test_the_gateway_keeps_its_document_for_members(
     platform: Platform, api: Api, sink: Sink, tmp_path: Path
 ) -> None:
