@@ -1,7 +1,7 @@
 """One line of JSON for each request: never a path, a query, an address, a name or anything a client wrote.
 
-The exceptions are the ids of request and trace, which a client may choose and whose forms are checked. Lines are
-gathered, since one write for each would cost as much as the routing.
+The exceptions are the ids of request and trace, which a client may choose and whose forms are checked. Lines
+are gathered, since one write for each would cost as much as the routing.
 """
 
 import asyncio
