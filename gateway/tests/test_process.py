@@ -94,7 +94,7 @@ async def test_it_is_not_ready_first_serves_on_meanwhile_and_then_ends(
     listening = {
         "GATEWAY_HTTP__LISTEN": f"127.0.0.1:{public}",
         "GATEWAY_ADMIN__LISTEN": f"127.0.0.1:{admin}",
-        "GATEWAY_HTTP__DRAIN_SECONDS": "2",
+        "GATEWAY_HTTP__DRAIN_SECONDS": "10",
     }
     process = start(environment(settings) | listening, log)
     try:
@@ -108,11 +108,11 @@ async def test_it_is_not_ready_first_serves_on_meanwhile_and_then_ends(
         served.append(fetch(public, "/healthz")[0])
         return served[-1] == 0
 
-    await eventually(closed)
+    await eventually(closed, timeout=60)
     # Without the pause one connection or two get in while the listener closes.
     assert len(served) > 6
     assert set(served[:-1]) == {200}
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await asyncio.to_thread(process.wait, 60) == 0
 
 
 @pytest.mark.parametrize(
