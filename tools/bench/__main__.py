@@ -20,7 +20,7 @@ from tools.bench.targets import ratios
 
 _ROUNDS, _SECONDS = 4, 4.0
 _WARM_UP_SECONDS = 1.5
-_WIDTH = 110
+_WIDTH = 130
 
 
 def main() -> int:
